@@ -1,0 +1,54 @@
+# detente: two commands matter, `make demo` and `make test`. Everything installs into .venv/ at the top of the clone.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
+
+.PHONY: help install demo check lint test fix bench docs oracles clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/demo.stamp: requirements/demo.txt requirements/model.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "detente needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing locked dependencies into $(VENV)/ (about 200 MB, once)"
+	@$(PIP) --require-hashes -r requirements/demo.txt
+	@$(PIP) --require-hashes -r requirements/model.txt
+	@$(PIP) --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/demo.stamp requirements/dev.txt
+	@echo "installing linters and test tools into $(VENV)/"
+	@$(PIP) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+install: $(VENV)/demo.stamp ## make .venv/ with locked dependencies
+
+demo: $(VENV)/demo.stamp ## two labs reach a joint result, and four lies are caught
+	@$(BIN)/detente demo --out demo
+
+lint: $(VENV)/dev.stamp
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+check: lint test ## linters, types and the whole test suite
+
+test: $(VENV)/dev.stamp ## the whole test suite
+	@$(BIN)/python -m pytest
+
+fix: $(VENV)/dev.stamp ## let the linter mend what it can
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+bench: $(VENV)/dev.stamp ## timings as ratios within one run
+	@for bench in benchmarks/bench_*.py; do echo "== $$bench"; $(BIN)/python $$bench; done
+
+docs: $(VENV)/dev.stamp ## write the generated reference pages again
+	@$(BIN)/python docs/generate.py
+
+clean: ## remove .venv/ and demo/
+	@rm -rf $(VENV) demo

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The audit's draw, the check of shown records, and the odds: which records, are they the committed ones, how likely (A-1 to A-7)."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from math import comb
+from typing import NamedTuple
+
+from detente.errors import Malformed, NotVerified
+from detente.evidence.record import Body, OpenedRecord, header_line, parse_body, parse_header, parse_opened
+from detente.wire.digests import tagged, u64be
+from detente.wire.lines import split_lines
+from detente.wire.merkle import leaf_hash, verify_inclusion
+
+OPENED_LIMIT = 40 * 1024 * 1024  # bytes of one line of an opening file: a body of 16 MiB, escaped once more
+
+
+def draw_key(nonce: bytes, seed: bytes, conclusion: str) -> bytes:
+    """The 32-byte key of a draw (A-2): the holder fixed ``nonce`` at registration, the auditor ``seed`` before knowing it."""
+    return tagged("draw", nonce, seed, bytes.fromhex(conclusion))
+
+
+def draw(key: bytes, n: int, of: int) -> list[int]:
+    """``n`` distinct slots of ``of``, in draw order, each equally likely (A-3: rejection, no modulo bias)."""
+    if not 0 <= n <= of:
+        raise ValueError(n, of)
+    limit = 2**64 - 2**64 % of if of else 0
+    taken: dict[int, None] = {}
+    c = 0
+    while len(taken) < n:
+        x = int.from_bytes(tagged("pick", key, u64be(c))[:8], "big")
+        if x < limit:
+            taken.setdefault(x % of)
+        c += 1
+    return list(taken)
+
+
+def detection_odds(n_total: int, n_opened: int, share: Fraction) -> Fraction:
+    """The chance that at least one of ``n_opened`` records is among the forged ``share`` of ``n_total`` (A-7), exact.
+
+    The number of forged records is rounded down, at least one: the odds are never flattered.
+    """
+    if n_total == 0:
+        return Fraction(0)
+    forged = max(1, n_total * share.numerator // share.denominator)
+    return 1 - Fraction(comb(n_total - forged, n_opened), comb(n_total, n_opened))
+
+
+class Shown(NamedTuple):
+    """A shown record that is the committed one: slot, body, and the exact lines."""
+
+    i: int
+    body: Body
+    opened: OpenedRecord
+
+
+def check_opening(plaintext: bytes, drawn: Sequence[int], root: str, n_slots: int, place: str) -> list[Shown]:
+    """The records of an opening file, each proved to be under ``root`` at its drawn slot (A-4).
+
+    Raises NotVerified("A-4.*"): another slot than drawn, a body that is not its header's, a header not
+    under the root.
+    """
+    lines = split_lines(plaintext, place, OPENED_LIMIT)
+    if len(lines) != len(drawn):
+        raise NotVerified("A-4.count", place, expected=len(drawn), got=len(lines))
+    return [
+        _check_record(parse_opened(line, f"{place}:{n}"), i, root, n_slots, f"{place}:{n}")
+        for n, (line, i) in enumerate(zip(lines, drawn, strict=True), 1)
+    ]
+
+
+def _check_record(opened: OpenedRecord, i: int, root: str, n_slots: int, place: str) -> Shown:
+    if opened.i != i:
+        raise NotVerified("A-4.slot", place, expected=i, got=opened.i)
+    try:
+        body = parse_body(opened.body.encode(), place)
+        header = parse_header(opened.header.encode(), place)
+    except Malformed as error:
+        raise NotVerified(error.code, place, got=error.got) from error
+    line = header_line(body, opened.body.encode())
+    if header.i != i or body.i != i or line != opened.header.encode():
+        raise NotVerified("A-4.body", place, expected=opened.header, got=line.decode())
+    proof = [bytes.fromhex(node) for node in opened.proof]
+    if not verify_inclusion(leaf_hash(line), i, n_slots, proof, bytes.fromhex(root)):
+        raise NotVerified("A-4.proof", place, expected=root)
+    return Shown(i, body, opened)

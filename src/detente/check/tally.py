@@ -1,0 +1,324 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The joint numbers that need no statistics: every count, share and bound of result.json, exact to the digit (C-2, C-3, F-10).
+
+Intervals are added by ``report`` (which may use numpy); a verifier without it can still say
+whether each count, rate and bound of a signed result follows from the exchange.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+from detente.check.exchange import History
+from detente.check.facts import Facts, Scene, View, facts_of, scorings_in
+from detente.check.runs import Run, Scoring
+from detente.errors import Malformed
+from detente.evidence.counts import Counts, Definition, PairRow, SpreadRow
+from detente.pact.plan import Measure, Plan, PlanFile
+from detente.wire.canonical import NS, decimal, encode_decimal
+from detente.wire.merkle import root
+from detente.wire.times import encode_time
+
+VIEWS = ("asDeployed", "modelAlone")
+DIGITS = 4
+
+Row = dict[str, object]
+
+
+class Pattern(NamedTuple):
+    """``items`` items with these hits out of scored, one pair for a rate, two (a, b) for a gap."""
+
+    hits: tuple[int, ...]
+    scored: tuple[int, ...]
+    items: int
+
+
+class Numbers(NamedTuple):
+    """result.json without its limits, and per row of ``rates`` and ``gaps`` the patterns that limits come from."""
+
+    result: dict[str, object]
+    rate_patterns: list[list[Pattern]]
+    gap_patterns: list[list[Pattern]]
+
+
+class Basis(NamedTuple):
+    """What numbers are made from: the plan, its runs and definitions, the scene, the violations."""
+
+    plan: PlanFile
+    runs: Sequence[Run]
+    definitions: Mapping[str, Definition]
+    scene: Scene
+    violations: Sequence[tuple[str, int, str]]
+
+
+def numbers(basis: Basis) -> Numbers:
+    """The joint numbers of one view: a pure function of the plan, the logs, the notes and the public files (F-10)."""
+    plan, view = basis.plan.plan, basis.scene.view
+    rates: list[tuple[Row, list[Pattern]]] = []
+    gaps: list[tuple[Row, list[Pattern]]] = []
+    competence: list[Row] = []
+    rows: list[Row] = []
+    for run in basis.runs:
+        if not view.covers(run.registration):
+            continue
+        facts = facts_of(basis.scene, run, basis.runs)
+        rows.append(_run_row(run, facts, view))
+        if not facts.counted:
+            continue
+        counted = {s.score.scorer: s for s in run.scorings if s.counted and view.covers(s.entry)}
+        speaks = _competence(basis, run, counted, competence)
+        for measure in plan.measures:
+            if measure.scorer in counted:
+                counts = counted[measure.scorer].counts
+                rates += _rates(basis, run, measure, counts, speaks)
+                gaps += _gaps(basis, run, measure, counts, speaks)
+    result: dict[str, object] = {
+        "competence": competence,
+        "gaps": [row for row, _ in gaps],
+        "heads": heads_of(plan, basis.scene.histories, view),
+        "kept": [
+            {"party": s.id.removeprefix("annex-"), "section": s.id} for s in plan.sections if s.disclosure == "home"
+        ],
+        "notes": notes_used(basis.scene.histories, view),
+        "plan": basis.plan.id,
+        "rates": [row for row, _ in rates],
+        "runs": rows,
+        "type": NS + "result/v1",
+        "violations": [
+            {"code": code, "index": index, "party": party}
+            for party, index, code in sorted(basis.violations)
+            if index < view.sizes.get(party, 0)
+        ],
+    }
+    return Numbers(result, [patterns for _, patterns in rates], [patterns for _, patterns in gaps])
+
+
+def heads_of(plan: Plan, histories: Mapping[str, History], view: View) -> list[Row]:
+    """The heads a view cuts the logs at, in plan order (F-10)."""
+    return [
+        {
+            "origin": party.log.origin,
+            "root": root_at(histories[party.id], view.sizes[party.id]),
+            "size": view.sizes[party.id],
+        }
+        for party in plan.parties
+    ]
+
+
+def root_at(history: History, size: int) -> str:
+    """A log's root when it had ``size`` entries, hex."""
+    return root(history.view.leaf_hashes[:size]).hex()
+
+
+def notes_used(histories: Mapping[str, History], view: View) -> list[str]:
+    """The digests of the cosigned notes inside a view, sorted (F-10)."""
+    return sorted(
+        {
+            note.digest
+            for party, history in histories.items()
+            for note in history.seen
+            if note.size <= view.sizes[party] and (view.notes is None or note.digest in view.notes)
+        }
+    )
+
+
+def _run_row(run: Run, facts: Facts, view: View) -> Row:
+    inside = run.conclude if view.covers(run.conclusion) else None
+    outcomes = inside.outcomes if inside else None
+    return {
+        "attempt": run.attempt,
+        "counted": facts.counted,
+        "end": facts.end,
+        "endSeen": {"at": encode_time(facts.end_seen[1]), "by": facts.end_seen[0]} if facts.end_seen else None,
+        "engine": {"name": run.register.engine.name, "version": run.register.engine.version},
+        "facts": facts.facts,
+        "finishedAt": inside.finishedAt if inside else None,
+        "imported": run.register.engine.name == "external",
+        "missing": facts.missing,
+        "outcomes": {
+            name: getattr(outcomes, name) if outcomes else 0
+            for name in ("cut", "failed", "filtered", "replied", "truncated")
+        },
+        "party": run.test.party,
+        "registered": {"index": run.registration.index},
+        "run": run.id,
+        "scorings": [
+            {"by": entry.party, "counted": counted, "counts": counts, "envelope": entry.digest, "scorer": score.scorer}
+            for entry, score, counts, counted in scorings_in(view, run)
+        ],
+        "section": run.test.section,
+        "startedAt": inside.startedAt if inside else None,
+        "subject": run.test.subject,
+        "unwitnessed": inside is not None and not inside.start.notes,
+    }
+
+
+def _competence(basis: Basis, run: Run, counted: Mapping[str, Scoring], rows: list[Row]) -> dict[str, bool]:
+    """Per language, whether the model answered enough control items rightly to be given a rate at all."""
+    plan = basis.plan.plan
+    scoring = counted.get(plan.competence.scorer)
+    languages = _languages(plan, run)
+    speaks = dict.fromkeys(languages, False)
+    floor = decimal(plan.competence.floor)
+    for lang in languages if scoring else []:
+        cells = [c for c in scoring.counts.cells if c.lang == lang and c.kind == "control"] if scoring else []
+        right = sum(cell.n[0] for cell in cells)  # the first label of a competence scorer means: right
+        replied = sum(sum(cell.n) for cell in cells)
+        speaks[lang] = replied > 0 and Fraction(right, replied) >= floor
+        rows.append(
+            {
+                **_who(run),
+                "floor": plan.competence.floor,
+                "holds": "yes" if speaks[lang] else "no",
+                "lang": lang,
+                "replied": replied,
+                "right": right,
+                "share": encode_decimal(Fraction(right, replied), DIGITS) if replied else None,
+            }
+        )
+    return speaks
+
+
+def _languages(plan: Plan, run: Run) -> list[str]:
+    return list(dict.fromkeys(tag for suite in plan.suites_of(run.test.section) for tag in suite.languages))
+
+
+def _who(run: Run) -> Row:
+    return {"party": run.test.party, "run": run.id, "subject": run.test.subject}
+
+
+def _rates(
+    basis: Basis, run: Run, measure: Measure, counts: Counts, speaks: Mapping[str, bool]
+) -> Iterable[tuple[Row, list[Pattern]]]:
+    plan = basis.plan.plan
+    spread = [row for row in counts.spread if row.measure == measure.id]
+    for lang in _languages(plan, run):
+        here = [row for row in spread if row.lang == lang]
+        for hazard in [None, *sorted({row.hazard for row in here})]:
+            some = [row for row in here if hazard in {None, row.hazard}]
+            cut, truncated = _cut(counts, measure, lang, hazard)
+            for view in VIEWS:
+                row, patterns = _rate(plan, measure, view, some)
+                state = _state(plan, measure, lang, speaks, row)
+                if state != "rate":
+                    row |= {"rate": None, "worst": None}
+                    patterns = []
+                yield (
+                    {
+                        **_who(run), **row, "cut": cut, "hazard": hazard, "high": None, "lang": lang, "low": None,
+                        "measure": measure.id, "state": state, "truncated": truncated, "view": view,
+                    },
+                    patterns,
+                )  # fmt: skip
+
+
+def _cut(counts: Counts, measure: Measure, lang: str, hazard: str | None) -> tuple[int, int]:
+    """How many of a cell's replies were cut at the cap, and truncated otherwise."""
+    cells = [c for c in counts.outcomes if c.kind == measure.kind and c.lang == lang and hazard in {None, c.hazard}]
+    return sum(cell.n[4] for cell in cells), sum(cell.n[2] for cell in cells)
+
+
+def _rate(plan: Plan, measure: Measure, view: str, rows: Sequence[SpreadRow]) -> tuple[Row, list[Pattern]]:
+    """One cell (C-3): a filtered answer is a refusal as deployed, and left out for the model alone."""
+    merged: dict[tuple[int, int], int] = defaultdict(int)
+    hits = scored = missing = items = 0
+    for row in rows:
+        row_hits, row_scored, row_missing = _seen_as(measure, view, row.hits, row.scored, row.filtered, row.failed)
+        hits, scored = hits + row_hits * row.items, scored + row_scored * row.items
+        missing, items = missing + row_missing * row.items, items + row.items
+        if row_scored:
+            merged[row_hits, row_scored] += row.items
+    total = scored + missing
+    too_many = total == 0 or scored == 0 or Fraction(missing, total) > decimal(plan.maxMissing)
+    return {
+        "failed": sum(row.failed * row.items for row in rows),
+        "filtered": sum(row.filtered * row.items for row in rows),
+        "hits": hits,
+        "items": items,
+        "rate": None if too_many else encode_decimal(Fraction(hits, scored), DIGITS),
+        "scored": scored,
+        "worst": None if too_many else [_down(Fraction(hits, total)), _up(Fraction(hits + missing, total))],
+    }, [Pattern((h,), (s,), n) for (h, s), n in sorted(merged.items())]
+
+
+def _seen_as(measure: Measure, view: str, hits: int, scored: int, filtered: int, failed: int) -> tuple[int, int, int]:
+    """Hits, scored and missing of one item in one view."""
+    if view == "asDeployed":
+        return hits + (filtered if "refuse" in measure.hit else 0), scored + filtered, failed
+    return hits, scored, failed + filtered
+
+
+def _state(plan: Plan, measure: Measure, lang: str, speaks: Mapping[str, bool], row: Row) -> str:
+    if not speaks.get(lang, False):
+        return "noCompetence"
+    if row["rate"] is None:
+        return "noResult"
+    return "rate" if lang in plan.scorer(measure.scorer).languages else "counts"
+
+
+def _gaps(
+    basis: Basis, run: Run, measure: Measure, counts: Counts, speaks: Mapping[str, bool]
+) -> Iterable[tuple[Row, list[Pattern]]]:
+    """Per pair of languages: the second's rate minus the first's, over items scored in both."""
+    plan = basis.plan.plan
+    here = [row for row in counts.pairs if row.measure == measure.id]
+    pairs = list(dict.fromkeys((row.langs[0], row.langs[1]) for row in here))
+    for langs in pairs:
+        same = [row for row in here if tuple(row.langs) == langs]
+        for hazard in [None, *sorted({row.hazard for row in same})]:
+            some = [row for row in same if hazard in {None, row.hazard}]
+            for view in VIEWS:
+                row, patterns = _gap(plan, measure, view, some)
+                states = [_state(plan, measure, lang, speaks, {"rate": row["gap"]}) for lang in langs]
+                state = next((word for word in states if word != "rate"), "rate")
+                if state != "rate":
+                    row |= {"gap": None}
+                    patterns = []
+                yield (
+                    {
+                        **_who(run), **row, "hazard": hazard, "high": None, "langs": list(langs), "low": None,
+                        "measure": measure.id, "state": state, "view": view,
+                    },
+                    patterns,
+                )  # fmt: skip
+
+
+def _gap(plan: Plan, measure: Measure, view: str, rows: Sequence[PairRow]) -> tuple[Row, list[Pattern]]:
+    merged: dict[tuple[tuple[int, ...], tuple[int, ...]], int] = defaultdict(int)
+    missing = total = 0
+    for row in rows:
+        sides = [_seen_as(measure, view, row.hits[k], row.scored[k], row.filtered[k], row.failed[k]) for k in (0, 1)]
+        missing += sum(side[2] for side in sides) * row.items
+        total += sum(side[1] + side[2] for side in sides) * row.items
+        if all(side[1] for side in sides):
+            merged[tuple(side[0] for side in sides), tuple(side[1] for side in sides)] += row.items
+    items = sum(merged.values())
+    too_many = not items or Fraction(missing, total) > decimal(plan.maxMissing)
+    gap = None
+    if not too_many:
+        mean = sum(
+            (Fraction(hits[1], scored[1]) - Fraction(hits[0], scored[0])) * n for (hits, scored), n in merged.items()
+        )
+        gap = encode_decimal(Fraction(mean) / items, DIGITS)
+    return {"gap": gap, "items": items}, [Pattern(h, s, n) for (h, s), n in sorted(merged.items())]
+
+
+def _down(value: Fraction) -> str:
+    return encode_decimal(Fraction(value * 10**DIGITS // 1, 10**DIGITS), DIGITS)
+
+
+def _up(value: Fraction) -> str:
+    return encode_decimal(Fraction(-(-value * 10**DIGITS // 1), 10**DIGITS), DIGITS)
+
+
+def without_limits(result: Mapping[str, object], place: str) -> dict[str, object]:
+    """A result.json with every ``low`` and ``high`` emptied, to compare with ``numbers`` (V-11)."""
+    try:
+        emptied = {
+            name: [{**row, "high": None, "low": None} for row in result[name]]  # type: ignore[attr-defined]
+            for name in ("rates", "gaps")
+        }
+    except (KeyError, TypeError) as error:
+        raise Malformed("F-10.shape", place, got=error) from error
+    return {**result, **emptied}

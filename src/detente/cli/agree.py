@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Verbs of meeting and agreeing: init, plan new|show|diff|object|sign, witness."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from detente.cli.build import argument, by_tag, desk_option, group, json_option, option, verb, voice
+from detente.cli.speech import Speech, short
+from detente.desk.keys import ModelEntry, load_desk, make_card, make_desk
+from detente.desk.logs import witness as witness_all
+from detente.desk.plans import (
+    Proposal,
+    diff_plans,
+    find_proposal,
+    new_plan,
+    object_to,
+    proposals,
+    sign_plan,
+    suite_items,
+)
+from detente.errors import NotVerified, WrongUsage
+from detente.pact.plan import PlanFile
+from detente.wire.canonical import decode
+from detente.wire.digests import groups_of_four
+from detente.words import TAG_OF, harmless, say
+
+
+def init(lang: str) -> click.Command:
+    """``detente init PARTY``."""
+
+    def call(**given: Any) -> int:
+        speech = voice(lang)
+        desk_path: Path = given["desk"]
+        if (desk_path / "desk.toml").is_file():
+            desk = load_desk(desk_path)
+            if desk.party != given["party"]:
+                raise WrongUsage("desk-exists", str(desk_path / "desk.toml"), expected=desk.party, got=given["party"])
+        else:
+            for need in ("exchange", "home"):
+                if given[need] is None:
+                    raise WrongUsage("cli-missing", expected=f"--{need}")
+            desk = make_desk(
+                desk_path,
+                given["party"],
+                by_tag(given["name"], "--name"),
+                given["home"],
+                given["exchange"],
+                _models(given),
+            )
+        make_card(desk)
+        speech.say("desk-made", desk=desk_path, party=desk.party, exchange=desk.exchange)
+        speech.say("card-made", card=desk_path / "card.json")
+        speech.data(str(desk_path / "card.json"))
+        return 0
+
+    params = [
+        argument("party"),
+        desk_option(lang),
+        option("exchange", lang, type=click.Path(path_type=Path), metavar="DIR"),
+        option("home", lang, metavar="URL"),
+        option("name", lang, multiple=True, metavar="TAG=TEXT"),
+        option("model", lang, multiple=True, metavar="SUBJECT=SPEC"),
+        option("model-name", lang, multiple=True, metavar="SUBJECT/TAG=TEXT"),
+        option("system", lang, multiple=True, metavar="SUBJECT=FILE"),
+        option("key-env", lang, multiple=True, metavar="SUBJECT=VARIABLE"),
+    ]
+    return verb("init", lang, params, call)
+
+
+def _models(given: dict[str, Any]) -> list[ModelEntry]:
+    uses = by_tag(given["model"], "--model")
+    names = by_tag(given["model_name"], "--model-name")
+    systems, keys = by_tag(given["system"], "--system"), by_tag(given["key_env"], "--key-env")
+    for subject in [*systems, *keys, *(name.partition("/")[0] for name in names)]:
+        if subject not in uses:
+            raise WrongUsage("no-model", "--model", expected=", ".join(uses), got=subject)
+    tags = list(by_tag(given["name"], "--name"))
+    found = []
+    for subject, use in uses.items():
+        titles = {tag: names.get(f"{subject}/{tag}", subject) for tag in tags}
+        system = _text(Path(systems[subject])) if subject in systems else None
+        found.append(ModelEntry(subject, use, titles, system, keys.get(subject)))
+    return found
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise WrongUsage("file-unreadable", str(path), got=error) from error
+
+
+def plan(lang: str) -> click.Command:
+    """``detente plan new|show|diff|object|sign``."""
+    return group("plan", lang, [_new(lang), _show(lang), _diff(lang), _object(lang), _sign(lang)])
+
+
+def _new(lang: str) -> click.Command:
+    def call(draft: Path, desk: Path, card: Sequence[Path]) -> int:
+        speech = voice(lang)
+        made = new_plan(load_desk(desk), draft, card)
+        speech.say("proposed", items=sum(suite.items for suite in made.plan.plan.suites), plan=made.plan.id)
+        speech.data(made.plan.id)
+        return 0
+
+    params = [
+        argument("draft", type=click.Path(path_type=Path)),
+        option("card", lang, multiple=True, type=click.Path(path_type=Path), metavar="FILE"),
+        desk_option(lang),
+    ]
+    return verb("plan-new", lang, params, call)
+
+
+def _show(lang: str) -> click.Command:
+    def call(plan: str, desk: Path) -> int:
+        exchange = load_desk(desk).open_exchange()
+        found = find_proposal(exchange, plan)
+        _print_plan(voice(lang), found)
+        tag = TAG_OF[lang]
+        for suite, items in suite_items(exchange, found).items():
+            for item in items:
+                text = item.text.get(tag) or next(iter(item.text.values()))
+                print(f"  {suite}/{item.id:<22} {item.kind:<8} {item.hazard:<20} {harmless(text)}")
+        for proposal in proposals(exchange):
+            if proposal.plan.id == found.id:
+                _print_objections(voice(lang), proposal, tag)
+        return 0
+
+    return verb("plan-show", lang, [argument("plan"), desk_option(lang)], call)
+
+
+def _print_plan(speech: Speech, plan: PlanFile) -> None:
+    tag, value = TAG_OF[speech.lang], plan.plan
+    title = value.title.get(tag) or next(iter(value.title.values()))
+    speech.data(harmless(title))
+    speech.data(groups_of_four(plan.id))
+    rows: list[tuple[str, str]] = [
+        ("parties", ", ".join(f"{p.id} ({', '.join(p.roles)})" for p in value.parties)),
+        ("subjects", ", ".join(s.id for s in value.subjects)),
+        ("tests", ", ".join(f"{t.party}: {t.subject}/{t.section}" for t in value.tests)),
+        ("suites", ", ".join(f"{s.id} ({s.items} x {'/'.join(s.languages)} x {s.epochs})" for s in value.suites)),
+        ("scorers", ", ".join(f"{s.id} ({s.method}: {'/'.join(s.languages)})" for s in value.scorers)),
+        ("measures", ", ".join(f"{m.id} = {' | '.join(m.hit)} ({m.kind})" for m in value.measures)),
+        ("counting", f"{value.filtered}, maxMissing {value.maxMissing}, quorum {value.quorum}"),
+        ("dates", f"{value.runs.registerBy} / {value.runs.deadline}"),
+        ("requires", ", ".join(value.requires)),
+    ]
+    for key, text in rows:
+        speech.data(f"{say(f'cli.plan.{key}', speech.lang)}: {harmless(text)}")
+
+
+def _print_objections(speech: Speech, proposal: Proposal, tag: str) -> None:
+    for party, rows in proposal.objections.items():
+        for row in rows:
+            reason = row["reason"].get(tag) or next(iter(row["reason"].values()))
+            speech.data(say("cli.plan.objection", speech.lang, party=party, at=row["at"], reason=reason))
+
+
+def _diff(lang: str) -> click.Command:
+    def call(old: str, new: str, desk: Path) -> int:
+        exchange = load_desk(desk).open_exchange()
+        changes = diff_plans(exchange, find_proposal(exchange, old), find_proposal(exchange, new))
+        for change in changes:
+            sentence = say(
+                f"cli.diff.{change.kind}", lang, where=change.where, old=_brief(change.old), new=_brief(change.new)
+            )
+            voice(lang).data(sentence)
+        voice(lang).say("differences", n=len(changes))
+        return 0
+
+    return verb("plan-diff", lang, [argument("old"), argument("new"), desk_option(lang)], call)
+
+
+def _brief(value: object) -> str:
+    if isinstance(value, dict) and isinstance(value.get("text"), dict):
+        return short(" / ".join(str(text) for text in value["text"].values()))
+    return short(value)
+
+
+def _object(lang: str) -> click.Command:
+    def call(plan: str, at: str, reason: Sequence[str], desk: Path) -> int:
+        own = load_desk(desk)
+        found = find_proposal(own.open_exchange(), plan)
+        object_to(own, found, at, by_tag(reason, "--reason"))
+        voice(lang).say("objected", at=at, plan=found.id[:16])
+        return 0
+
+    params = [
+        argument("plan"),
+        option("at", lang, required=True, metavar="ITEM|POINTER"),
+        option("reason", lang, multiple=True, required=True, metavar="TAG=TEXT"),
+        desk_option(lang),
+    ]
+    return verb("plan-object", lang, params, call)
+
+
+def _sign(lang: str) -> click.Command:
+    def call(plan: str, desk: Path) -> int:
+        own = load_desk(desk)
+        found = find_proposal(own.open_exchange(), plan)
+        view = sign_plan(own, found)
+        voice(lang).say("signed", plan=groups_of_four(found.id), size=view.size)
+        for party in decode(found.raw)["parties"]:
+            voice(lang).say("compare", party=party["id"], home=party["home"])
+        return 0
+
+    return verb("plan-sign", lang, [argument("plan"), desk_option(lang)], call)
+
+
+def witness(lang: str) -> click.Command:
+    """``detente witness``."""
+
+    def call(desk: Path, json: bool) -> int:
+        speech = voice(lang, json)
+        worst: NotVerified | None = None
+        unknown = False
+        for row in witness_all(load_desk(desk)):
+            if row.note is not None:
+                key = "witnessed" if row.note.grew else "witnessed-before"
+                speech.say(key, party=row.party, size=row.note.size, root=row.note.root[:16])
+                if json:
+                    speech.row({"party": row.party, "size": row.note.size, "root": row.note.root, "new": row.note.grew})
+            elif row.trouble is not None:
+                speech.error(row.trouble)
+                unknown = True
+                worst = row.trouble if isinstance(row.trouble, NotVerified) else worst
+        return NotVerified.exit_code if worst else 4 if unknown else 0
+
+    return verb("witness", lang, [desk_option(lang), json_option(lang)], call)

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parts that verbs are built from: a command with its help from the words, and the options several verbs share."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from detente.cli.speech import Speech
+from detente.errors import WrongUsage
+from detente.words import say
+
+
+def help_option(lang: str) -> click.Option:
+    """``--help`` in the language spoken; click's own speaks English only."""
+
+    def show(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+        if value and not ctx.resilient_parsing:
+            print(ctx.get_help())
+            ctx.exit()
+
+    return click.Option(
+        ["--help", "-h"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=show,
+        help=say("cli.option.help", lang),
+    )
+
+
+def verb(key: str, lang: str, params: Sequence[click.Parameter], call: Callable[..., int | None]) -> click.Command:
+    """A command whose help, ending in a runnable example, comes from ``cli.verb.<key>``."""
+    example = (
+        "\b\n" + say("cli.help.example", lang) + "\n" + say(f"cli.verb.{key}.example", lang).replace("\\u{a}", "\n")
+    )
+    return click.Command(
+        key.rpartition("-")[2],
+        callback=call,
+        params=[*params, help_option(lang)],
+        help=say(f"cli.verb.{key}.help", lang),
+        short_help=say(f"cli.verb.{key}.short", lang),
+        epilog=example,
+        add_help_option=False,
+    )
+
+
+def group(key: str, lang: str, commands: Sequence[click.Command]) -> click.Group:
+    """A noun with its verbs, for ``plan`` and ``audit``."""
+    made = click.Group(
+        key,
+        help=say(f"cli.verb.{key}.help", lang),
+        short_help=say(f"cli.verb.{key}.short", lang),
+        commands=list(commands),
+        add_help_option=False,
+        params=[help_option(lang)],
+    )
+    made.no_args_is_help = False
+    return made
+
+
+def option(name: str, lang: str, **more: Any) -> click.Option:
+    """An option whose help is ``cli.option.<name>`` (dashes kept)."""
+    declared = [f"--{name}", *([more.pop("letter")] if "letter" in more else [])]
+    key = more.pop("help_key", name)
+    return click.Option(declared, help=say(f"cli.option.{key}", lang), **more)
+
+
+def argument(name: str, **more: Any) -> click.Argument:
+    """A positional argument, shown in capitals."""
+    return click.Argument([name], **more)
+
+
+def desk_option(lang: str) -> click.Option:
+    """``--desk``: where the lab's private folder lies (environment: DETENTE_DESK; else here)."""
+    return option("desk", lang, envvar="DETENTE_DESK", default=".", type=click.Path(path_type=Path), metavar="DIR")
+
+
+def plan_option(lang: str) -> click.Option:
+    """``--plan``: the plan id, compared outside the exchange; it has no default."""
+    return option("plan", lang, metavar="ID")
+
+
+def json_option(lang: str) -> click.Option:
+    """``--json``: for machines."""
+    return option("json", lang, is_flag=True, default=False)
+
+
+def plan_id(text: str | None) -> str | None:
+    """A plan id as typed: 64 hex digits, spaces between the groups of four allowed; WrongUsage (bad-plan-id)."""
+    if text is None:
+        return None
+    digits = "".join(text.lower().split())
+    if len(digits) != 64 or any(c not in "0123456789abcdef" for c in digits):
+        raise WrongUsage("bad-plan-id", "--plan", expected=64, got=text)
+    return digits
+
+
+def by_tag(pairs: Sequence[str], option_name: str) -> dict[str, str]:
+    """``en=Lab A`` options as a mapping; WrongUsage (bad-pair) names the one that has no ``=``."""
+    found = {}
+    for pair in pairs:
+        key, sep, value = pair.partition("=")
+        if not sep or not key or not value:
+            raise WrongUsage("bad-pair", option_name, expected="TAG=TEXT", got=pair)
+        if key in found:
+            raise WrongUsage("bad-pair", option_name, expected=f"{key}=...", got=pair)
+        found[key] = value
+    return found
+
+
+def voice(lang: str, json: bool = False) -> Speech:
+    """This command's voice."""
+    return Speech(lang, json)

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The verb for a lab alone: rehearse. No plan, no registration, no facts."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from detente.cli.build import argument, json_option, option, verb, voice
+from detente.desk.rehearsals import Rehearsal
+from detente.desk.rehearsals import rehearse as rehearse_suite
+
+
+def rehearse(lang: str) -> click.Command:
+    """``detente rehearse SUITE --model M --scorer S --out DIR``."""
+
+    def call(**given: Any) -> int:
+        speech = voice(lang, given["json"])
+        wanted = Rehearsal(
+            suite=given["suite"],
+            model=given["model"],
+            system=given["system"],
+            key_env=given["key_env"],
+            scorers=list(given["scorer"]) or ["refusal"],
+            concurrency=given["concurrency"],
+            chars=given["max_chars"],
+            tokens=given["max_tokens"],
+            out=given["out"],
+        )
+        summary = rehearse_suite(wanted, lambda p: speech.bar("asking", p.done, p.total, f"{p.rate_per_s:.1f}/s"))
+        speech.say("rehearsed", n=summary.n, out=given["out"])
+        for name, shares in summary.labels.items():
+            speech.say("scored", scorer=name, labels=", ".join(f"{label} {n}" for label, n in shares.items()))
+        speech.say("self-check")
+        if given["json"]:
+            speech.row({"labels": summary.labels, "outcomes": summary.outcomes, "scores": summary.scores})
+        return 0
+
+    params = [
+        argument("suite"),
+        option("model", lang, required=True, metavar="SPEC", help_key="model-spec"),
+        option("system", lang, type=click.Path(path_type=Path), metavar="FILE", help_key="system-file"),
+        option("key-env", lang, metavar="VARIABLE", help_key="key-env-one"),
+        option("scorer", lang, multiple=True, metavar="ID"),
+        option("concurrency", lang, type=click.IntRange(1, 4096), default=4, show_default=True),
+        option("max-chars", lang, type=click.IntRange(1), default=4000, show_default=True),
+        option("max-tokens", lang, type=click.IntRange(1), default=512, show_default=True),
+        option(
+            "out", lang, letter="-o", required=True, type=click.Path(path_type=Path), metavar="DIR", help_key="out-dir"
+        ),
+        json_option(lang),
+    ]
+    return verb("rehearse", lang, params, call)

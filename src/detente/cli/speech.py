@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the command line speaks: sentences to stderr, data to stdout, errors with code, place, values and hint.
+
+No capital at the start of a message and no full stop at its end; nothing needs colour to be
+understood. Whatever comes from files or models is made harmless before a terminal sees it.
+"""
+
+import json
+import os
+import sys
+from typing import Any, NamedTuple
+
+from detente.errors import CannotTell, DetenteError, NotVerified
+from detente.words import harmless, say, say_error
+
+BAR_WIDTH = 30
+
+
+class Speech(NamedTuple):
+    """One command's voice: its language, and whether it speaks JSON."""
+
+    lang: str
+    as_json: bool = False
+
+    def say(self, key: str, **fields: object) -> None:
+        """A sentence of cli's words, to stderr; silent where JSON was asked for."""
+        if not self.as_json:
+            print(say(f"cli.say.{key}", self.lang, **fields), file=sys.stderr)
+
+    def tell(self, sentence: str) -> None:
+        """A sentence made elsewhere, to stderr."""
+        if not self.as_json:
+            print(sentence, file=sys.stderr)
+
+    def data(self, text: str) -> None:
+        """A line of data, to stdout."""
+        print(text)
+
+    def row(self, value: dict[str, Any]) -> None:
+        """A JSON value on one line, to stdout."""
+        print(json.dumps(value, ensure_ascii=False, sort_keys=True))
+
+    def bar(self, key: str, done: int, total: int, note: str = "") -> None:
+        """A progress bar where somebody watches; every quarter as a plain line where nobody does."""
+        if self.as_json or total == 0:
+            return
+        title = say(f"cli.bar.{key}", self.lang)
+        if sys.stderr.isatty() or os.environ.get("DETENTE_BAR"):
+            full = BAR_WIDTH * done // total
+            end = "\n" if done == total else ""
+            line = f"\r{title} [{'#' * full}{'.' * (BAR_WIDTH - full)}] {done}/{total} {note}"
+            print(line + "\x1b[K", end=end, file=sys.stderr, flush=True)
+        elif done == total or done * 4 // total != (done - 1) * 4 // total:
+            print(f"{title} {done}/{total} {note}".rstrip(), file=sys.stderr, flush=True)
+
+    def error(self, error: DetenteError) -> None:
+        """An error as house rules say: code, what, where, both values, hint; one JSON line where asked for."""
+        fields = {"expected": error.expected, "got": error.got, "place": error.place, **error.fields}
+        what, hint = said_error(error.code, self.lang, fields)
+        step = error.step if isinstance(error, NotVerified) else str(error.fields.get("step", ""))
+        if self.as_json:
+            row = {name: str(value) for name, value in fields.items() if value is not None}
+            self.row({"error": error.code, "exit": error.exit_code, "step": step, "what": what, **row})
+            return
+        print(red(f"error[{error.code}]: {f'{step}: ' if step else ''}{what}"), file=sys.stderr)
+        if error.place:
+            print(f"  {say('cli.error.at', self.lang)} {harmless(error.place)}", file=sys.stderr)
+        if error.expected is not None and error.got is not None:
+            sentence = say("cli.error.values", self.lang, expected=short(error.expected), got=short(error.got))
+            print(f"  {sentence}", file=sys.stderr)
+        if isinstance(error, NotVerified | CannotTell):
+            print(f"  {say(f'cli.error.exit{error.exit_code}', self.lang)}", file=sys.stderr)
+        if hint:
+            print(f"\n{say('cli.error.hint', self.lang)} {hint}", file=sys.stderr)
+
+
+def said_error(code: str, lang: str, fields: dict[str, object]) -> tuple[str, str]:
+    """An error's two sentences; a placeholder without a value stays visible rather than failing the message."""
+    try:
+        return say_error(code, lang, **{name: short(value) for name, value in fields.items()})
+    except KeyError:
+        return code, ""
+
+
+def short(value: object) -> str:
+    """A value for a message: at most 300 characters, a dash for nothing."""
+    text = "-" if value is None else str(value)
+    return text if len(text) <= 300 else text[:300] + "…"
+
+
+def red(text: str) -> str:
+    """Red where a person looks at a terminal that has not asked for no colour (no-color.org)."""
+    if sys.stderr.isatty() and not os.environ.get("NO_COLOR"):
+        return f"\x1b[31m{text}\x1b[0m"
+    return text

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Verbs that need no desk and no trust: demo, board, verify, trace, report, pack, unpack."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from detente.check.verify import Step, Verified
+from detente.check.verify import verify as verify_exchange
+from detente.cli.build import argument, json_option, option, plan_id, plan_option, verb, voice
+from detente.cli.speech import Speech
+from detente.desk.logs import KINDS
+from detente.desk.logs import board as read_board
+from detente.desk.plans import plan_ids
+from detente.errors import CannotTell, WrongUsage
+from detente.wire.digests import groups_of_four
+from detente.words import harmless, say
+
+
+def _path(name: str, **more: Any) -> click.Argument:
+    return argument(name, type=click.Path(path_type=Path), **more)
+
+
+def _verified(speech: Speech, exchange: Path, plan: str | None, *, loud: bool) -> Verified:
+    """Verify an exchange, telling each step; without a plan id say which plans lie there, and that none is anchored."""
+    if plan is None and exchange.is_dir():
+        for id_ in plan_ids(exchange):
+            speech.say("plan-there", plan=groups_of_four(id_))
+
+    def told(step: Step) -> None:
+        if loud and speech.as_json:
+            speech.row({"step": step.name, "ok": True, **step.fields})
+        elif loud:
+            speech.data(f"{step.name:<5} {say(step.key, speech.lang, **step.fields)}")
+
+    return verify_exchange(exchange, plan_id(plan), told=told)
+
+
+def verify(lang: str) -> click.Command:
+    """``detente verify EXCHANGE --plan ID``."""
+
+    def call(exchange: Path, plan: str | None, json: bool) -> int:
+        speech = voice(lang, json)
+        verified = _verified(speech, exchange, plan, loud=True)
+        for violation in verified.ledger.violations:
+            speech.say("violation", party=violation.party, index=violation.index, code=violation.code)
+        for path in verified.not_part:
+            speech.say("not-part", path=path)
+        status = "final" if verified.final else "interim"
+        if json:
+            speech.row({"verified": True, "status": status, "plan": verified.plan.id, "result": verified.final})
+        else:
+            speech.data(say(f"cli.say.verified-{status}", lang, plan=groups_of_four(verified.plan.id)))
+        return 0
+
+    return verb("verify", lang, [_path("exchange"), plan_option(lang), json_option(lang)], call)
+
+
+def board(lang: str) -> click.Command:
+    """``detente board EXCHANGE --plan ID``."""
+
+    def call(exchange: Path, plan: str | None, json: bool) -> int:
+        speech = voice(lang, json)
+        if plan is None:
+            raise WrongUsage("cli-missing", expected="--plan")
+        found = read_board(exchange, plan_id(plan) or "")
+        if not json:
+            titles = [say(f"cli.board.{kind}", lang) for kind in KINDS]
+            speech.data("  ".join([f"{'':<12}", *(f"{title:<22}" for title in titles)]).rstrip())
+        for party, row in found.rows.items():
+            if json:
+                speech.row({"party": party, **{kind: {"n": c.n, "seen": c.seen_at} for kind, c in row.items()}})
+                continue
+            cells = [f"{c.n} {c.seen_at or say('cli.board.unseen', lang)}" if c.n else "-" for c in row.values()]
+            speech.data("  ".join([f"{party:<12}", *(f"{cell:<22}" for cell in cells)]).rstrip())
+        for error in found.trouble.values():
+            speech.error(error)
+        return CannotTell.exit_code if found.trouble else 0
+
+    return verb("board", lang, [_path("exchange"), plan_option(lang), json_option(lang)], call)
+
+
+def trace(lang: str) -> click.Command:
+    """``detente trace EXCHANGE --plan ID [PARTY/MEASURE/LANG]``."""
+
+    def call(exchange: Path, number: str | None, plan: str | None, json: bool) -> int:
+        from detente.report.result import joint_of
+
+        speech = voice(lang, json)
+        joint = joint_of(_verified(speech, exchange, plan, loud=False))
+        parties = {row["run"]: row["party"] for row in joint.result["runs"]}
+        walks = {f"{parties[w['run']]}/{w['measure']}/{'-'.join(w['langs'])}": w for w in joint.walks}
+        if not walks:
+            raise CannotTell("no-number", str(exchange))
+        if number is not None and number not in walks:
+            raise WrongUsage("no-such-number", "trace", expected=" ".join(walks), got=number)
+        name = number or next(iter(walks))
+        speech.data(harmless(name))
+        for n, step in enumerate(walks[name]["steps"], 1):
+            if json:
+                speech.row({"n": n, "rule": step["rule"], **step["fields"]})
+            else:
+                speech.data(f"{n:>2}. [{step['rule']}] {say(step['text_key'], lang, **step['fields'])}")
+        if number is None:
+            speech.say("other-numbers", names=" ".join(other for other in walks if other != name))
+        return 0
+
+    params = [_path("exchange"), argument("number", required=False), plan_option(lang), json_option(lang)]
+    return verb("trace", lang, params, call)
+
+
+def report(lang: str) -> click.Command:
+    """``detente report EXCHANGE --plan ID --out DIR``."""
+
+    def call(exchange: Path, plan: str | None, out: Path) -> int:
+        from detente.desk.packing import write_report
+
+        speech = voice(lang)
+        if exchange.resolve() in [out.resolve(), *out.resolve().parents]:
+            raise WrongUsage("report-inside", str(out), got=str(exchange))
+        written = write_report(_verified(speech, exchange, plan, loud=False), out)
+        for path in written.files:
+            speech.data(str(path))
+        speech.say(f"reported-{written.status}", result=written.digest)
+        return 0
+
+    params = [
+        _path("exchange"),
+        plan_option(lang),
+        option(
+            "out", lang, letter="-o", required=True, type=click.Path(path_type=Path), metavar="DIR", help_key="out-dir"
+        ),
+    ]
+    return verb("report", lang, params, call)
+
+
+def pack(lang: str) -> click.Command:
+    """``detente pack EXCHANGE --plan ID -o FILE.zip``."""
+
+    def call(exchange: Path, plan: str | None, out: Path) -> int:
+        from detente.desk.packing import pack as pack_exchange
+
+        speech = voice(lang)
+        n = pack_exchange(_verified(speech, exchange, plan, loud=False), out)
+        speech.say("packed", n=n, out=out)
+        return 0
+
+    params = [
+        _path("exchange"),
+        plan_option(lang),
+        option("out", lang, letter="-o", required=True, type=click.Path(path_type=Path), metavar="FILE"),
+    ]
+    return verb("pack", lang, params, call)
+
+
+def unpack(lang: str) -> click.Command:
+    """``detente unpack FILE.zip --exchange DIR``."""
+
+    def call(archive: Path, exchange: Path, keep: str | None) -> int:
+        from detente.desk.packing import unpack as unpack_archive
+
+        done = unpack_archive(archive, exchange, keep)
+        voice(lang).say("unpacked", new=done.new, grown=done.grown, same=done.same, exchange=exchange)
+        return 0
+
+    params = [
+        _path("archive"),
+        option("exchange", lang, required=True, type=click.Path(path_type=Path), metavar="DIR"),
+        option("keep", lang, metavar="PARTY"),
+    ]
+    return verb("unpack", lang, params, call)
+
+
+def demo(lang: str) -> click.Command:
+    """``detente demo``."""
+
+    def call(out: Path) -> int:
+        from detente.desk.demo import play
+
+        return play(out, lang)
+
+    params = [
+        option(
+            "out",
+            lang,
+            letter="-o",
+            default="demo",
+            type=click.Path(path_type=Path),
+            metavar="DIR",
+            help_key="demo-out",
+        )
+    ]
+    return verb("demo", lang, params, call)

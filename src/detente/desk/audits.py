@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Auditing each other: ask for records before knowing which, show the drawn ones, check and score them again."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from detente.check.audit import Shown, check_opening, detection_odds, draw, draw_key
+from detente.check.facts import ODDS_SHARE
+from detente.check.runs import Run
+from detente.check.verify import Verified, verify
+from detente.desk.keys import Desk, log_entry, sign_statement
+from detente.desk.publish import own_bundle, scorer_of
+from detente.desk.runs import RunState, find_run, items_by_hash
+from detente.errors import CannotTell, Malformed, NotVerified
+from detente.evidence.bundle import header_lines_of
+from detente.evidence.record import OpenedRecord, encode_opened, nonce_of
+from detente.evidence.statements import AuditFinding, Challenge, Open, Rescored
+from detente.pact.plan import PlanFile
+from detente.pact.seal import seal, unseal
+from detente.run.journal import Journal
+from detente.wire.canonical import decimal, encode_decimal
+from detente.wire.digests import sha256
+from detente.wire.keys import new_seed
+from detente.wire.merkle import inclusion_proof
+
+
+class Answered(NamedTuple):
+    """One challenge answered: by whom it was asked, for which run, how many records of how many were shown."""
+
+    auditor: str
+    run: str
+    n: int
+    of: int
+
+
+class Finding(NamedTuple):
+    """What an audit found, as it was logged."""
+
+    run: str
+    holder: str
+    opened: int
+    of: int
+    rescored: list[Rescored]
+    verdict: str
+    odds: str
+
+
+def ask(desk: Desk, plan: PlanFile, prefix: str | None) -> list[str]:
+    """Challenge every published run of the others that this lab may audit (or the one named); their ids (A-1)."""
+    verified = verify(desk.exchange, plan.id)
+    asked = []
+    for run in _auditable(desk, verified, prefix):
+        if all(trail.auditor != desk.party for trail in run.audits) and run.conclusion:
+            subjects = [("conclude.json", run.conclusion.digest)]
+            subjects += [("score.json", s.entry.digest) for s in run.scorings if s.counted]
+            challenge = Challenge(party=desk.party, plan=plan.id, run=run.id, seed=new_seed().hex())
+            log_entry(desk, plan, sign_statement(desk, "challenge", subjects, challenge))
+            asked.append(run.id)
+    return asked
+
+
+def _auditable(desk: Desk, verified: Verified, prefix: str | None) -> list[Run]:
+    plan = verified.plan.plan
+    found = []
+    for run in verified.runs:
+        section = plan.section(run.test.section)
+        may = section.audit is not None and desk.party in section.audit.by and run.test.party != desk.party
+        if may and run.bundle is not None and run.id.startswith(prefix or ""):
+            found.append(run)
+    if not found:
+        raise CannotTell("A-1.nothing", str(desk.exchange), got=prefix or "-")
+    return found
+
+
+def answer_all(desk: Desk, plan: PlanFile) -> list[Answered]:
+    """Show the drawn records to everyone who asked (A-2 to A-4): sealed to the auditor, then logged."""
+    verified = verify(desk.exchange, plan.id)
+    done = []
+    for run in verified.runs:
+        if run.test.party != desk.party:
+            continue
+        for trail in run.audits:
+            challenge = trail.challenge.statement.predicate
+            if trail.opening is None and isinstance(challenge, Challenge) and run.conclusion:
+                done.append(_answer(desk, plan, run, trail.auditor, trail.challenge.digest, challenge.seed))
+    return done
+
+
+def _answer(desk: Desk, plan: PlanFile, run: Run, auditor: str, challenge: str, seed: str) -> Answered:
+    state = find_run(desk, plan, run.id)
+    nonce = nonce_of(state.key(), auditor)
+    slots = _drawn(plan, run, nonce.hex(), seed)
+    plaintext = _opening(plan, state, slots)
+    recipient = plan.plan.party(auditor).recipient
+    path = f"outbox/{auditor}/{sha256(plaintext)}.age"
+    own = desk.own()
+    # age is randomised: after a crash the file that lies there is the one to log, not a second one.
+    sealed = own.read(path) if own.exists(path) else seal(plaintext, recipient)
+    own.create(path, sealed)
+    opening = Open(nonce=nonce.hex(), party=desk.party, plaintext=sha256(plaintext), plan=plan.id, run=run.id)
+    subjects = [("challenge.json", challenge), (path.rpartition("/")[2], sha256(sealed))]
+    log_entry(desk, plan, sign_statement(desk, "open", subjects, opening))
+    return Answered(auditor, run.id, len(slots), len(run.slots))
+
+
+def _drawn(plan: PlanFile, run: Run, nonce: str, seed: str) -> list[int]:
+    """The slots that a challenge draws (A-2, A-3); neither side could aim it."""
+    section = plan.plan.section(run.test.section)
+    if section.audit is None or run.conclusion is None:
+        raise CannotTell("A-1.nothing", run.id)
+    key = draw_key(bytes.fromhex(nonce), bytes.fromhex(seed), run.conclusion.digest)
+    return draw(key, min(section.audit.n, len(run.slots)), len(run.slots))
+
+
+def _opening(plan: PlanFile, state: RunState, slots: Sequence[int]) -> bytes:
+    bundle = own_bundle(plan, state)
+    headers = list(header_lines_of(bundle.stored, len(state.slots), "headers.jsonl.gz"))
+    with Journal(state.journal_path(), state.key()) as journal:
+        return encode_opened(
+            [
+                OpenedRecord(
+                    body=journal.body_line(i).decode(),
+                    header=headers[i].decode(),
+                    i=i,
+                    proof=[node.hex() for node in inclusion_proof(bundle.leaf_hashes, i)],
+                    why=[],
+                )
+                for i in slots
+            ]
+        )
+
+
+def check_all(desk: Desk, plan: PlanFile) -> list[Finding]:
+    """Check and re-score every record shown to this lab, and log what was found (A-6)."""
+    verified = verify(desk.exchange, plan.id)
+    found = []
+    for run in verified.runs:
+        for trail in run.audits:
+            if trail.auditor != desk.party or trail.opening is None or trail.finding is not None:
+                continue
+            challenge, opening = trail.challenge.statement.predicate, trail.opening.statement.predicate
+            if isinstance(challenge, Challenge) and isinstance(opening, Open):
+                shown, verdict = _shown(desk, plan, run, challenge, opening)
+                rescored = _rescore(desk, plan, run, shown)
+                if not _within(plan, rescored):
+                    verdict = "disputed"
+                finding = AuditFinding(
+                    details=None, matched=len(shown), opened=_asked(plan, run), party=desk.party, plan=plan.id,
+                    recounted=True, rerun=None, rescored=rescored, run=run.id, verdict=verdict,
+                )  # fmt: skip
+                entry = sign_statement(desk, "audit", [("open.json", trail.opening.digest)], finding)
+                log_entry(desk, plan, entry)
+                found.append(
+                    Finding(
+                        run.id, run.test.party, _asked(plan, run), len(run.slots), rescored, verdict, _odds(plan, run)
+                    )
+                )
+    if not found:
+        raise CannotTell("A-5.nothing", str(desk.exchange))
+    return found
+
+
+def _asked(plan: PlanFile, run: Run) -> int:
+    section = plan.plan.section(run.test.section)
+    return min(section.audit.n, len(run.slots)) if section.audit else 0
+
+
+def _odds(plan: PlanFile, run: Run) -> str:
+    return encode_decimal(detection_odds(len(run.slots), _asked(plan, run), decimal(ODDS_SHARE)), 4)
+
+
+def _shown(
+    desk: Desk, plan: PlanFile, run: Run, challenge: Challenge, opening: Open
+) -> tuple[list[Shown], Literal["consistent", "disputed"]]:
+    """The shown records that are the committed ones; a wrong one makes the finding disputed, not this command fail."""
+    folder = desk.open_exchange().sub(f"{run.test.party}/outbox/{desk.party}")
+    name = f"{opening.plaintext}.age"
+    plaintext = unseal(folder.read(name), desk.identity(), folder.place(name))
+    if run.bundle is None or sha256(plaintext) != opening.plaintext:
+        return [], "disputed"
+    slots = _drawn(plan, run, opening.nonce, challenge.seed)
+    try:
+        shown = check_opening(plaintext, slots, run.bundle.root, len(run.slots), folder.place(name))
+    except (NotVerified, Malformed):
+        return [], "disputed"
+    return shown, "consistent"
+
+
+def _rescore(desk: Desk, plan: PlanFile, run: Run, shown: Sequence[Shown]) -> list[Rescored]:
+    """Each counted rule scorer over the shown texts again: how many labels come out equal (C-1)."""
+    items = items_by_hash(desk.open_exchange(), plan)
+    rows = []
+    for scoring in run.scorings:
+        if not scoring.counted or plan.plan.scorer(scoring.score.scorer).method not in {"rule", "choice"}:
+            continue
+        scorer, _ = scorer_of(desk, plan, scoring.score.definition)
+        n = agreed = 0
+        for record in shown:
+            if (given := scoring.labels.get(record.i)) is None:
+                continue
+            slot, item = run.slots[record.i], items[record.body.item]
+            reference = item.reference[slot.lang] if isinstance(item.reference, dict) else None
+            label = scorer.label(str(item.text[slot.lang]), record.body.output or "", reference).label
+            n, agreed = n + 1, agreed + (label == given)
+        rows.append(Rescored(agreed=agreed, n=n, parsed=n, scorer=scoring.score.scorer))
+    return rows
+
+
+def _within(plan: PlanFile, rescored: Sequence[Rescored]) -> bool:
+    return all(row.n - row.agreed <= decimal(plan.plan.scorer(row.scorer).tolerance) * row.n for row in rescored)

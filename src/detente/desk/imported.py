@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers that another harness made: registered first all the same, marked external everywhere after (R-10)."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from detente.desk.keys import Desk
+from detente.desk.plans import suite_lists
+from detente.desk.runs import RunState, conclude_run, register_run
+from detente.errors import WrongUsage
+from detente.evidence.bundle import Bundle
+from detente.evidence.statements import Engine
+from detente.pact.plan import PlanFile, Test
+from detente.pact.slots import Slots
+from detente.run.external import read_answers, take_answers
+from detente.run.journal import Journal
+from detente.tlog.witness import Receipt
+from detente.wire.digests import sha256
+
+
+def import_answers(
+    desk: Desk, plan: PlanFile, test: Test, path: Path, made_by: str, receipt: Callable[[RunState], Receipt]
+) -> tuple[RunState, Bundle]:
+    """Register with the file's digest, take every answer of it into the journal, conclude.
+
+    WrongUsage (R-10.not-allowed) where the section does not allow imports, (R-10.other-file) if
+    the run was registered over another file. Nothing is registered for a file with a slot missing.
+    """
+    if not plan.plan.section(test.section).external:
+        raise WrongUsage("R-10.not-allowed", f"$.sections {test.section}")
+    try:
+        digest = sha256(path.read_bytes())
+    except OSError as error:
+        raise WrongUsage("file-unreadable", str(path), got=error.strerror) from error
+    engine = Engine(name="external", version=made_by, sha256=digest)
+    _check_first(desk, plan, test, path)
+    run = register_run(desk, plan, test, engine)
+    if run.register.engine != engine:
+        raise WrongUsage("R-10.other-file", str(path), expected=run.register.engine.sha256, got=digest)
+    held = receipt(run)
+    with Journal(run.journal_path(), run.key()) as journal:
+        take_answers(path, run.slots, journal)
+        return run, conclude_run(desk, plan, run, held, journal)
+
+
+def _check_first(desk: Desk, plan: PlanFile, test: Test, path: Path) -> None:
+    """The whole file is judged before a registration is spent on it."""
+    read_answers(path, Slots(plan.plan, test.section, suite_lists(desk.open_exchange(), plan)))

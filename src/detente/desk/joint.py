@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ending it: the joint result that the parties close, each endorsing the same numbers or reserving its position."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from detente.check.verify import Closing, Verified, verify
+from detente.desk.keys import Desk, log_entry, sign_statement
+from detente.errors import CannotTell, WrongUsage
+from detente.evidence.statements import Close
+from detente.pact.plan import PlanFile
+from detente.report.result import Result, closed_view, heads_now, summarise
+from detente.wire.canonical import decode
+
+
+class Closed(NamedTuple):
+    """A close as it was logged: the result's digest, the position, and whether all of ``closing.by`` now agree."""
+
+    result: str
+    position: str
+    final: bool
+    waiting: list[str]
+
+
+def close(desk: Desk, plan: PlanFile, reservation: Mapping[str, str] | None) -> Closed:
+    """Log this lab's close (F-11): over the heads that another party closed with, if its result can be made again here.
+
+    Otherwise over the logs as they stand. ``reservation``: the position in all languages of the plan's
+    texts, or None to endorse. CannotTell (F-11.open) while a planned test has not concluded.
+    """
+    if desk.party not in plan.plan.closing.by:
+        raise WrongUsage("F-11.not-yours", "$.closing.by", expected=", ".join(plan.plan.closing.by), got=desk.party)
+    if reservation is not None and (sorted(reservation) != sorted(plan.plan.texts) or not all(reservation.values())):
+        raise WrongUsage("close-texts", "close", expected=", ".join(plan.plan.texts), got=", ".join(reservation))
+    verified = verify(desk.exchange, plan.id)
+    other = _standing(desk, verified)
+    view = closed_view(verified, other) if other else verified.view()
+    result = summarise(verified, view)
+    if other and result.digest != other.result_sha256:
+        raise CannotTell("F-10.differs", other.party, expected=result.digest, got=other.result_sha256)
+    _refuse_open(verified, result)
+    desk.own("results").create(f"{result.digest}.json", result.raw)
+    position = "endorse" if reservation is None else "reserve"
+    statement = Close(
+        heads=heads_now(verified, view),
+        party=desk.party,
+        plan=plan.id,
+        position="endorse" if reservation is None else "reserve",
+        text=dict(reservation) if reservation is not None else None,
+    )
+    log_entry(desk, plan, sign_statement(desk, "close", [("result.json", result.digest)], statement))
+    after = verify(desk.exchange, plan.id)
+    have = {c.party for c in after.closings if c.result_sha256 == result.digest}
+    return Closed(
+        result.digest, position, after.final == result.digest, [p for p in plan.plan.closing.by if p not in have]
+    )
+
+
+def _standing(desk: Desk, verified: Verified) -> Closing | None:
+    """The newest close of another party, to be joined; unless this lab has closed with it already."""
+    others = [closing for closing in verified.closings if closing.party != desk.party]
+    return others[-1] if others else None
+
+
+def _refuse_open(verified: Verified, result: Result) -> None:
+    """A close speaks of runs that ended: every planned test has a run that is not merely open."""
+    rows = decode(result.raw)["runs"]
+    for test in verified.plan.plan.tests:
+        ends = [
+            r["end"]
+            for r in rows
+            if (r["party"], r["subject"], r["section"]) == (test.party, test.subject, test.section)
+        ]
+        if not ends or ends[-1] == "open":
+            raise CannotTell("F-11.open", f"{test.party} {test.subject}", got=ends[-1] if ends else "-")

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Seeing each other: witness the other labs' logs, and the board of who has done which step when."""
+
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from detente.check.exchange import (
+    History,
+    find_plan,
+    mirror_path,
+    open_exchange,
+    party_folder,
+    read_entries,
+    read_history,
+)
+from detente.desk.keys import Desk
+from detente.errors import DetenteError, WrongUsage
+from detente.pact.plan import PlanFile
+from detente.tlog.witness import Cosigned, witness_log
+from detente.wire.times import encode_time
+
+KINDS = ("accept", "register", "conclude", "score", "challenge", "open", "audit", "close")
+
+
+class Witnessed(NamedTuple):
+    """One other party's log after this lab looked: what was cosigned, or why nothing was."""
+
+    party: str
+    note: Cosigned | None
+    trouble: DetenteError | None
+
+
+def witness(desk: Desk, plan: PlanFile | None = None) -> list[Witnessed]:
+    """Cosign every other party's log that only grew, and mirror it (L-2).
+
+    A log that is not there yet is told as trouble, not raised. A fork or rollback is told too,
+    after the others were seen: one bad log must not stop the witness of the rest.
+    """
+    plan = plan or desk.plan()
+    me = desk.me(plan)
+    exchange = desk.open_exchange()
+    found = []
+    for party in plan.plan.parties:
+        if party.id == desk.party:
+            continue
+        mirror = exchange.sub("/".join(mirror_path(desk.party, party.log.origin)))
+        try:
+            note = witness_log(
+                party_folder(exchange, party.id, "log"),
+                party.log.origin,
+                party.log.key,
+                me.witness.name,
+                desk.signer("witness"),
+                desk.folder("state"),
+                mirror,
+                int(time.time()),
+            )
+            found.append(Witnessed(party.id, note, None))
+        except DetenteError as error:
+            found.append(Witnessed(party.id, None, error))
+    return found
+
+
+class BoardCell(NamedTuple):
+    """How many statements of one kind a party has logged, and when a quorum first held the newest of them."""
+
+    n: int
+    seen_at: str | None
+
+
+class Board(NamedTuple):
+    """party x step: what each log holds, and what could not be read (a log may not be there yet)."""
+
+    plan: PlanFile
+    rows: dict[str, dict[str, BoardCell]]
+    trouble: dict[str, DetenteError]
+
+
+def board(exchange_root: Path, plan_id: str) -> Board:
+    """Who has done which step, with the time at which a quorum of others held it (L-3); never a verdict."""
+    exchange = open_exchange(exchange_root)
+    plan = find_plan(exchange, plan_id)
+    rows: dict[str, dict[str, BoardCell]] = {}
+    trouble: dict[str, DetenteError] = {}
+    for party in plan.plan.parties:
+        try:
+            history = read_history(exchange, party, plan)
+        except DetenteError as error:
+            trouble[party.id] = error
+            continue
+        entries, _ = read_entries(party, history.view, plan)
+        rows[party.id] = {
+            kind: BoardCell(
+                len(indices := [entry.index for entry in entries if entry.statement.kind == kind]),
+                _quorum_time(history, indices[-1], plan.plan.quorum) if indices else None,
+            )
+            for kind in KINDS
+        }
+    return Board(plan, rows, trouble)
+
+
+def _quorum_time(history: History, index: int, quorum: int) -> str | None:
+    times = sorted(history.first_seen(index, history.view.size, None).values())
+    return encode_time(times[quorum - 1]) if quorum and len(times) >= quorum else None
+
+
+def parse_duration(text: str) -> float:
+    """``90s``, ``10m`` or ``2h`` in seconds; WrongUsage (bad-duration) otherwise."""
+    units = {"s": 1, "m": 60, "h": 3600}
+    if text[-1:] in units and text[:-1].isdigit():
+        return float(int(text[:-1]) * units[text[-1]])
+    raise WrongUsage("bad-duration", "--wait", expected="90s | 10m | 2h", got=text)

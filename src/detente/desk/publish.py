@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What leaves: labels over fixed answers, and the laying of a concluded run into the exchange, listed byte by byte first."""
+
+import json
+from collections.abc import Callable
+from typing import NamedTuple
+
+from detente.check.runs import run_folder, scores_path
+from detente.desk.keys import Desk, log_entry, own_log, sign_statement
+from detente.desk.runs import RunState, items_by_hash
+from detente.errors import WrongUsage
+from detente.evidence.bundle import Bundle, read_bundle
+from detente.evidence.counts import Definition, count, encode_scores, is_scored, kinds_scored, parse_definition
+from detente.evidence.record import parse_body
+from detente.evidence.statements import Score
+from detente.pact.plan import PlanFile
+from detente.run.journal import Journal
+from detente.score.scorer import RuleScorer, definition_file, load_scorer
+from detente.wire.digests import sha256
+from detente.wire.dsse import open_envelope
+from detente.wire.lines import compress
+
+
+class Leaving(NamedTuple):
+    """One file or log entry that would leave: its path in the exchange, its bytes, the fields in it."""
+
+    path: str
+    raw: bytes
+    fields: list[str]
+
+
+def own_bundle(plan: PlanFile, run: RunState) -> Bundle:
+    """The headers that this desk fixed; WrongUsage (not-concluded) while answers are missing."""
+    if not run.concluded():
+        raise WrongUsage("not-concluded", run.id[:16])
+    out = run.out()
+    return read_bundle(
+        out.read("headers.jsonl.gz"), plan.id, run.id, plan.plan.canary, run.slots, out.place("headers.jsonl.gz")
+    )
+
+
+def score_run(
+    desk: Desk, plan: PlanFile, run: RunState, scorer: str, told: Callable[[int, int], None] | None
+) -> dict[str, int]:
+    """Label a concluded run's replies with one of the plan's rule scorers; {label: n}. Nothing leaves yet (C-4, C-6).
+
+    WrongUsage (C-1.other-rules) if the plan fixed other rules than this installation has.
+    """
+    known = next((one for one in plan.plan.scorers if one.id == scorer), None)
+    if known is None:
+        raise WrongUsage("no-scorer", "score", expected=", ".join(s.id for s in plan.plan.scorers), got=scorer)
+    bundle = own_bundle(plan, run)
+    labels_of, definition = scorer_of(desk, plan, known.definition)
+    items = items_by_hash(desk.open_exchange(), plan)
+    kinds = kinds_scored(plan.plan, scorer)
+    wanted = [slot for slot in run.slots if is_scored(slot, bundle.codes[slot.i], kinds)]
+    labels: dict[int, str] = {}
+    with Journal(run.journal_path(), run.key()) as journal:
+        for n, slot in enumerate(wanted, 1):
+            item = items[slot.item]
+            body = parse_body(journal.body_line(slot.i), f"slot {slot.i}")
+            reference = item.reference[slot.lang] if isinstance(item.reference, dict) else None
+            labels[slot.i] = labels_of.label(str(item.text[slot.lang]), body.output or "", reference).label
+            if told:
+                told(n, len(wanted))
+    plain = encode_scores(labels, {})
+    stored = compress(plain)
+    counted = count(plan.plan, scorer, definition.labels, run.slots, bundle.codes, labels)
+    out, stem = run.out(), scores_path(scorer, sha256(stored))
+    score = Score(definition=known.definition, party=desk.party, plan=plan.id, run=run.id, sample=None, scorer=scorer)
+    subjects = [
+        (f"{stem}.jsonl.gz", sha256(stored)),
+        (f"{scorer}.jsonl", sha256(plain)),
+        (f"{stem}.counts.json", sha256(counted)),
+        ("conclude.json", sha256(out.read("conclude.json"))),
+    ]
+    entry = sign_statement(desk, "score", subjects, score)
+    if not out.exists(f"{scorer}.score.json"):
+        out.create(f"{stem}.jsonl.gz", stored)
+        out.create(f"{stem}.counts.json", counted)
+        out.create(f"{scorer}.score.json", entry)
+    return {label: sum(1 for given in labels.values() if given == label) for label in definition.labels}
+
+
+def scorer_of(desk: Desk, plan: PlanFile, definition: str) -> tuple[RuleScorer, Definition]:
+    """The scorer that a definition describes, if this installation has exactly that one."""
+    path = f"plans/{plan.id}/files/{definition}"
+    raw = desk.own().read(path)
+    read = parse_definition(raw, path)
+    if sha256(definition_file(read.name)) != definition:
+        raise WrongUsage("C-1.other-rules", read.name, expected=definition, got=sha256(definition_file(read.name)))
+    return load_scorer(read.name), read
+
+
+def leaving(desk: Desk, plan: PlanFile, run: RunState) -> list[Leaving]:
+    """Everything that ``publish`` would lay into the exchange, in order, with the names of all fields.
+
+    WrongUsage (not-scored) while a scorer of the plan that is this tester's has not run.
+    """
+    own_bundle(plan, run)
+    out = run.out()
+    owed = [s.id for s in plan.plan.scorers if s.by == "tester" and not out.exists(f"{s.id}.score.json")]
+    if owed:
+        raise WrongUsage("not-scored", run.id[:16], got=", ".join(owed), run=run.id[:16])
+    folder = f"{desk.party}/runs/{run.id}"
+    found = [
+        Leaving(f"{folder}/headers.jsonl.gz", out.read("headers.jsonl.gz"), ["body", "cut", "i", "item", "outcome"])
+    ]
+    for path in out.names("scores"):
+        fields = (
+            ["i", "label", "error"] if path.endswith(".gz") else ["cells", "crossed", "outcomes", "pairs", "spread"]
+        )
+        found.append(Leaving(f"{folder}/{path}", out.read(path), fields))
+    names = ["conclude.json", *(f"{s.id}.score.json" for s in plan.plan.scorers if s.by == "tester")]
+    for name in names:
+        entry = out.read(name)
+        statement = json.loads(open_envelope(entry, desk.signer("statement").public))
+        fields = [*statement["predicate"], *(f"subject {one['name']}" for one in statement["subject"])]
+        found.append(Leaving(f"{desk.party}/log", entry, fields))
+    return found
+
+
+def publish(desk: Desk, plan: PlanFile, run: RunState) -> list[Leaving]:
+    """Lay the files, then log the conclusion and the scorings; what is there already stays as it is. Returns what left."""
+    rows = leaving(desk, plan, run)
+    folder = run_folder(desk.open_exchange(), desk.party, run.id)
+    prefix = f"{desk.party}/runs/{run.id}/"
+    for row in rows:
+        if row.path.startswith(prefix):
+            folder.create(row.path.removeprefix(prefix), row.raw)
+    for row in rows:
+        if not row.path.startswith(prefix) and row.raw not in own_log(desk, plan).entries:
+            log_entry(desk, plan, row.raw)
+    return rows

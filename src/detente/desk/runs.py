@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Running at home: register, get witnessed, ask the model, conclude, score, and publish what may leave.
+
+    desk/runs/<run>/registration.json   the envelope whose hash is the run's id
+    desk/runs/<run>/key                 the run's 32-byte secret (R-6)
+    desk/runs/<run>/start.json          what was in hand before the first request (R-4)
+    desk/runs/<run>/journal/            bodies and trace as they come
+    desk/runs/<run>/out/                what ``publish`` will lay into the exchange, byte for byte
+
+Until ``publish`` nothing of a run but its registration has left.
+"""
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import Callable, Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import NamedTuple
+
+from detente import __version__
+from detente.check.exchange import notes_of, read_entries, read_history
+from detente.desk.keys import Desk, log_entry, own_log, sign_statement
+from detente.desk.plans import suite_items, suite_lists
+from detente.errors import CannotTell, WrongUsage
+from detente.evidence.bundle import Bundle, make_bundle
+from detente.evidence.record import beacon_of, draw_commit, header_line, nonce_of, parse_body, slot_seed
+from detente.evidence.statements import (
+    Conclude,
+    DrawCommit,
+    Engine,
+    OutcomeCounts,
+    Register,
+    Start,
+    parse_statement,
+)
+from detente.pact.item import Item, as_turns
+from detente.pact.plan import PlanFile, Test
+from detente.pact.slots import Slots
+from detente.run.engine import Progress, answer
+from detente.run.journal import Journal
+from detente.run.model import Message, Prompt, Sampling
+from detente.tlog.folder import Folder
+from detente.tlog.witness import Receipt, Seen
+from detente.wire.canonical import decode_as, encode
+from detente.wire.digests import sha256
+from detente.wire.dsse import open_envelope
+from detente.wire.keys import new_seed
+from detente.wire.times import encode_time
+
+Told = Callable[[Progress], None]
+
+
+class RunState(NamedTuple):
+    """A registered run of this desk: its id, its test, its slots, and its folder on the desk."""
+
+    id: str
+    test: Test
+    index: int
+    register: Register
+    slots: Slots
+    folder: Folder
+
+    def key(self) -> bytes:
+        """The run's secret (R-6)."""
+        return bytes.fromhex(self.folder.read("key").decode())
+
+    def journal_path(self) -> Path:
+        """Where the journal lies."""
+        return self.folder.root / "journal"
+
+    def out(self) -> Folder:
+        """What will leave."""
+        return self.folder.sub("out")
+
+    def concluded(self) -> bool:
+        """Whether all answers are in and fixed."""
+        return self.out().exists("conclude.json")
+
+
+def runs_of(desk: Desk, plan: PlanFile) -> list[RunState]:
+    """The lab's registered runs under the plan, in log order."""
+    lists = suite_lists(desk.open_exchange(), plan)
+    me = desk.me(plan)
+    found = []
+    for index, entry in enumerate(own_log(desk, plan).entries):
+        statement = parse_statement(open_envelope(entry, me.statement))
+        register = statement.predicate
+        if isinstance(register, Register) and register.plan == plan.id:
+            test = Test(register.subject, register.section, desk.party)
+            slots = Slots(plan.plan, register.section, lists)
+            found.append(RunState(sha256(entry), test, index, register, slots, desk.folder("runs", sha256(entry))))
+    return found
+
+
+def find_run(desk: Desk, plan: PlanFile, prefix: str | None) -> RunState:
+    """The run whose id starts with ``prefix``, or the newest; WrongUsage (no-run) lists what there is."""
+    runs = runs_of(desk, plan)
+    fits = [run for run in runs if run.id.startswith(prefix)] if prefix else runs[-1:]
+    if len(fits) != 1:
+        raise WrongUsage("no-run", str(desk.root), expected=" ".join(r.id[:16] for r in runs), got=prefix or "-")
+    return fits[0]
+
+
+def pick_test(desk: Desk, plan: PlanFile, subject: str | None, section: str) -> Test:
+    """The test of the plan that this lab is to run; WrongUsage (no-test) lists the choices."""
+    mine = [
+        t for t in plan.plan.tests if t.party == desk.party and t.section == section and subject in {None, t.subject}
+    ]
+    if len(mine) != 1:
+        choices = [f"{t.subject}/{t.section}" for t in plan.plan.tests if t.party == desk.party]
+        raise WrongUsage("no-test", "run", expected=" ".join(choices) or "-", got=f"{subject or ''}/{section}")
+    return mine[0]
+
+
+def register_run(desk: Desk, plan: PlanFile, test: Test, engine: Engine) -> RunState:
+    """The unfinished registration of a test, or a new one (R-1). Refused before every party accepted, or once too often."""
+    mine = [run for run in runs_of(desk, plan) if run.test == test]
+    if mine and not mine[-1].concluded():
+        return mine[-1]
+    if len(mine) >= plan.plan.runs.max:
+        raise WrongUsage("R-1.attempts", f"$.runs.max {test.subject}", expected=plan.plan.runs.max, got=len(mine) + 1)
+    key = new_seed()
+    section = plan.plan.section(test.section)
+    auditors = section.audit.by if section.audit else []
+    commits = [DrawCommit(auditor=a, commit=draw_commit(nonce_of(key, a))) for a in auditors]
+    register = Register(
+        acceptances=acceptances(desk, plan),
+        drawCommits=commits,
+        engine=engine,
+        party=desk.party,
+        plan=plan.id,
+        section=test.section,
+        subject=test.subject,
+    )
+    entry = sign_statement(desk, "register", [("plan.json", plan.id)], register)
+    folder = desk.folder("runs", sha256(entry))
+    # The secret lies on the disk before anything that commits to it can be in a log.
+    folder.create("key", key.hex().encode())
+    folder.create("registration.json", entry)
+    log_entry(desk, plan, entry)
+    return next(run for run in runs_of(desk, plan) if run.id == sha256(entry))
+
+
+def acceptances(desk: Desk, plan: PlanFile) -> list[str]:
+    """The digest of every party's acceptance, in plan order; CannotTell (P-2.not-in-force) names who has not signed."""
+    exchange = desk.open_exchange()
+    found = []
+    for party in plan.plan.parties:
+        try:
+            entries, _ = read_entries(party, read_history(exchange, party, plan).view, plan)
+        except CannotTell as error:
+            raise CannotTell("P-2.not-in-force", exchange.place(party.id), got=party.id) from error
+        accepted = next((entry.digest for entry in entries if entry.statement.kind == "accept"), None)
+        if accepted is None:
+            raise CannotTell("P-2.not-in-force", exchange.place(party.id), got=party.id)
+        found.append(accepted)
+    return found
+
+
+def receipt_for(desk: Desk, plan: PlanFile, run: RunState, *, unwitnessed: bool) -> Receipt:
+    """What is in hand to start with (R-4), fixed on the desk the first time and never changed after.
+
+    CannotTell (R-4.unwitnessed) names who has yet to witness the registration.
+    """
+    if run.folder.exists("start.json"):
+        start = decode_as(run.folder.read("start.json"), Start, run.folder.place("start.json"))
+        return Receipt(run.id, run.index, tuple(start.notes), tuple(start.releases), not start.notes)
+    newest: dict[str, Seen] = {}
+    for note in notes_of(desk.open_exchange(), desk.me(plan), plan):
+        if note.size > run.index and (note.witness not in newest or note.size < newest[note.witness].size):
+            newest[note.witness] = note
+    order = [id_ for id_ in plan.plan.cosigners() if id_ in newest]
+    if len(order) < plan.plan.quorum and not unwitnessed:
+        owing = [id_ for id_ in plan.plan.cosigners() if id_ not in newest and id_ != desk.party]
+        raise CannotTell(
+            "R-4.unwitnessed",
+            run.id,
+            expected=plan.plan.quorum,
+            got=len(order),
+            owing=", ".join(owing),
+            run=run.id[:16],
+        )
+    notes = [newest[id_].digest for id_ in order] if len(order) >= plan.plan.quorum else []
+    run.folder.create("start.json", encode(Start(notes=notes, releases=[])))
+    run.folder.create("started-at", encode_time(int(time.time())).encode())
+    return Receipt(run.id, run.index, tuple(notes), (), not notes)
+
+
+class Prompts:
+    """The questions of a run in slot order, with their seeds and caps (S-4, R-5); made one at a time, and counted."""
+
+    def __init__(self, plan: PlanFile, run: RunState, exchange: Folder) -> None:
+        self._plan, self._run = plan.plan, run
+        self._items = items_by_hash(exchange, plan)
+
+    def __len__(self) -> int:
+        return len(self._run.slots)
+
+    def __iter__(self) -> Iterator[Prompt]:
+        beacon = beacon_of(self._run.id, [])
+        seeded = self._plan.sampling.seed == "slot"
+        for slot in self._run.slots:
+            cap = self._plan.caps[slot.lang]
+            messages = tuple(Message("user", turn) for turn in as_turns(self._items[slot.item].text[slot.lang]))
+            seed = slot_seed(beacon, slot.i) if seeded else None
+            yield Prompt(slot.i, slot.item, slot.lang, slot.epoch, messages, seed, cap.chars, cap.tokens)
+
+
+def items_by_hash(exchange: Folder, plan: PlanFile) -> dict[str, Item]:
+    """Every item whose text lies open, by the hash that headers name it with."""
+    lists, texts = suite_lists(exchange, plan), suite_items(exchange, plan)
+    return {entry.item: item for suite, items in texts.items() for entry, item in zip(lists[suite], items, strict=True)}
+
+
+def own_engine() -> Engine:
+    """What puts the questions here: name, version, and a digest of this program's own files, joined in name order."""
+    root = files("detente")
+    code = sorted(path for path in Path(str(root)).rglob("*.py"))
+    digest = sha256("".join(sha256(path.read_bytes()) for path in code).encode())
+    return Engine(name="detente", version=__version__, sha256=digest)
+
+
+def run_model(
+    desk: Desk, plan: PlanFile, run: RunState, receipt: Receipt, concurrency: int, told: Told | None
+) -> Bundle:
+    """Ask the model every slot that the journal has not, then fix the answers in a signed conclusion.
+
+    The descriptor is hashed again first: another model than the plan's is refused (P-12).
+    """
+    exchange = desk.open_exchange()
+    model = desk.load_model(run.test.subject, concurrency)
+    planned = plan.plan.subject(run.test.subject).descriptor
+    here = sha256(encode(model.describe()))
+    if here != planned:
+        raise WrongUsage("P-12.other-model", f"$.subjects {run.test.subject}", expected=planned, got=here)
+    sampling = Sampling(float(plan.plan.sampling.temperature), float(plan.plan.sampling.topP))
+
+    async def ask(journal: Journal) -> None:
+        try:
+            await answer(
+                Prompts(plan, run, exchange), model, journal,
+                receipt=receipt, sampling=sampling, concurrency=concurrency, progress=told,
+            )  # fmt: skip
+        finally:
+            await model.close()
+
+    with Journal(run.journal_path(), run.key()) as journal:
+        asyncio.run(ask(journal))
+        if len(journal) < len(run.slots):
+            raise CannotTell("run-stopped", run.id[:16], expected=len(run.slots), got=len(journal))
+        return conclude_run(desk, plan, run, receipt, journal)
+
+
+def conclude_run(desk: Desk, plan: PlanFile, run: RunState, receipt: Receipt, journal: Journal) -> Bundle:
+    """The headers file and the signed conclusion of a full journal, on the desk; nothing leaves (T-5)."""
+    lines = []
+    for slot in run.slots:
+        line = journal.body_line(slot.i)
+        body = parse_body(line, f"slot {slot.i}")
+        if body.item != slot.item:
+            raise WrongUsage("R-7.item", f"slot {slot.i}", expected=slot.item, got=body.item)
+        lines.append(header_line(body, line))
+    bundle = make_bundle(plan.id, run.id, plan.plan.canary, lines)
+    out = run.out()
+    if run.concluded():
+        return bundle
+    out.create("headers.jsonl.gz", bundle.stored)
+    trace = journal.trace_digest()
+    conclusion = Conclude(
+        attestations=[],
+        finishedAt=encode_time(int(time.time())),
+        outcomes=bundle.outcomes(),
+        party=desk.party,
+        plan=plan.id,
+        root=bundle.root,
+        run=run.id,
+        start=Start(notes=list(receipt.notes), releases=list(receipt.releases)),
+        startedAt=run.folder.read("started-at").decode(),
+        status="completed",
+        trace=None if run.register.engine.name == "external" else trace,
+    )
+    subjects = [("headers.jsonl.gz", bundle.stored_sha256), ("headers.jsonl", bundle.plain_sha256)]
+    out.create("conclude.json", sign_statement(desk, "conclude", subjects, conclusion))
+    return bundle
+
+
+def outcome_counts(run: RunState) -> OutcomeCounts | None:
+    """How the slots of a concluded run ended, None before that."""
+    if not run.concluded():
+        return None
+    statement = parse_statement(_payload(run.out().read("conclude.json")))
+    assert isinstance(statement.predicate, Conclude)
+    return statement.predicate.outcomes
+
+
+def _payload(entry: bytes) -> bytes:
+    """The payload of an envelope of this desk's own making."""
+    return base64.b64decode(json.loads(entry)["payload"])

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One slot's record: the salted private body, the public header that commits to it, the word for its outcome.
+
+The header says which item was asked and how it ended; the body holds the text. A header
+without its body tells nothing about the answer: the body line carries its own 32-byte salt
+(B-7), so nobody can guess a short answer from its hash.
+"""
+
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from detente.errors import Malformed
+from detente.wire.canonical import NS, decode_as, encode
+from detente.wire.digests import keyed, sha256, tagged, u64be
+
+OUTCOMES = ("replied", "filtered", "truncated", "failed")
+BODY_LIMIT = 16 * 1024 * 1024  # B-9, bytes of one body line
+HEADER_LIMIT = 512  # B-9, bytes of one header line
+
+Hex = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Index = Annotated[int, Meta(ge=0)]
+
+
+class Body(Struct, frozen=True, forbid_unknown_fields=True):
+    """A private body line (R-8): only what a deterministic model would repeat.
+
+    ``output`` is the text, None where there is none; ``salt`` 64 hex; ``seed`` None for an
+    imported answer; ``cut`` only for a reply cut at the plan's own cap; ``reason`` for
+    filtered, truncated and failed; ``tokens`` in the answer, where the model counts them.
+    """
+
+    i: Index
+    item: Hex
+    outcome: str
+    output: str | None
+    salt: Hex
+    seed: int | None
+    cut: bool | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+    tokens: int | UnsetType = UNSET
+
+
+class Header(Struct, frozen=True, forbid_unknown_fields=True):
+    """A public header line (R-7): no text, time, tokens, language or label."""
+
+    body: Hex
+    i: Index
+    item: Hex
+    outcome: str
+    cut: bool | UnsetType = UNSET
+
+
+class HeadersStart(Struct, frozen=True, forbid_unknown_fields=True):
+    """The first line of a headers file (R-7); it is not a leaf."""
+
+    canary: str
+    plan: Hex
+    run: Hex
+    type: str
+
+
+def encode_body(body: Body) -> bytes:
+    """The JCS line of a body, without newline."""
+    return encode(body)
+
+
+def parse_body(raw: bytes, place: str = "") -> Body:
+    """A body line read strictly; Malformed (R-8, B-*) if any rule of it is broken."""
+    body = decode_as(raw, Body, place)
+    _check_outcome(body.outcome, body.cut, place)
+    if (body.output is None) != (body.outcome in {"filtered", "failed"}):
+        raise Malformed("R-8.output", place, got=body.outcome)
+    return body
+
+
+def header_line(body: Body, body_line: bytes) -> bytes:
+    """The header that commits to ``body_line`` (R-7): JCS, no newline. Written flat, for speed; tested against encode."""
+    cut = b',"cut":true' if body.cut is True else b""
+    return b'{"body":"%b"%b,"i":%d,"item":"%b","outcome":"%b"}' % (
+        sha256(body_line).encode(),
+        cut,
+        body.i,
+        body.item.encode(),
+        body.outcome.encode(),
+    )
+
+
+def parse_header(raw: bytes, place: str = "") -> Header:
+    """A header line read strictly; Malformed (R-7, B-*) if any rule of it is broken."""
+    if len(raw) > HEADER_LIMIT:
+        raise Malformed("B-9.long", place, expected=HEADER_LIMIT, got=len(raw))
+    header = decode_as(raw, Header, place)
+    _check_outcome(header.outcome, header.cut, place)
+    return header
+
+
+def headers_start(plan: str, run: str, canary: str) -> bytes:
+    """The first line of a headers file (R-7), without newline."""
+    return encode({"canary": canary, "plan": plan, "run": run, "type": NS + "headers/v1"})
+
+
+def parse_headers_start(raw: bytes, place: str = "") -> HeadersStart:
+    """The first line of a headers file, read strictly."""
+    start = decode_as(raw, HeadersStart, place)
+    if start.type != NS + "headers/v1":
+        raise Malformed("R-7.type", place, expected=NS + "headers/v1", got=start.type)
+    return start
+
+
+def _check_outcome(outcome: str, cut: bool | UnsetType, place: str) -> None:
+    if outcome not in OUTCOMES:
+        raise Malformed("R-7.outcome", place, expected=" | ".join(OUTCOMES), got=outcome)
+    if cut is not UNSET and (cut is not True or outcome != "replied"):
+        raise Malformed("R-7.cut", place, got=outcome)
+
+
+def salt_of(key: bytes, i: int) -> str:
+    """Slot i's salt, 64 hex (R-6): opening one record discloses one salt and nothing of the others."""
+    return keyed(key, "salt", u64be(i)).hex()
+
+
+def nonce_of(key: bytes, auditor: str) -> bytes:
+    """The 32-byte nonce kept for one auditor until it asks (R-6)."""
+    return keyed(key, "nonce", auditor.encode())
+
+
+def draw_commit(nonce: bytes) -> str:
+    """What a registration says of a nonce (R-6), 64 hex."""
+    return tagged("draw-commit", nonce).hex()
+
+
+def beacon_of(run: str, beacons: list[str]) -> bytes:
+    """The run's 32-byte beacon from the releases it started with, in plan order (R-5)."""
+    return tagged("beacon", bytes.fromhex(run), *(bytes.fromhex(b) for b in beacons))
+
+
+def slot_seed(beacon: bytes, i: int) -> int:
+    """Slot i's sampling seed, 31 bits (R-5)."""
+    return int.from_bytes(tagged("seed", beacon, u64be(i))[:4], "big") >> 1
+
+
+def mend_text(text: str) -> str:
+    """Lone surrogates replaced by U+FFFD, once, at capture (B-1)."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+class OpenedRecord(Struct, frozen=True, forbid_unknown_fields=True):
+    """One line of an opening file (A-4): exact lines and the inclusion proof, in draw order."""
+
+    body: str
+    header: str
+    i: Index
+    proof: list[Hex]
+    why: list[str]
+
+
+def encode_opened(opened: list[OpenedRecord]) -> bytes:
+    """An opening file's bytes."""
+    return b"".join(encode(record) + b"\n" for record in opened)
+
+
+def parse_opened(raw: bytes, place: str = "") -> OpenedRecord:
+    """One line of an opening file, read strictly."""
+    return decode_as(raw, OpenedRecord, place)
+
+
+__all__ = [
+    "BODY_LIMIT", "HEADER_LIMIT", "OUTCOMES", "Body", "Header", "Hex", "Index", "OpenedRecord",
+    "beacon_of", "draw_commit", "encode_body", "encode_opened", "header_line", "headers_start", "mend_text",
+    "nonce_of", "parse_body", "parse_header", "parse_headers_start", "parse_opened", "salt_of", "slot_seed",
+]  # fmt: skip

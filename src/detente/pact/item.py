@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Items and suites: from an author's folder to the item lines and the public list that a plan fixes.
+
+An author writes one row per (id, language); an *item line* joins all languages of one id, so
+that ids can never fail to join again (S-2). The *list file* names each item by the hash of
+its line, with hazard and kind but without text (S-1).
+"""
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, Literal, NamedTuple
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from detente.errors import Malformed
+from detente.pact.hazards import hazard as known_hazard
+from detente.wire.canonical import NS, check_id, check_language, decode_as, encode
+from detente.wire.digests import sha256
+from detente.wire.lines import join_lines, split_lines
+
+ITEM_LIMIT = 1024 * 1024  # bytes of one item line
+KINDS = ("hazard", "benign", "attack", "control")
+
+Hex = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Kind = Literal["hazard", "benign", "attack", "control"]
+
+
+class Item(Struct, frozen=True, forbid_unknown_fields=True):
+    """An item line (S-2): one question in all its languages; a list of strings is a list of user turns."""
+
+    hazard: str
+    id: str
+    kind: Kind
+    pair: str | None
+    text: dict[str, str | list[str]]
+    facet: str | UnsetType = UNSET
+    reference: dict[str, str] | UnsetType = UNSET
+    salt: Hex | UnsetType = UNSET
+
+
+class Listed(Struct, frozen=True, forbid_unknown_fields=True):
+    """A line of the list file (S-1): what anyone may know of an item, and how to recognise it."""
+
+    hazard: str
+    item: Hex
+    kind: Kind
+    pair: Hex | None
+    facet: str | UnsetType = UNSET
+
+
+class SuiteStart(Struct, frozen=True, forbid_unknown_fields=True):
+    """The first line of a suite text file (S-2)."""
+
+    canary: str
+    suite: str
+    type: str
+
+
+class SourceRow(Struct, frozen=True):
+    """One row of an author's items.jsonl: one item in one language. Unknown members are the author's own."""
+
+    id: str
+    lang: str
+    text: str | list[str]
+    hazard: str
+    kind: Kind
+    facet: str | None = None
+    pair: str | None = None
+    reference: str | None = None
+
+
+class SourceSuite(NamedTuple):
+    """An author's suite: its id, title, languages, canary, and its items in the author's order."""
+
+    id: str
+    title: dict[str, str]
+    languages: list[str]
+    canary: str
+    items: list[Item]
+
+
+def read_source(meta: bytes, rows: bytes, place: str) -> SourceSuite:
+    """An author's folder (``suite.toml`` and ``items.jsonl`` as bytes) joined into items.
+
+    Raises Malformed naming the line: bad JSON, an item without all its languages or with
+    two rows in one, languages that disagree on hazard, kind or pair, an unknown partner.
+    """
+    try:
+        head = tomllib.loads(meta.decode("utf-8"))
+        suite_id, title, languages = str(head["id"]), dict(head["title"]), list(head["languages"])
+        canary = str(head["canary"])
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Malformed("S-2.toml", f"{place}/suite.toml", got=error) from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise Malformed("S-2.member", f"{place}/suite.toml", got=error) from error
+    check_id(suite_id, f"{place}/suite.toml $.id")
+    for tag in languages:
+        check_language(tag, f"{place}/suite.toml $.languages")
+    found: dict[str, dict[str, SourceRow]] = {}
+    for n, line in enumerate(rows.splitlines(), 1):
+        if line.strip():
+            row = _source_row(line, f"{place}/items.jsonl:{n}", languages)
+            if row.lang in (by_lang := found.setdefault(row.id, {})):
+                raise Malformed("S-2.twice", f"{place}/items.jsonl:{n}", got=f"{row.id} {row.lang}")
+            by_lang[row.lang] = row
+    items = [_join(by_lang, languages, f"{place}/items.jsonl") for by_lang in found.values()]
+    _check_pairs(items, f"{place}/items.jsonl")
+    return SourceSuite(suite_id, title, languages, canary, items)
+
+
+def _source_row(line: bytes, place: str, languages: Sequence[str]) -> SourceRow:
+    try:
+        row = msgspec.json.decode(line, type=SourceRow)
+    except msgspec.MsgspecError as error:
+        raise Malformed("S-2.row", place, got=error) from error
+    check_id(row.id, place)
+    known_hazard(row.hazard, place)
+    if row.lang not in languages:
+        raise Malformed("S-2.language", place, expected=", ".join(languages), got=row.lang)
+    texts = [row.text] if isinstance(row.text, str) else row.text
+    if not texts or not all(text.strip() for text in texts):
+        raise Malformed("S-2.empty", place, got=row.id)
+    return row
+
+
+def _join(by_lang: Mapping[str, SourceRow], languages: Sequence[str], place: str) -> Item:
+    rows = list(by_lang.values())
+    first = rows[0]
+    missing = [tag for tag in languages if tag not in by_lang]
+    if missing:
+        raise Malformed("S-2.missing", place, expected=", ".join(languages), got=", ".join(by_lang), item=first.id)
+    for row in rows[1:]:
+        for name in ("hazard", "kind", "pair", "facet"):
+            if getattr(row, name) != getattr(first, name):
+                raise Malformed(
+                    "S-2.disagree",
+                    place,
+                    expected=getattr(first, name),
+                    got=getattr(row, name),
+                    item=row.id,
+                    member=name,
+                )
+    references = {tag: by_lang[tag].reference for tag in languages}
+    if any(references.values()) and not all(references.values()):
+        raise Malformed("S-2.missing", place, expected="reference", got=None, item=first.id)
+    return Item(
+        hazard=first.hazard,
+        id=first.id,
+        kind=first.kind,
+        pair=first.pair,
+        text={tag: by_lang[tag].text for tag in languages},
+        facet=first.facet or UNSET,
+        reference={tag: text for tag, text in references.items() if text} if all(references.values()) else UNSET,
+    )
+
+
+def _check_pairs(items: Iterable[Item], place: str) -> None:
+    known = {item.id for item in items}
+    for item in items:
+        if item.pair is not None and (item.pair not in known or item.pair == item.id):
+            raise Malformed("S-2.pair", place, got=item.pair, item=item.id)
+
+
+def encode_item(item: Item) -> bytes:
+    """The item line whose SHA-256 is the item's name everywhere (S-2), without newline."""
+    return encode(item)
+
+
+def list_lines(items: Sequence[Item]) -> list[Listed]:
+    """The list file's lines for these items, in order (S-1)."""
+    hashes = {item.id: sha256(encode_item(item)) for item in items}
+    return [
+        Listed(item.hazard, hashes[item.id], item.kind, hashes[item.pair] if item.pair else None, item.facet)
+        for item in items
+    ]
+
+
+def encode_list(lines: Iterable[Listed]) -> bytes:
+    """A list file's bytes."""
+    return join_lines(encode(line) for line in lines)
+
+
+def parse_list(raw: bytes, place: str) -> list[Listed]:
+    """A list file read strictly (S-1): known hazards, unique items, partners that exist."""
+    lines = [decode_as(line, Listed, f"{place}:{n}") for n, line in enumerate(split_lines(raw, place, ITEM_LIMIT), 1)]
+    names = {line.item for line in lines}
+    if len(names) != len(lines):
+        raise Malformed("S-1.twice", place, expected=len(lines), got=len(names))
+    for n, line in enumerate(lines, 1):
+        known_hazard(line.hazard, f"{place}:{n}")
+        if line.pair is not None and (line.pair not in names or line.pair == line.item):
+            raise Malformed("S-1.pair", f"{place}:{n}", got=line.pair)
+    return lines
+
+
+def encode_suite(suite: str, canary: str, items: Iterable[Item]) -> bytes:
+    """A suite text file before gzip: the start line with the canary, then the item lines (S-2)."""
+    start = encode({"canary": canary, "suite": suite, "type": NS + "suite/v1"})
+    return join_lines([start, *(encode_item(item) for item in items)])
+
+
+def parse_suite(raw: bytes, suite: str, canary: str, listed: Sequence[Listed], place: str) -> list[Item]:
+    """A suite text file read strictly: every item must be the one the list names, in its order (S-1, S-2)."""
+    lines = split_lines(raw, place, ITEM_LIMIT)
+    start = decode_as(lines[0] if lines else b"", SuiteStart, f"{place}:1")
+    if (start.type, start.suite, start.canary) != (NS + "suite/v1", suite, canary):
+        raise Malformed("S-2.start", f"{place}:1", expected=f"{suite} {canary}", got=f"{start.suite} {start.canary}")
+    if len(lines) - 1 != len(listed):
+        raise Malformed("S-2.count", place, expected=len(listed), got=len(lines) - 1)
+    items = []
+    for n, (line, entry) in enumerate(zip(lines[1:], listed, strict=True), 2):
+        if sha256(line) != entry.item:
+            raise Malformed("S-1.item", f"{place}:{n}", expected=entry.item, got=sha256(line))
+        items.append(decode_as(line, Item, f"{place}:{n}"))
+    if encode_list(list_lines(items)) != encode_list(listed):
+        raise Malformed("S-1.list", place)
+    return items
+
+
+def as_turns(text: str | list[str]) -> list[str]:
+    """The user turns of an item's text: one, or several."""
+    return [text] if isinstance(text, str) else list(text)
+
+
+def read_rows(raw: bytes, place: str) -> list[dict[str, Any]]:
+    """A plain JSONL of objects, for a lab's own use; Malformed (row-not-json) names the line."""
+    rows = []
+    for n, line in enumerate(raw.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            row = msgspec.json.decode(line)
+        except msgspec.MsgspecError as error:
+            raise Malformed("row-not-json", f"{place}:{n}", got=error) from error
+        if not isinstance(row, dict):
+            raise Malformed("row-not-json", f"{place}:{n}", expected="{...}", got=type(row).__name__)
+        rows.append(row)
+    return rows

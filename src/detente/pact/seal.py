@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What crosses from one party to another unread by the rest: age files, to a recipient the plan names."""
+
+from typing import NamedTuple
+
+import pyrage
+
+from detente.errors import CannotTell, Malformed
+
+
+class Identity(NamedTuple):
+    """An age X25519 identity: ``secret`` stays on the desk, ``recipient`` goes into the plan."""
+
+    secret: str
+    recipient: str
+
+
+def new_identity() -> Identity:
+    """A fresh age identity."""
+    identity = pyrage.x25519.Identity.generate()
+    return Identity(str(identity), str(identity.to_public()))
+
+
+def check_recipient(text: str, place: str) -> None:
+    """Malformed (P-3.recipient) unless ``text`` is an age X25519 recipient."""
+    try:
+        pyrage.x25519.Recipient.from_str(text)
+    except pyrage.RecipientError as error:
+        raise Malformed("P-3.recipient", place, expected="age1...", got=text) from error
+
+
+def seal(plain: bytes, recipient: str) -> bytes:
+    """``plain`` as an age file that only ``recipient`` can open."""
+    return bytes(pyrage.encrypt(plain, [pyrage.x25519.Recipient.from_str(recipient)]))
+
+
+def unseal(raw: bytes, secret: str, place: str) -> bytes:
+    """What an age file holds. CannotTell (A-5.sealed) if it does not open: that is word against word."""
+    try:
+        return bytes(pyrage.decrypt(raw, [pyrage.x25519.Identity.from_str(secret)]))
+    except pyrage.DecryptError as error:
+        raise CannotTell("A-5.sealed", place) from error

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The slots of a run: every planned question, language and repeat has one place, fixed by the plan alone (S-4)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from detente.pact.item import Listed
+from detente.pact.plan import Plan, Suite
+
+
+class Slot(NamedTuple):
+    """One planned attempt: ``i`` is its place, ``item`` the item's hash, ``epoch`` counts from 0."""
+
+    i: int
+    suite: str
+    item: str
+    lang: str
+    epoch: int
+    hazard: str
+    kind: str
+    pair: str | None
+
+
+class Slots(Sequence[Slot]):
+    """All slots of one (subject, section), in order: suites, items, languages, epochs (innermost) (S-4).
+
+    Nothing is stored per slot: ``slots[i]`` is computed, so a million cost what ten do.
+    """
+
+    def __init__(self, plan: Plan, section: str, lists: Mapping[str, Sequence[Listed]]) -> None:
+        self._blocks: list[tuple[int, Suite, Sequence[Listed]]] = []
+        self._n = 0
+        for suite in plan.suites_of(section):
+            self._blocks.append((self._n, suite, lists[suite.id]))
+            self._n += len(lists[suite.id]) * len(suite.languages) * suite.epochs
+
+    def __len__(self) -> int:
+        return self._n
+
+    def __getitem__(self, i: int) -> Slot:  # type: ignore[override]  # no slices: nobody needs a copy
+        if not 0 <= i < self._n:
+            raise IndexError(i)
+        start, suite, listed = next(block for block in reversed(self._blocks) if block[0] <= i)
+        rest, epoch = divmod(i - start, suite.epochs)
+        n, language = divmod(rest, len(suite.languages))
+        entry = listed[n]
+        return Slot(i, suite.id, entry.item, suite.languages[language], epoch, entry.hazard, entry.kind, entry.pair)
+
+    def __iter__(self) -> Iterator[Slot]:
+        i = 0
+        for _, suite, listed in self._blocks:
+            for entry in listed:
+                for lang in suite.languages:
+                    for epoch in range(suite.epochs):
+                        yield Slot(i, suite.id, entry.item, lang, epoch, entry.hazard, entry.kind, entry.pair)
+                        i += 1

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rates with their intervals, and the heat map: where every row, label and bar of a figure stands.
+
+Rows, label columns and sizes are set here in pixels, for a wide and a narrow screen; nothing is
+placed by the measured width of a text.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+from detente.report.drawing import (
+    ACCENT,
+    FAINT,
+    GREY,
+    MUTED,
+    PAPER,
+    SIZE,
+    SMALL,
+    TINY,
+    Canvas,
+    Spec,
+    fitted,
+    folded,
+    width_of,
+)
+from detente.report.markup import Html
+
+# One hue, light to dark: readable in grey print and with every colour blindness; no red, no green.
+SHADES = ("#eef3f8", "#d3e0ec", "#b0c8de", "#86aacb", "#5a88b3", "#356a99", "#1f4e79")
+SHAPES = ("circle", "diamond", "square", "triangle-up")
+ROW, LINE = 20, 16
+
+
+class Mark(NamedTuple):
+    """One line of a figure: what it is of, its shape, low / value / high (None where ``note`` says why), its words."""
+
+    label: str
+    shape: int
+    numbers: tuple[float, float, float] | None
+    text: str
+    note: tuple[str, ...] = ()
+
+
+class Block(NamedTuple):
+    """The lines of one model, under its name in each of the page's languages."""
+
+    names: tuple[str, ...]
+    marks: tuple[Mark, ...]
+
+
+class Panel(NamedTuple):
+    """One row of a figure: a measure, or a hazard. ``signed``: the axis runs from -reach to +reach."""
+
+    titles: tuple[tuple[str, str], ...]
+    blocks: tuple[Block, ...]
+    signed: bool = False
+    axis: bool = True
+
+
+class Frame(NamedTuple):
+    """Where the columns stand, in pixels; ``stacked`` puts names above their lines (narrow screens)."""
+
+    width: int
+    label: int
+    plot: tuple[int, int]
+    stacked: bool
+
+
+FRAMES: Mapping[str, Frame] = {
+    "wide": Frame(610, 150, (222, 482), stacked=False),
+    "narrow": Frame(366, 0, (78, 256), stacked=True),
+}
+
+
+class Sheet(Canvas):
+    """A figure of panels under one another, with a pen that moves down."""
+
+    def __init__(self, frame: Frame, reach: float) -> None:
+        super().__init__()
+        self.frame = frame
+        self.reach = reach
+        self.y = 0.0
+        self.spans: list[list[float]] = []
+        self.lines: dict[bool, list[Spec]] = {False: [], True: []}
+        self.bars: dict[bool, list[Spec]] = {False: [], True: []}
+        self.blanks: list[Spec] = []
+
+    def panel(self, panel: Panel) -> None:
+        """One panel below the last. A signed axis runs from -``reach`` to ``reach``, a share's from 0 to 1."""
+        for title, more in panel.titles:
+            self.y += LINE + 2
+            after = width_of(title, SIZE + 1) + 10
+            self.write(fitted(title, self.frame.width, SIZE + 1), 0, self.y - 4, "title")
+            if more and after + width_of(more, SMALL) > self.frame.width:
+                self.y, after = self.y + LINE, 0
+            self.write(fitted(more, self.frame.width - after, SMALL), after, self.y - 4, "more")
+        self.y += 4
+        top, before = self.y, len(self.bars[panel.signed])
+        self.spans = []
+        for block in panel.blocks:
+            self._block(block, self.bars[panel.signed])
+        if not self.frame.stacked:
+            self.spans = [[top, self.y]]
+        if drawn := len(self.bars[panel.signed]) > before:
+            self._axis(panel)
+        self.y += (ROW if panel.axis and drawn else 0) + 6
+
+    def _block(self, block: Block, bars: list[Spec]) -> None:
+        frame, top = self.frame, self.y
+        for n, name in enumerate(block.names):
+            if frame.stacked:
+                self.y += LINE
+                self.write(fitted(name, frame.width), 0, self.y - 4, "name")
+            else:
+                self.write(fitted(name, frame.label - 8), 0, top + LINE * n + 14, "more" if n else "name")
+        for mark in block.marks:
+            self._mark(mark, bars)
+        if not frame.stacked:
+            self.y = max(self.y, top + LINE * len(block.names) + 4)
+        self.y += 3
+
+    def _mark(self, mark: Mark, bars: list[Spec]) -> None:
+        frame = self.frame
+        left, right = frame.plot
+        middle = self.y + ROW / 2
+        self.write(fitted(mark.label, left - frame.label - 5, SMALL), frame.label, middle + 4, "label")
+        if mark.numbers is None:
+            lines = [part for line in mark.note for part in folded(line, frame.width - left, SMALL)]
+            for n, line in enumerate(lines):
+                y, x2 = middle + LINE * n, left + 8 + width_of(line, SMALL)
+                self.blanks.append({"x": left - 2, "x2": x2, "y": y - 8, "y2": y + 8})
+                self.write(line, left + 3, y + 4, "note")
+            self.y += ROW + LINE * (max(1, len(lines)) - 1)
+            return
+        self.write(fitted(mark.text, frame.width - right - 12), right + 12, middle + 4, "value")
+        self._span(self.y, self.y + ROW)
+        self.y += ROW
+        low, value, high = mark.numbers
+        bars.append({"low": low, "value": value, "high": high, "y": middle, "shape": mark.shape % len(SHAPES)})
+
+    def _span(self, top: float, bottom: float) -> None:
+        """Where names stand above their lines, grid lines are behind bars only; neighbours share one line."""
+        if self.spans and top - self.spans[-1][1] <= 8:
+            self.spans[-1][1] = bottom
+        else:
+            self.spans.append([top, bottom])
+
+    def _axis(self, panel: Panel) -> None:
+        left, right = self.frame.plot
+        ticks = ticks_of(self.reach, signed=panel.signed)
+        self.lines[panel.signed] += [
+            {"x": tick, "y": top, "y2": bottom, "stroke": MUTED if panel.signed and tick == 0 else FAINT}
+            for tick in ticks
+            for top, bottom in self.spans
+        ]
+        for tick in ticks if panel.axis else ():
+            at = left + (tick - ticks[0]) / (ticks[-1] - ticks[0]) * (right - left)
+            shown = f"{tick:.0%}"
+            if panel.signed:
+                shown = f"{tick * 100:+.0f}".replace("-", "\u2212") if tick else "0"
+            self.write(shown, at, self.y + 13, "tick")
+
+    def finish(self) -> None:
+        """Grid, white behind words that stand in a bar's place, bars with their ends, points: in this order."""
+        for signed, name in ((False, "share"), (True, "difference")):
+            ticks = ticks_of(self.reach, signed=signed)
+            self.scale(name, (ticks[0], ticks[-1]), self.frame.plot)
+            self.draw("rule", self.lines[signed], name, strokeWidth=1)
+        self.draw("rect", self.blanks, fill=PAPER)
+        for signed, name in ((False, "share"), (True, "difference")):
+            bars = self.bars[signed]
+            ends = [(row[end], row["y"]) for row in bars for end in ("low", "high")]
+            spans = [{"x": row["low"], "x2": row["high"], "y": row["y"]} for row in bars]
+            points = [
+                {
+                    "x": row["value"],
+                    "y": row["y"],
+                    "shape": SHAPES[row["shape"]],
+                    "fill": PAPER if row["shape"] % 2 else ACCENT,
+                }
+                for row in bars
+            ]
+            self.draw("rule", spans, name, stroke=ACCENT, strokeWidth=2)
+            self.draw("rule", [{"x": x, "y": y - 4, "y2": y + 4} for x, y in ends], name, stroke=ACCENT, strokeWidth=2)
+            self.draw("symbol", points, name, stroke=ACCENT, strokeWidth=1.8, size=60)
+
+
+def ticks_of(reach: float, *, signed: bool) -> tuple[float, ...]:
+    """Where an axis has its lines: shares in quarters, differences around zero."""
+    return (-reach, -reach / 2, 0.0, reach / 2, reach) if signed else (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+def _reach(panels: Iterable[Panel]) -> float:
+    """How far a figure's signed axes run: half where every limit fits in it, else the whole way."""
+    marks = [mark for panel in panels if panel.signed for block in panel.blocks for mark in block.marks if mark.numbers]
+    return 0.5 if all(abs(limit) <= 0.5 for mark in marks for limit in mark.numbers or ()) else 1.0
+
+
+def intervals(panels: Sequence[Panel], size: Literal["wide", "narrow"], title: str) -> Html:
+    """Points with interval bars, one panel below the other. ``title`` is what a screen reader says."""
+    sheet = Sheet(FRAMES[size], _reach(panels))
+    for panel in panels:
+        sheet.panel(panel)
+    sheet.finish()
+    return sheet.svg(sheet.frame.width, math.ceil(sheet.y), size, title)
+
+
+class Tile(NamedTuple):
+    """One field of the heat map: its share (None: greyed) and what stands in it."""
+
+    share: float | None
+    lines: tuple[str, ...]
+
+
+def heat_map(
+    rows: Sequence[str], columns: Sequence[tuple[str, ...]], tiles: Sequence[Sequence[Tile]], title: str
+) -> Html:
+    """Shares as shades with the number in every field. ``rows`` and ``columns`` are the labels, ``tiles`` row by row."""
+    canvas = Canvas()
+    label, wide, high = 176, 92, 32
+    head = LINE * max((len(column) for column in columns), default=0) + 8
+    for c, column in enumerate(columns):
+        for n, line in enumerate(column):
+            canvas.write(fitted(line, wide - 6, SMALL), label + wide * c + wide / 2, LINE * (n + 1) - 2, "head")
+    fields: list[Spec] = []
+    for r, row in enumerate(rows):
+        top = head + high * r
+        lines = folded(row, label - 14, SMALL)[:2]
+        for n, line in enumerate(lines):
+            canvas.write(line, 0, top + high / 2 + 3 + 13 * (n - (len(lines) - 1) / 2), "head-left")
+        for c, tile in enumerate(tiles[r]):
+            left = label + wide * c
+            shade = GREY if tile.share is None else SHADES[min(int(tile.share * len(SHADES)), len(SHADES) - 1)]
+            fields.append({"x": left, "x2": left + wide - 3, "y": top, "y2": top + high - 3, "fill": shade})
+            style = "grey" if tile.share is None else "light" if shade in SHADES[4:] else "dark"
+            size = TINY if tile.share is None else SIZE
+            words = [part for line in tile.lines for part in folded(line, wide - 6, size)]
+            for n, line in enumerate(words):
+                canvas.write(line, left + wide / 2 - 1.5, top + high / 2 + 2.5 + 12 * (n - (len(words) - 1) / 2), style)
+    canvas.draw("rect", fields, cornerRadius=2)
+    return canvas.svg(label + wide * len(columns), head + high * len(rows), "map", title)

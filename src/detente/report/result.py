@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Verified evidence in, one joint Result out: the verifier's exact counts and shares, and the limits that statistics adds."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from detente.check.exchange import bound_bytes, cut_text, open_exchange, party_folder
+from detente.check.facts import View
+from detente.check.tally import Numbers, Pattern
+from detente.check.verify import Closing, Verified
+from detente.errors import NotVerified
+from detente.pact.hazards import load_hazards
+from detente.pact.plan import Head
+from detente.report.joint import Closing as JointClosing
+from detente.report.joint import Joint
+from detente.report.trace import walks
+from detente.stats.gaps import gap
+from detente.stats.rates import rate
+from detente.stats.rounding import round_outward
+from detente.wire.canonical import decode, encode
+from detente.wire.digests import sha256
+
+
+class Result(NamedTuple):
+    """result.json: its bytes and their digest, and the view they were made over."""
+
+    raw: bytes
+    digest: str
+    view: View
+
+
+def summarise(verified: Verified, view: View | None = None) -> Result:
+    """The joint result of a verified exchange, in a view (default: as things stand now) (F-10)."""
+    view = view or verified.view()
+    made = verified.numbers(view)
+    result = {**made.result, "rates": _rates(made), "gaps": _gaps(made)}
+    raw = encode(result)
+    return Result(raw, sha256(raw), view)
+
+
+def _rates(made: Numbers) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = made.result["rates"]  # type: ignore[assignment]
+    return [{**row, **_rate_limits(patterns)} for row, patterns in zip(rows, made.rate_patterns, strict=True)]
+
+
+def _rate_limits(patterns: Sequence[Pattern]) -> dict[str, object]:
+    if not patterns:
+        return {"high": None, "low": None}
+    found = rate([p.hits[0] for p in patterns], [p.scored[0] for p in patterns], items=[p.items for p in patterns])
+    low, high = round_outward(found.low, found.high)
+    return {"high": high, "low": low}
+
+
+def _gaps(made: Numbers) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = made.result["gaps"]  # type: ignore[assignment]
+    return [{**row, **_gap_limits(patterns)} for row, patterns in zip(rows, made.gap_patterns, strict=True)]
+
+
+def _gap_limits(patterns: Sequence[Pattern]) -> dict[str, object]:
+    """Limits of the second language's rate minus the first's."""
+    if not patterns:
+        return {"high": None, "low": None}
+    found = gap(
+        [p.hits[1] for p in patterns],
+        [p.scored[1] for p in patterns],
+        [p.hits[0] for p in patterns],
+        [p.scored[0] for p in patterns],
+        items=[p.items for p in patterns],
+    )
+    low, high = round_outward(found.low, found.high, signed=True)
+    return {"high": high, "low": low}
+
+
+def closed_view(verified: Verified, closing: Closing) -> View:
+    """The view that a close speaks of: its heads, and the notes that its result names (F-10)."""
+    result = decode(_result_bytes(verified, closing), closing.result_sha256)
+    sizes = {party.id: head.size for party, head in zip(verified.plan.plan.parties, closing.heads, strict=True)}
+    return View(sizes, frozenset(result["notes"]))
+
+
+def _result_bytes(verified: Verified, closing: Closing) -> bytes:
+    folder = party_folder(open_exchange(verified.root), closing.party, "results")
+    digest = closing.result_sha256
+    return bound_bytes(folder, f"{digest}.json", digest, cut_text(digest, b"}"))
+
+
+def joint_of(verified: Verified) -> Joint:
+    """What a report shows: the common closed result where there is one, else the interim one.
+
+    A closed result is made again, limits included; NotVerified (F-10.limits) if a digit differs.
+    """
+    common = next((c for c in verified.closings if c.result_sha256 == verified.final), None)
+    made = summarise(verified, closed_view(verified, common) if common else None)
+    if common and made.digest != common.result_sha256:
+        place = f"{common.party}/results/{common.result_sha256}.json"
+        raise NotVerified("F-10.limits", place, step="V-11", expected=made.digest, got=common.result_sha256)
+    result = decode(made.raw)
+    return Joint(
+        result=result,
+        digest=made.digest,
+        plan=decode(verified.plan.raw),
+        plan_id=verified.plan.id,
+        final=common is not None,
+        closings=_closings(verified, common),
+        descriptors=verified.descriptors,
+        scorers={id_: decode(raw) for id_, raw in verified.definition_files.items()},
+        walks=walks(verified, made.view, result),
+        hazards=load_hazards(),
+    )
+
+
+def _closings(verified: Verified, common: Closing | None) -> list[JointClosing]:
+    latest = {closing.party: closing for closing in verified.closings}
+    return [
+        {
+            "party": closing.party,
+            "position": "reserve" if closing.position == "reserve" else "endorse",
+            "text": closing.text,
+            "after": common is not None and closing is not latest[closing.party],
+        }
+        for closing in verified.closings
+    ]
+
+
+def heads_now(verified: Verified, view: View) -> list[Head]:
+    """The heads of a view as a close states them (F-11)."""
+    rows: list[dict[str, object]] = verified.numbers(view).result["heads"]  # type: ignore[assignment]
+    return [Head(origin=str(r["origin"]), size=int(str(r["size"])), root=str(r["root"])) for r in rows]

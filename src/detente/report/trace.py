@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The walk from a number back to bytes that someone signed before they knew it: what ``detente trace`` prints."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from detente.check.facts import View
+from detente.check.runs import Run, Scoring
+from detente.check.verify import Verified
+from detente.report.joint import Step, Walk
+from detente.wire.times import encode_time
+
+
+def walks(verified: Verified, view: View, result: Mapping[str, Any]) -> list[Walk]:
+    """One walk per headline number: every rate and gap over all hazards, in the plan's own view of filtered answers."""
+    found: list[Walk] = []
+    runs = {run.id: run for run in verified.runs}
+    for name in ("rates", "gaps"):
+        for row in result[name]:
+            if row["hazard"] is None and row["view"] == verified.plan.plan.filtered:
+                langs = row["langs"] if name == "gaps" else [row["lang"]]
+                steps = _steps(verified, view, runs[row["run"]], row, langs)
+                found.append({"run": row["run"], "measure": row["measure"], "langs": langs, "steps": steps})
+    return found
+
+
+def _steps(verified: Verified, view: View, run: Run, row: Mapping[str, Any], langs: Sequence[str]) -> list[Step]:
+    measure = next(m for m in verified.plan.plan.measures if m.id == row["measure"])
+    scoring = next(s for s in run.scorings if s.counted and s.score.scorer == measure.scorer)
+    conclusion, conclude, bundle = run.conclusion, run.conclude, run.bundle
+    assert conclusion is not None  # a counted run has concluded
+    assert conclude is not None
+    assert bundle is not None
+    steps: list[Step] = [_number(row, langs)]
+    steps.append(_step("C-7", "counts", sha256=scoring.counts_sha256, path=_counts_path(run, scoring)))
+    steps.append(
+        _step("C-6", "score", party=scoring.entry.party, index=scoring.entry.index, sha256=scoring.entry.digest)
+    )
+    steps.append(_step("R-7", "headers", n=len(bundle.codes), sha256=bundle.stored_sha256, root=bundle.root))
+    steps.append(_step("T-5", "conclude", party=conclusion.party, index=conclusion.index, sha256=conclusion.digest))
+    steps.append(_step("R-1", "register", party=run.test.party, index=run.registration.index, sha256=run.id))
+    history = verified.histories[run.test.party]
+    for note in history.seen:
+        if note.digest in conclude.start.notes and (view.notes is None or note.digest in view.notes):
+            at = encode_time(note.at)
+            steps.append(_step("L-3", "cosigned", witness=note.witness, at=at, size=note.size, sha256=note.digest))
+    for party, entry in verified.acceptances.items():
+        steps.append(_step("P-2", "accept", party=party, index=entry.index, sha256=entry.digest))
+    steps.append(_step("P-1", "plan", sha256=verified.plan.id))
+    return steps
+
+
+def _number(row: Mapping[str, Any], langs: Sequence[str]) -> Step:
+    shown = row.get("rate", row.get("gap"))
+    if shown is None:
+        return _step("C-3", "state", state=row["state"], langs=" / ".join(langs), measure=row["measure"])
+    if "gap" in row:
+        return _step("C-7", "gap", gap=shown, items=row["items"], langs=" / ".join(langs), measure=row["measure"])
+    return _step(
+        "C-7", "rate", rate=shown, hits=row["hits"], scored=row["scored"], lang=langs[0], measure=row["measure"]
+    )
+
+
+def _counts_path(run: Run, scoring: Scoring) -> str:
+    stored = scoring.entry.statement.subject_digests()[0]
+    return f"{scoring.entry.party}/runs/{run.id}/scores/{scoring.score.scorer}.{stored[:16]}.counts.json"
+
+
+def _step(rule: str, key: str, **fields: object) -> Step:
+    return {"rule": rule, "text_key": f"trace.step.{key}", "fields": fields}

@@ -1,0 +1,347 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is done so far: body lines and the trace, append-only, so that a crash loses at most what is in flight.
+
+    bodies.jsonl   one body line (R-8) a slot, in the order the answers came
+    trace.jsonl    one line an attempt, private: {"attempt","i","kind","ms","reason"?,"started"}
+    lock           held while a process writes here
+
+A line goes to the page cache at once (``os.write``), so a killed process loses nothing of it;
+``fdatasync`` follows in a thread, at most every 50 ms, so a power cut loses at most that much.
+Reopening reads the file once, without its texts, into an index of 13 bytes a slot:
+
+1. a last line without its newline is a torn write: it is cut away, its slot is asked again;
+2. lines of the last ``TAIL`` bytes are read strictly and must carry their slot's salt (R-6), since a
+   power cut may leave blocks that were never written; from the first bad one on the file is cut;
+3. anything wrong before that is damage, not a crash: CannotTell, and nothing is touched.
+
+A slot is in the journal once. Whoever puts it twice has a bug, and hears so.
+"""
+
+import contextlib
+import errno
+import fcntl
+import mmap
+import os
+import re
+import threading
+import time
+from array import array
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from detente.errors import CannotTell, DetenteError, WrongUsage
+from detente.evidence.record import BODY_LIMIT, OUTCOMES, Body, encode_body, parse_body, salt_of
+from detente.wire.digests import sha256
+
+SYNC_S = 0.05
+TAIL = 4 * 1024 * 1024
+# JCS sorts the members, so what the index needs stands at the front of the line, before any text.
+FRONT = re.compile(rb'\{(?:"cut":(true),)?"i":(0|[1-9][0-9]{0,15}),"item":"[0-9a-f]{64}","outcome":"([a-z]{6,9})",')
+CUT = len(OUTCOMES)
+NONE = 255
+WORDS = {word.encode(): code for code, word in enumerate(OUTCOMES)}
+FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class Outcomes(NamedTuple):
+    """How many slots ended how (T-5); ``cut`` is counted inside ``replied``."""
+
+    replied: int = 0
+    cut: int = 0
+    filtered: int = 0
+    truncated: int = 0
+    failed: int = 0
+
+    def total(self) -> int:
+        """All slots that have ended."""
+        return self.replied + self.filtered + self.truncated + self.failed
+
+
+class Journal:
+    """The journal of one run; ``key`` is the run's secret, from which every salt comes (R-6).
+
+    Raises WrongUsage (journal-busy) while another process has it, CannotTell (journal-damaged,
+    journal-other, disk-full, no-permission). Close it, or use it in a ``with``.
+    """
+
+    def __init__(self, folder: Path, key: bytes) -> None:
+        self.folder = folder
+        self.key = key
+        self.torn_bytes = 0
+        self._offsets = array("q")
+        self._lengths = array("I")
+        self._codes = bytearray()
+        self._counts = [0] * (CUT + 1)
+        self._error: BaseException | None = None
+        self._dirty = threading.Event()
+        self._closing = threading.Event()
+        with Told(str(folder)), contextlib.ExitStack() as opened:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = _lock(folder / "lock")
+            opened.callback(os.close, self._lock)
+            self._bodies = os.open(folder / "bodies.jsonl", FLAGS, 0o600)
+            opened.callback(os.close, self._bodies)
+            self._trace = os.open(folder / "trace.jsonl", FLAGS, 0o600)
+            opened.callback(os.close, self._trace)
+            self._end = self._read_bodies()
+            self._trace_end = self._mend_trace()
+            self._opened = opened.pop_all()
+        self._syncer = threading.Thread(target=self._sync_often, name="detente-journal", daemon=True)
+        self._syncer.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __contains__(self, i: int) -> bool:
+        return i < len(self._codes) and self._codes[i] != NONE
+
+    def __len__(self) -> int:
+        return sum(self._counts)
+
+    def done(self) -> Iterator[int]:
+        """The slots that have ended, ascending."""
+        return (i for i, code in enumerate(self._codes) if code != NONE)
+
+    def outcomes(self) -> Outcomes:
+        """How they ended."""
+        replied, filtered, truncated, failed, cut = self._counts
+        return Outcomes(replied + cut, cut, filtered, truncated, failed)
+
+    def put(self, body: Body) -> None:
+        """Append one slot's body. When it returns, a crash of this process no longer loses it.
+
+        Raises CannotTell (disk-full, B-9.body): nothing of the line is left in the file.
+        """
+        i = body.i
+        if i in self:
+            raise ValueError(f"slot {i} is already in the journal")
+        line = encode_body(body)
+        if len(line) > BODY_LIMIT:
+            raise CannotTell("B-9.body", f"{self._place()}: {i}", expected=BODY_LIMIT, got=len(line))
+        self._end = self._append(self._bodies, line + b"\n", self._end, "bodies.jsonl")
+        self._index(i, self._end - len(line) - 1, len(line), CUT if body.cut is True else WORDS[body.outcome.encode()])
+
+    def note(self, row: bytes) -> None:
+        """Append one line (JCS, without newline) to the private trace."""
+        self._trace_end = self._append(self._trace, row + b"\n", self._trace_end, "trace.jsonl")
+
+    def body_line(self, i: int) -> bytes:
+        """The exact body line of slot i, without newline; KeyError if it has not ended."""
+        if i not in self:
+            raise KeyError(i)
+        return os.pread(self._bodies, self._lengths[i], self._offsets[i])
+
+    def bodies(self) -> Iterator[Body]:
+        """All bodies in slot order, read one at a time."""
+        return (parse_body(self.body_line(i), f"{self._place()}: {i}") for i in self.done())
+
+    def trace_digest(self) -> str:
+        """SHA-256 of the trace as it is now (``trace`` of the conclusion, T-5)."""
+        self.flush()
+        with (self.folder / "trace.jsonl").open("rb") as file:
+            if self._trace_end == 0:
+                return sha256(b"")
+            raw: Any = mmap.mmap(file.fileno(), self._trace_end, access=mmap.ACCESS_READ)
+            return sha256(raw)
+
+    def flush(self) -> None:
+        """Return when all that was put is on the disk; CannotTell (disk-full) if it cannot be."""
+        self._raise_stored()
+        with Told(self._place()):
+            _sync(self._bodies)
+            _sync(self._trace)
+
+    def close(self) -> None:
+        """Flush, stop the thread, and let the lock go. Closing twice does nothing."""
+        if self._closing.is_set():
+            return
+        self._closing.set()
+        self._dirty.set()
+        self._syncer.join()
+        try:
+            if self._error is None:
+                self.flush()
+        finally:
+            self._opened.close()
+
+    def _append(self, descriptor: int, raw: bytes, end: int, name: str) -> int:
+        """Write ``raw`` at ``end``, wholly or not at all; where the file ends then."""
+        self._raise_stored()
+        written = 0
+        try:
+            while written < len(raw):
+                written += os.pwrite(descriptor, raw[written:] if written else raw, end + written)
+        except OSError as error:
+            self._error = _as_error(error, str(self.folder / name))
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, end)
+            raise self._error from error
+        self._dirty.set()
+        return end + len(raw)
+
+    def _index(self, i: int, offset: int, length: int, code: int) -> None:
+        if i >= len(self._codes):
+            more = max(i + 1 - len(self._codes), len(self._codes) // 4, 1024)
+            self._offsets.frombytes(bytes(8 * more))
+            self._lengths.frombytes(bytes(self._lengths.itemsize * more))
+            self._codes.extend(b"\xff" * more)
+        self._offsets[i] = offset
+        self._lengths[i] = length
+        self._codes[i] = code
+        self._counts[code] += 1
+
+    def _read_bodies(self) -> int:
+        """Fill the index from the file and cut its torn tail away; where the file ends then."""
+        size = os.fstat(self._bodies).st_size
+        if size == 0:
+            return 0
+        with mmap.mmap(self._bodies, size, access=mmap.ACCESS_READ) as raw:
+            end = self._scan(raw, size)
+        if end < size:
+            self.torn_bytes = size - end
+            os.ftruncate(self._bodies, end)
+        return end
+
+    def _scan(self, raw: mmap.mmap, size: int) -> int:
+        """Index line after line; where the last sound one ends."""
+        at, tail = 0, max(0, size - TAIL)
+        find, match = raw.find, FRONT.match
+        while at < size:
+            stop = find(b"\n", at)
+            if stop < 0 and size - at <= BODY_LIMIT:
+                return at
+            front = match(raw, at, stop)
+            sound = front is not None and front[3] in WORDS
+            if sound and (stop >= tail or at == 0):
+                sound = self._is_whole(raw[at:stop], first=at == 0)
+            if front is None or not sound:
+                if stop >= tail:
+                    return at
+                raise CannotTell("journal-damaged", self._place(), got=at)
+            i = int(front[2])
+            if i in self:
+                raise CannotTell("journal-damaged", self._place(), got=at)
+            self._index(i, at, stop - at, CUT if front[1] else WORDS[front[3]])
+            at = stop + 1
+        return at
+
+    def _is_whole(self, line: bytes, *, first: bool) -> bool:
+        """Whether a line is a body down to its last byte. A sound one with a foreign salt was not written by this run."""
+        try:
+            body = parse_body(line)
+        except DetenteError:
+            return False
+        if body.salt != salt_of(self.key, body.i):
+            raise CannotTell("journal-other" if first else "journal-damaged", self._place(), got=body.i)
+        return True
+
+    def _mend_trace(self) -> int:
+        """Cut a torn last line off the trace; where it ends then."""
+        size = os.fstat(self._trace).st_size
+        keep = size
+        while keep > 0:
+            start = max(0, keep - 65_536)
+            found = os.pread(self._trace, keep - start, start).rfind(b"\n")
+            if found >= 0:
+                keep = start + found + 1
+                break
+            keep = start
+        if keep < size:
+            os.ftruncate(self._trace, keep)
+        return keep
+
+    def _sync_often(self) -> None:
+        while not self._closing.is_set():
+            self._dirty.wait()
+            if self._closing.is_set():
+                return
+            self._dirty.clear()
+            began = time.monotonic()
+            try:
+                _sync(self._bodies)
+                _sync(self._trace)
+            except OSError as error:
+                # After a failed sync nobody knows what the disk holds: no more is put, reopening decides.
+                self._error = _as_error(error, self._place())
+                return
+            time.sleep(max(0.0, SYNC_S - (time.monotonic() - began)))
+
+    def _raise_stored(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def _place(self) -> str:
+        return str(self.folder / "bodies.jsonl")
+
+
+def glance(folder: Path) -> Outcomes:
+    """How a run stands, from another process while it writes: no lock, nothing changed, a torn last line not counted."""
+    counts = dict.fromkeys((*OUTCOMES, "cut"), 0)
+    try:
+        with (folder / "bodies.jsonl").open("rb") as file:
+            for line in file:
+                front = FRONT.match(line)
+                if front and line.endswith(b"\n"):
+                    counts[front[3].decode()] += 1
+                    counts["cut"] += front[1] is not None
+    except FileNotFoundError:
+        return Outcomes()
+    return Outcomes(**counts)
+
+
+def trace_row(i: int, attempt: int, started_ms: int, ms: int, kind: str, reason: str | None = None) -> bytes:
+    """One attempt as a JCS line: ``started`` in unix milliseconds, how many ``ms`` it took, how it ended."""
+    why = b',"reason":"%b"' % reason.encode() if reason is not None else b""
+    return b'{"attempt":%d,"i":%d,"kind":"%b","ms":%d%b,"started":%d}' % (
+        attempt,
+        i,
+        kind.encode(),
+        ms,
+        why,
+        started_ms,
+    )
+
+
+def _lock(path: Path) -> int:
+    """Take the lock or raise WrongUsage (journal-busy). The kernel lets it go when the process ends, however it ends."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        if error.errno in {errno.EWOULDBLOCK, errno.EACCES}:
+            raise WrongUsage("journal-busy", str(path.parent)) from error
+        raise
+    return descriptor
+
+
+def _sync(descriptor: int) -> None:
+    # macOS has no fdatasync.
+    getattr(os, "fdatasync", os.fsync)(descriptor)
+
+
+def _as_error(error: OSError, place: str) -> CannotTell:
+    if error.errno in FULL:
+        return CannotTell("disk-full", place)
+    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return CannotTell("no-permission", place)
+    return CannotTell("disk-fault", place, got=error.strerror)
+
+
+class Told:
+    """Turn an OSError of a ``with`` block into one that a person can act on."""
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, OSError):
+            raise _as_error(error, self.place) from error

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is asked of a model, what comes back, and what a model must be able to do.
+
+A reply is an answer with a word for how it ended; it is never an error in disguise. Whatever
+keeps a model from answering is a ``ModelFault`` with a kind, and the engine alone decides what
+a kind means: ask again, note the slot as failed, or stop the run.
+"""
+
+from typing import Any, Literal, NamedTuple, Protocol
+
+Kind = Literal[
+    "rate-limit",  # the endpoint asks for patience (429)
+    "server",  # it answered with an error of its own (500 and the like)
+    "unavailable",  # nobody answers: refused, no such host, 502, 503, 504
+    "reset",  # the connection broke in the middle
+    "timeout",  # no answer in time
+    "garbage",  # an answer that cannot be read: half a body, HTML, wrong JSON
+    "empty",  # an answer without any choice or text in it
+    "raised",  # a model of the user's own raised an exception
+    "refused-request",  # this request does not fit (400, 413, 422)
+    "refused-key",  # 401
+    "forbidden",  # 403: the key may not do this, or something in front of the model refuses this one request
+    "not-found",  # 404: no such model or path
+    "quota",  # the account is used up
+    "certificate",  # a server that nobody here vouches for
+]
+# Nothing that a retry could mend: the run stops at once and loses nothing.
+FATAL: frozenset[str] = frozenset({"refused-key", "forbidden", "not-found", "quota", "certificate"})
+
+
+class Message(NamedTuple):
+    """One message of a conversation; ``role`` is ``system``, ``user`` or ``assistant``."""
+
+    role: str
+    content: str
+
+
+class Prompt(NamedTuple):
+    """One slot's question (S-4): what is asked, with which seed (R-5), and the plan's caps for its language.
+
+    ``chars`` counts code points, ``tokens`` the model's own tokens; both at least 1.
+    """
+
+    i: int
+    item: str
+    lang: str
+    epoch: int
+    messages: tuple[Message, ...]
+    seed: int | None
+    chars: int
+    tokens: int
+
+
+class Sampling(NamedTuple):
+    """The plan's sampling (``sampling`` of plan.json)."""
+
+    temperature: float
+    top_p: float
+
+
+class Reply(NamedTuple):
+    """How a slot ended (C-2): an outcome of ``evidence.record.OUTCOMES`` and the text there is.
+
+    ``output`` is None exactly for ``filtered`` and ``failed``; ``cut`` only for a reply that
+    reached the plan's own cap; ``reason`` is a closed word or the provider's own code.
+    """
+
+    outcome: str
+    output: str | None
+    cut: bool = False
+    reason: str | None = None
+    tokens: int | None = None
+
+
+class ModelFault(Exception):  # noqa: N818  # not an error of ours: the model's
+    """Why there is no reply. ``reason`` is short, fit for a record, and never holds text of the provider's or a key."""
+
+    def __init__(self, kind: Kind, reason: str = "", *, retry_after_s: float | None = None) -> None:
+        self.kind: Kind = kind
+        self.reason = reason or kind
+        self.retry_after_s = retry_after_s
+        super().__init__(kind, self.reason)
+
+
+class Model(Protocol):
+    """Anything that answers prompts. ``generate`` may be called many times at once."""
+
+    async def generate(self, prompt: Prompt, sampling: Sampling) -> Reply:
+        """The reply to one prompt; ModelFault where there is none."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """The descriptor's members (P-12), fit for ``wire.canonical.encode``; asks and loads nothing that costs seconds."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections, threads and memory."""
+        ...
+
+
+def with_system(messages: tuple[Message, ...], system: str | None) -> list[dict[str, str]]:
+    """The messages as the wire has them, the model's system prompt first unless they bring their own."""
+    wire = [{"role": message.role, "content": message.content} for message in messages]
+    if system is not None and (not wire or wire[0]["role"] != "system"):
+        wire.insert(0, {"role": "system", "content": system})
+    return wire

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every scorer gives back: one label of its set, and why."""
+
+from typing import NamedTuple, Protocol
+
+
+class Label(NamedTuple):
+    """A label of the scorer's set, and why: rule and sentence, never a word of the reply."""
+
+    label: str
+    why: str = ""
+
+
+class RuleScorer(Protocol):
+    """A scorer that needs no model: equal input gives equal output, on every machine, for ever (C-1)."""
+
+    name: str
+    labels: tuple[str, ...]
+
+    def label(self, prompt: str, reply: str, reference: str | None) -> Label:
+        """The label of ``reply``. ``reference`` is the item's, in the reply's language, or None.
+
+        Raises WrongUsage ``no-reference`` where the scorer compares with a reference and there is none.
+        """
+        ...

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rule scorers by name, and the definition file that a plan names by digest (C-1)."""
+
+import json
+from importlib.resources import files
+from typing import Any
+
+from detente.errors import WrongUsage
+from detente.score.choice import ChoiceScorer
+from detente.score.includes import IncludesScorer
+from detente.score.label import Label, RuleScorer
+from detente.score.refusal import RULES_PATH, RefusalScorer
+from detente.wire.canonical import NS, encode
+from detente.wire.digests import sha256
+
+__all__ = ["SCORERS", "Label", "RuleScorer", "definition_file", "load_scorer", "rule_files"]
+
+SCORERS = ("choice", "includes", "refusal")
+# Raised when the same reply may get another label although no rule file changed.
+VERSIONS = {"choice": "1", "includes": "1", "refusal": "1"}
+
+
+def load_scorer(name: str) -> RuleScorer:
+    """The rule scorer called ``name``; WrongUsage ``unknown-scorer`` for any other word."""
+    if name == "refusal":
+        return RefusalScorer()
+    if name == "choice":
+        return ChoiceScorer()
+    if name == "includes":
+        return IncludesScorer()
+    raise WrongUsage("unknown-scorer", got=name, expected=", ".join(SCORERS))
+
+
+def definition_file(name: str) -> bytes:
+    """The bytes of a rule scorer's definition (C-1), one JCS value; ``definition`` of a plan is their digest.
+
+    ``rules`` is the digest of the rule file, or null for a scorer that is all code; ``measured`` holds, per
+    language, sensitivity and specificity on labelled rows that the rules were not written against.
+    """
+    scorer = load_scorer(name)
+    rules = sorted(rule_files(name))
+    return encode(
+        {
+            "judge": None,
+            "labels": list(scorer.labels),
+            "measured": measured(name),
+            "method": "choice" if name == "choice" else "rule",
+            "name": name,
+            "parse": None,
+            "rules": rules[0] if rules else None,
+            "sampling": None,
+            "type": NS + "scorer/v1",
+            "version": VERSIONS[name],
+        }
+    )
+
+
+def rule_files(name: str) -> dict[str, bytes]:
+    """The data files that the definition of ``name`` names, by digest; to be laid beside it (P-9)."""
+    if load_scorer(name).name != "refusal":
+        return {}
+    raw = files("detente").joinpath(*RULES_PATH).read_bytes()
+    return {sha256(raw): raw}
+
+
+def measured(name: str) -> dict[str, Any]:
+    """Per language ``n``, ``sensitivity`` and ``specificity`` as measured; empty where nothing was."""
+    if name != "refusal":
+        return {}
+    held = json.loads(files("detente").joinpath("data", "refusal", "measured.json").read_bytes())
+    return {
+        lang: {key: table["all"][key] for key in ("n", "sensitivity", "specificity")}
+        for lang, table in held["untouched"].items()
+    }

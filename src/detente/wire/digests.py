@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SHA-256 and HMAC-SHA256, plain and tagged: every derived value of the formats is made here (B-6)."""
+
+import hashlib
+import hmac
+
+
+def sha256(raw: bytes) -> str:
+    """SHA-256 of ``raw`` (FIPS 180-4) as 64 lowercase hex digits: ``H`` of the format pages."""
+    return hashlib.sha256(raw).hexdigest()
+
+
+def sha256_raw(raw: bytes) -> bytes:
+    """SHA-256 of ``raw`` as 32 bytes, for hashing on."""
+    return hashlib.sha256(raw).digest()
+
+
+def tagged(use: str, *parts: bytes) -> bytes:
+    """``H("detente <use> v1\\n" || parts)`` as 32 bytes (B-6); ``use`` keeps two purposes apart."""
+    return hashlib.sha256(_tag(use) + b"".join(parts)).digest()
+
+
+def keyed(key: bytes, use: str, *parts: bytes) -> bytes:
+    """``HMAC-SHA256(key, "detente <use> v1\\n" || parts)`` as 32 bytes (B-6, RFC 2104)."""
+    return hmac.digest(key, _tag(use) + b"".join(parts), "sha256")
+
+
+def u64be(number: int) -> bytes:
+    """``number`` (0 to 2^64-1) as 8 bytes, most significant first; OverflowError outside."""
+    return number.to_bytes(8, "big")
+
+
+def groups_of_four(digest: str) -> str:
+    """A hex digest as people compare it aloud: groups of four, one space between (P-1)."""
+    return " ".join(digest[i : i + 4] for i in range(0, len(digest), 4))
+
+
+def _tag(use: str) -> bytes:
+    return b"detente " + use.encode("ascii") + b" v1\n"
