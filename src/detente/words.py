@@ -56,7 +56,9 @@ def say(key: str, lang: str, /, **fields: object) -> str:
     room, *path = key.split(".")
     node: object = room_words(room, lang)
     for step in path:
-        node = node[step] if isinstance(node, Mapping) else {}[step]
+        if not isinstance(node, Mapping):
+            raise KeyError(key)
+        node = node[step]
     if not isinstance(node, str):
         raise KeyError(key)
     return node.format_map({name: harmless(value) for name, value in fields.items()})

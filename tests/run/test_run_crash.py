@@ -27,8 +27,8 @@ def start(spec: str, folder: Path, n: int, **how: object) -> subprocess.Popen[st
 def test_run_when_it_is_killed_again_and_again_then_every_slot_stands_once_with_the_bytes_of_a_quiet_run(
     tmp_path: Path,
 ) -> None:
-    n, rng = 400, random.Random(7)
-    with ScriptedModel(latency_s=0.002) as server:
+    n, rng = 240, random.Random(7)
+    with ScriptedModel(latency_s=0.01) as server:
         server.keep_asked = False
         asking.ask(server.spec(), tmp_path / "quiet", asking.prompts(n), concurrency=16)
         server.fault = mixed_faults({"429": 0.05, "500": 0.03, "reset": 0.03})

@@ -125,6 +125,7 @@ def test_trace_when_its_tail_is_torn_then_it_is_cut_and_its_digest_is_that_of_th
     (tmp_path / "trace.jsonl").write_bytes(whole + b'{"attempt":1,"i"')
     with Journal(tmp_path, KEY) as journal:
         assert journal.trace_digest() == sha256(whole)
+    assert (tmp_path / "trace.jsonl").read_bytes() == whole
 
 
 def test_trace_row_when_written_flat_then_it_is_what_the_encoder_would_write() -> None:

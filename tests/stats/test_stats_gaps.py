@@ -60,7 +60,7 @@ def test_gap_when_the_airway_table_then_the_limits_worked_by_hand():
     assert gap_test(*arguments, items=items, seed=1).p == pytest.approx(10 / 256)
 
 
-@settings(max_examples=80)
+@settings(max_examples=30, deadline=None)
 @given(PAIRS)
 def test_gap_when_sides_swap_then_is_mirrored(rows):
     a, n, b, m = columns(rows)
@@ -70,7 +70,7 @@ def test_gap_when_sides_swap_then_is_mirrored(rows):
     assert found.low < found.high
 
 
-@settings(max_examples=60)
+@settings(max_examples=30, deadline=None)
 @given(PAIRS, st.randoms(use_true_random=False))
 def test_gap_when_items_are_shuffled_or_laid_together_then_same_digits(rows, shuffler):
     shuffled = rows[:]
@@ -88,7 +88,7 @@ def test_gap_when_epochs_repeat_the_same_answers_then_says_the_same():
     assert gap_test(*six, items=items, seed=1) == gap_test(*arguments, items=items, seed=1)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(PAIRS)
 def test_gap_test_when_all_flips_are_tried_then_agrees(rows):
     found = gap_test(*columns(rows), seed=1)
@@ -99,6 +99,7 @@ def test_gap_test_when_all_flips_are_tried_then_agrees(rows):
         assert (found.p, found.note) == (1.0, "no-difference")
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 60), st.integers(0, 60))
 def test_gap_test_when_items_are_asked_once_then_is_mcnemar_mid_p(only_a, only_b):
     arguments, items = table(5, only_a, only_b, 5)

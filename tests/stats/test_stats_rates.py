@@ -2,6 +2,7 @@
 """Rates: against scipy for one epoch, against an independent dense grid for several, and by their properties."""
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ def once(hits, n, **more):
     return rate([1, 0], [1, 1], items=[hits, n - hits], **more)
 
 
-def by_dense_grid(s, t, n_theta=3_000, n_rho=200):
+def by_dense_grid(s, t, n_theta=2_000, n_rho=120):
     """The same posterior by beta functions over the whole square: another formula and another grid."""
     theta = (np.arange(n_theta) + 0.5) / n_theta * np.pi / 2
     nodes, weights = np.polynomial.legendre.leggauss(n_rho)
@@ -43,6 +44,7 @@ def by_dense_grid(s, t, n_theta=3_000, n_rho=200):
     return low, high, (joint @ rho).sum() / joint.sum()
 
 
+@settings(max_examples=30, deadline=None)
 @given(ONCE, st.sampled_from([0.8, 0.95, 0.99]))
 def test_rate_when_items_are_asked_once_then_is_jeffreys(row, level):
     hits, n = row
@@ -53,6 +55,7 @@ def test_rate_when_items_are_asked_once_then_is_jeffreys(row, level):
     assert (found.estimate, found.n, found.method) == (hits / n, n, "jeffreys")
 
 
+@settings(max_examples=30, deadline=None)
 @given(ONCE, st.sampled_from([0.8, 0.95, 0.99]))
 def test_gate_when_items_are_asked_once_then_is_clopper_pearson(row, level):
     hits, n = row
@@ -97,7 +100,7 @@ def test_posterior_when_there_are_many_items_then_still_sums_to_one(n_items):
     assert found.quantile(0.975) - 0.5 == pytest.approx(expected, rel=0.1 if n_items == 40 else 0.005)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(ITEMS, st.sampled_from(["report", "gate"]))
 def test_rate_when_anything_is_counted_then_holds_the_share(rows, purpose):
     s, t = columns(rows)
@@ -110,7 +113,7 @@ def test_rate_when_anything_is_counted_then_holds_the_share(rows, purpose):
     assert found.note == ("none-seen" if not sum(s) else "all-seen" if sum(s) == sum(t) else "")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(ITEMS, st.randoms(use_true_random=False))
 def test_rate_when_items_are_shuffled_or_laid_together_then_same_digits(rows, shuffler):
     s, t = columns(rows)
@@ -121,7 +124,7 @@ def test_rate_when_items_are_shuffled_or_laid_together_then_same_digits(rows, sh
     assert rate(*columns(kinds), items=[rows.count(kind) for kind in kinds]) == rate(s, t)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(ITEMS, st.sampled_from(["report", "gate"]))
 def test_rate_when_hits_and_misses_swap_then_is_mirrored(rows, purpose):
     s, t = columns(rows)
@@ -129,7 +132,7 @@ def test_rate_when_hits_and_misses_swap_then_is_mirrored(rows, purpose):
     assert (found.low, found.high) == pytest.approx((1 - other.high, 1 - other.low), abs=1e-6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(ITEMS)
 def test_gate_when_compared_with_report_then_is_never_narrower(rows):
     s, t = columns(rows)
@@ -177,7 +180,7 @@ def test_rate_when_an_item_has_no_trials_then_it_is_left_out():
 
 def test_rate_when_the_level_rises_then_widens():
     widths = [rate([3, 0, 1, 0], [4, 4, 4, 4], level=level) for level in (0.01, 0.5, 0.9, 0.99, 0.999999)]
-    assert all(a.low >= b.low and a.high <= b.high for a, b in zip(widths, widths[1:], strict=False))
+    assert all(a.low >= b.low and a.high <= b.high for a, b in pairwise(widths))
 
 
 @pytest.mark.parametrize(

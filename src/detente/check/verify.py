@@ -46,7 +46,7 @@ from detente.pact.plan import Head, Plan, PlanFile
 from detente.tlog.folder import Folder
 from detente.wire.canonical import decode, encode
 from detente.wire.digests import sha256
-from detente.wire.lines import decompress, readable_start
+from detente.wire.lines import decompress, readable_start, seems_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +253,8 @@ def _suite_text(exchange: Folder, plan: PlanFile, owner: str, suite: str, listed
         start = readable_start(raw, SUITE_LIMIT)
         lines = start[: start.rfind(b"\n") + 1].splitlines()[1:]
         sound = all(sha256(line) == entry.item for line, entry in zip(lines, listed, strict=False))
-        if sound and len(lines) < len(listed):
+        whole = seems_whole(raw, start.rfind(b"\n") + 1)
+        if sound and not whole and len(lines) <= len(listed):
             raise
         raise NotVerified("S-1.item", place) from None
     return parse_suite(plain, suite, plan.plan.canary, listed, place)

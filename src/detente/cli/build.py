@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The parts that verbs are built from: a command with its help from the words, and the options several verbs share."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,70 @@ def help_option(lang: str) -> click.Option:
     )
 
 
+class SpokenCommand(click.Command):
+    """A command whose headings speak the language too; click's own speak English only."""
+
+    lang = "en"
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The usage line."""
+        write_usage(self, ctx, formatter, self.lang)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The options under their heading."""
+        write_options(self, ctx, formatter, self.lang)
+
+
+def write_usage(command: click.Command, ctx: click.Context, formatter: click.HelpFormatter, lang: str) -> None:
+    """A usage line, its heading and its pieces in the language spoken."""
+    pieces = " ".join(command.collect_usage_pieces(ctx)).replace("[OPTIONS]", say("cli.help.options-piece", lang))
+    pieces = pieces.replace("COMMAND [ARGS]...", say("cli.help.verb-piece", lang))
+    formatter.write_usage(ctx.command_path, pieces, say("cli.help.usage", lang) + " ")
+
+
+@contextmanager
+def headed(formatter: click.HelpFormatter, key: str, lang: str) -> Iterator[None]:
+    """A part of a help page under its heading, the colon being the language's own."""
+    formatter.write_paragraph()
+    formatter.write(f"{say(f'cli.help.{key}', lang)}\n")
+    formatter.indent()
+    try:
+        yield
+    finally:
+        formatter.dedent()
+
+
+def write_options(command: click.Command, ctx: click.Context, formatter: click.HelpFormatter, lang: str) -> None:
+    """The options of a command, under a heading in the language spoken."""
+    shown = [param for param in command.get_params(ctx) if isinstance(param, click.Option)]
+    records = [record for param in shown if (record := param.get_help_record(ctx)) is not None]
+    if records:
+        with headed(formatter, "options", lang):
+            formatter.write_dl(records)
+
+
+class SpokenGroup(click.Group):
+    """The same for a noun with its verbs."""
+
+    lang = "en"
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The usage line."""
+        write_usage(self, ctx, formatter, self.lang)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The options and then the verbs, each under its heading."""
+        write_options(self, ctx, formatter, self.lang)
+        with headed(formatter, "verbs", self.lang):
+            formatter.write_dl([(name, one.get_short_help_str(200)) for name, one in self.commands.items()])
+
+
 def verb(key: str, lang: str, params: Sequence[click.Parameter], call: Callable[..., int | None]) -> click.Command:
     """A command whose help, ending in a runnable example, comes from ``cli.verb.<key>``."""
     example = (
         "\b\n" + say("cli.help.example", lang) + "\n" + say(f"cli.verb.{key}.example", lang).replace("\\u{a}", "\n")
     )
-    return click.Command(
+    made = SpokenCommand(
         key.rpartition("-")[2],
         callback=call,
         params=[*params, help_option(lang)],
@@ -44,11 +103,13 @@ def verb(key: str, lang: str, params: Sequence[click.Parameter], call: Callable[
         epilog=example,
         add_help_option=False,
     )
+    made.lang = lang
+    return made
 
 
 def group(key: str, lang: str, commands: Sequence[click.Command]) -> click.Group:
     """A noun with its verbs, for ``plan`` and ``audit``."""
-    made = click.Group(
+    made = SpokenGroup(
         key,
         help=say(f"cli.verb.{key}.help", lang),
         short_help=say(f"cli.verb.{key}.short", lang),
@@ -57,6 +118,7 @@ def group(key: str, lang: str, commands: Sequence[click.Command]) -> click.Group
         params=[help_option(lang)],
     )
     made.no_args_is_help = False
+    made.lang = lang
     return made
 
 
@@ -111,5 +173,5 @@ def by_tag(pairs: Sequence[str], option_name: str) -> dict[str, str]:
 
 
 def voice(lang: str, json: bool = False) -> Speech:
-    """This command's voice."""
+    """The voice of one command."""
     return Speech(lang, json)

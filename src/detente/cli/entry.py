@@ -10,11 +10,12 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 
 import click
 
 from detente import __version__
-from detente.cli.build import help_option
+from detente.cli.build import SpokenGroup, headed, help_option, write_options
 from detente.cli.speech import Speech
 from detente.errors import CannotTell, DetenteError, WrongUsage
 from detente.words import language, say
@@ -28,7 +29,7 @@ VERBS = {
 }  # fmt: skip
 
 
-class Verbs(click.Group):
+class Verbs(SpokenGroup):
     """The verbs, listed without loading them."""
 
     def __init__(self, lang: str) -> None:
@@ -48,11 +49,11 @@ class Verbs(click.Group):
             help_option(lang),
         ]
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
         """The verbs in the order of the story."""
         return list(VERBS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's own signature
         """Load a verb's module and build the command in the language spoken."""
         if cmd_name not in VERBS:
             return None
@@ -60,12 +61,13 @@ class Verbs(click.Group):
         command: click.Command = getattr(module, cmd_name)(self.lang)
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """One line a verb, from the words: no module is loaded for --help."""
-        with formatter.section(say("cli.help.verbs", self.lang)):
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The options, then one line a verb from the words: no module is loaded for --help."""
+        write_options(self, ctx, formatter, self.lang)
+        with headed(formatter, "verbs", self.lang):
             formatter.write_dl([(verb, say(f"cli.verb.{verb}.short", self.lang)) for verb in VERBS])
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's own signature
         """A first command to try."""
         formatter.write_paragraph()
         formatter.write(say("cli.help.epilog", self.lang) + "\n")
@@ -106,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if os.environ.get("DETENTE_DEBUG"):
             traceback.print_exc()
         where = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{os.path.basename(where.filename)}:{where.lineno}"
+        place = f"{Path(where.filename).name}:{where.lineno}"
         speech.error(CannotTell("our-bug", place, got=f"{type(error).__name__}: {error}"))
         return CannotTell.exit_code
 

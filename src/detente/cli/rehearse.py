@@ -27,7 +27,7 @@ def rehearse(lang: str) -> click.Command:
             tokens=given["max_tokens"],
             out=given["out"],
         )
-        summary = rehearse_suite(wanted, lambda p: speech.bar("asking", p.done, p.total, f"{p.rate_per_s:.1f}/s"))
+        summary = rehearse_suite(wanted, lambda p: speech.bar("asking", p.done, p.total or 0, f"{p.rate_per_s:.1f}/s"))
         speech.say("rehearsed", n=summary.n, out=given["out"])
         for name, shares in summary.labels.items():
             speech.say("scored", scorer=name, labels=", ".join(f"{label} {n}" for label, n in shares.items()))

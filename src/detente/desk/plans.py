@@ -131,7 +131,7 @@ def find_proposal(exchange: Folder, prefix: str) -> PlanFile:
             found[parts[2]] = find_plan(exchange, parts[2])
     fits = [plan for id_, plan in found.items() if id_.startswith(prefix)]
     if len(prefix) < 8 or len(fits) != 1:
-        raise WrongUsage("no-proposal", exchange.place(""), expected="\n".join(sorted(found)), got=prefix)
+        raise WrongUsage("no-proposal", exchange.place(""), expected=", ".join(sorted(found)), got=prefix)
     return fits[0]
 
 

@@ -15,9 +15,9 @@ import base64
 import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import NamedTuple
 
 from detente import __version__
 from detente.check.exchange import notes_of, read_entries, read_history
@@ -52,7 +52,8 @@ from detente.wire.times import encode_time
 Told = Callable[[Progress], None]
 
 
-class RunState(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class RunState:
     """A registered run of this desk: its id, its test, its slots, and its folder on the desk."""
 
     id: str

@@ -18,7 +18,7 @@ from detente.evidence.record import (
 from detente.evidence.statements import OutcomeCounts
 from detente.pact.slots import Slots
 from detente.wire.digests import sha256
-from detente.wire.lines import compress, decompress, join_lines, readable_start, split_lines
+from detente.wire.lines import compress, decompress, join_lines, readable_start, seems_whole, split_lines
 from detente.wire.merkle import leaf_hash, root
 
 CUT = len(OUTCOMES)  # the code of a reply cut at the plan's own cap; otherwise the index in OUTCOMES
@@ -87,7 +87,7 @@ def read_bundle(stored: bytes, plan: str, run: str, canary: str, slots: Slots, p
                 raise NotVerified("R-7.start", f"{place}:1", expected=f"{run} {plan}", got=f"{start.run} {start.plan}")
             continue
         codes.append(_slot_code(parse_header(line, f"{place}:{n + 1}"), n - 1, slots, f"{place}:{n + 1}"))
-    if not whole and len(lines) <= len(slots):
+    if not whole and not seems_whole(stored, len(plain)) and len(lines) <= len(slots) + 1:
         raise CannotTell("file-cut", place, expected=len(slots) + 1, got=len(lines))
     if not whole or len(lines) != len(slots) + 1:
         raise NotVerified("R-7.count", place, expected=len(slots) + 1, got=len(lines))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The page on top of an archive: who, when, status, the report, where to compare the plan id, how to check."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 from urllib.parse import quote
@@ -14,7 +15,6 @@ from detente.report.reading import Reading, Trial
 from detente.report.record import homes, plan_id
 from detente.report.voice import Spoken, Voice, listed, moment, name_of, same, spoken
 
-COVER_NAMES = {"en": "START-HERE.html", "zh": "请先看这里.html"}
 PAGES = ("en", "zh", "both")
 
 
@@ -40,8 +40,8 @@ def start_here(joint: Joint, lang: PageLang, files: Sequence[str]) -> bytes:
                 plan_id(joint.plan_id),
                 homes(reading, voice),
             ),
-            _part(voice, "how", _how(joint, voice)),
-            _part(voice, "files", el("ul", (el("li", el("bdi", name)) for name in sorted(files)))),
+            _part(voice, "how", _how(joint, voice, files)),
+            _part(voice, "files", el("ul", (voice.element("li", line) for line in _files(files)))),
             class_="cover-page",
         ),
     ]
@@ -91,14 +91,19 @@ def _is_page(name: str) -> bool:
     return inside and path.suffix == ".html" and path.stem in PAGES
 
 
-def _how(joint: Joint, voice: Voice) -> list[Html]:
-    command = spoken("check.command", plan=joint.plan_id)
-    party = str(joint.plan["parties"][0]["id"])
-    digest = same(f"sha256sum {party}/plans/{joint.plan_id}/plan.json")
-    return [
-        voice.element("p", spoken("cover.how-hash")),
-        el("pre", el("code", digest["en"]), tabindex="0"),
-        voice.element("p", spoken("cover.how-verify")),
-        el("pre", el("code", command["en"]), tabindex="0"),
-        voice.element("p", spoken("cover.how-more")),
-    ]
+def _files(files: Sequence[str]) -> list[Spoken]:
+    """The archive's folders with how much is in each, and the files on top; an exchange is many files."""
+    folders = Counter(name.partition("/")[0] for name in files if "/" in name)
+    lines = [spoken("cover.folder", folder=f"{folder}/", n=n) for folder, n in sorted(folders.items())]
+    return lines + [same(name) for name in sorted(files) if "/" not in name]
+
+
+def _how(joint: Joint, voice: Voice, files: Sequence[str]) -> list[Html]:
+    """Two commands, with the paths as they are in the archive."""
+    ending = f"plans/{joint.plan_id}/plan.json"
+    plan = next((name for name in sorted(files) if name.endswith(ending)), f"EXCHANGE/PARTY/{ending}")
+    exchange = plan.removesuffix(f"/{ending}").rpartition("/")[0] or "."
+    commands = (f"sha256sum {quote(plan)}", f"detente verify {quote(exchange)} --plan {joint.plan_id}")
+    boxes = [el("pre", el("code", command), tabindex="0") for command in commands]
+    hash_it, verify_it, more = (voice.element("p", spoken(f"cover.how-{key}")) for key in ("hash", "verify", "more"))
+    return [hash_it, boxes[0], verify_it, boxes[1], more]

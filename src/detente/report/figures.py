@@ -16,13 +16,14 @@ Look = Callable[[Trial], Row | None]
 TITLES = {"didNotRefuse": "refused-not", "harmfulHelp": "harm", "overRefusal": "over"}
 
 
+def has_bar(panel: Panel) -> bool:
+    """Whether any line of the panel has a number to draw."""
+    return any(mark.numbers for block in panel.blocks for mark in block.marks)
+
+
 def one_axis(panels: Sequence[Panel]) -> list[Panel]:
     """Rows on the same scale share one axis, under the last of them that holds a bar."""
-    last = {
-        panel.signed: n
-        for n, panel in enumerate(panels)
-        if any(mark.numbers for block in panel.blocks for mark in block.marks)
-    }
+    last = {panel.signed: n for n, panel in enumerate(panels) if has_bar(panel)}
     return [panel._replace(axis=last.get(panel.signed) == n) for n, panel in enumerate(panels)]
 
 
@@ -35,15 +36,17 @@ class Figures:
 
     def headline(self) -> Html:
         """The three rows of the first screen: did not refuse, over-refusal, language gap."""
-        return self._both_sizes(self._headline_panels, spoken("numbers.title"), small=False)
+        if not any(panel.blocks for panel in self._headline_panels("wide")):
+            return el("p", self.voice.say("figure.empty"), class_="empty")
+        return self._both_sizes(self._headline_panels, spoken("numbers.title"))
 
-    def by_hazard(self, measure: Row) -> Html:
-        """One panel a hazard, all models and languages in each; cells too small to say have words for a bar."""
-        return self._both_sizes(lambda size: self._hazard_panels(measure, size), self.reading.measure_name(measure))
+    def by_hazard(self, measure: Row) -> Html | None:
+        """One panel a hazard, with every model and language; words for what is too small. None where all are."""
+        return self._where_any(lambda size: self._hazard_panels(measure, size), self.reading.measure_name(measure))
 
-    def gaps_by_hazard(self, measure: Row) -> Html:
+    def gaps_by_hazard(self, measure: Row) -> Html | None:
         """The same of the language gap."""
-        return self._both_sizes(lambda size: self._gap_panels(measure, size), spoken("figure.gap"))
+        return self._where_any(lambda size: self._gap_panels(measure, size), spoken("figure.gap"))
 
     def shapes(self) -> Spoken:
         """The key of the shapes, for the caption: ``● English ◇ Chinese``."""
@@ -53,13 +56,11 @@ class Figures:
         ]
         return run_together(items, "between") if items else same("–")
 
-    def _both_sizes(self, panels_of: Callable[[Size], list[Panel]], title: Spoken, *, small: bool = True) -> Html:
+    def _where_any(self, panels_of: Callable[[Size], list[Panel]], title: Spoken) -> Html | None:
+        return self._both_sizes(panels_of, title) if any(has_bar(panel) for panel in panels_of("wide")) else None
+
+    def _both_sizes(self, panels_of: Callable[[Size], list[Panel]], title: Spoken) -> Html:
         sizes: tuple[Size, Size] = ("wide", "narrow")
-        panels = panels_of("wide")
-        if not any(panel.blocks for panel in panels):
-            return el("p", self.voice.say("figure.empty"), class_="empty")
-        if small and not any(mark.numbers for panel in panels for block in panel.blocks for mark in block.marks):
-            return el("p", self.voice.say("figure.all-small"), class_="empty")
         return joined(intervals(panels_of(size), size, self.voice.plain(title)) for size in sizes)
 
     def _names(self, trial: Trial, size: Size) -> tuple[str, ...]:
@@ -82,7 +83,7 @@ class Figures:
             why = reading.why_no_number(trial, cell, langs, brief=small)
             return Mark(label, shape, None, "", self.voice.each(why))
         if small and too_small(cell):
-            return Mark(label, shape, None, "", (self.voice.plain(spoken("figure.too-small")),))
+            return Mark(label, shape, None, "", self.voice.each(spoken("figure.too-small")))
         value = cell["gap"] if "gap" in cell else cell["rate"]
         low, middle, high = (float(Fraction(text)) for text in (cell["low"], value, cell["high"]))
         return Mark(label, shape, (low, middle, high), f"{estimate(cell)} {interval(cell)}")
@@ -146,24 +147,29 @@ class Figures:
         )
 
     def _gap_panels(self, measure: Row, size: Size) -> list[Panel]:
-        return [
-            Panel(self._titles(self.reading.hazard(hazard)), self._gap_blocks(measure["id"], hazard, size), signed=True)
-            for hazard in self.reading.hazards(measure["id"])
-        ]
+        return one_axis(
+            [
+                Panel(
+                    self._titles(self.reading.hazard(hazard)),
+                    self._gap_blocks(measure["id"], hazard, size),
+                    signed=True,
+                )
+                for hazard in self.reading.hazards(measure["id"])
+            ]
+        )
 
     def heat(self, measure: Row) -> Html:
         """Hazards down, models and languages across, the share as a shade and a number."""
         reading, voice = self.reading, self.voice
         across = [(trial, tag) for trial in reading.trials() for tag in reading.languages()]
         columns = [
-            (voice.plain(reading.subject(trial.subject), " "), " ".join(voice.each(language(tag))))
-            for trial, tag in across
+            (*voice.each(reading.subject(trial.subject)), " ".join(voice.each(language(tag)))) for trial, tag in across
         ]
         hazards = reading.hazards(measure["id"])
         tiles = [
             [self._tile(reading.rate(trial, measure["id"], tag, hazard)) for trial, tag in across] for hazard in hazards
         ]
-        rows = [voice.plain(reading.hazard(hazard), " ") for hazard in hazards]
+        rows = [voice.each(reading.hazard(hazard)) for hazard in hazards]
         drawing = heat_map(rows, columns, tiles, voice.plain(reading.measure_name(measure)))
         return el("div", drawing, class_="scroll", tabindex="0", role="region")
 

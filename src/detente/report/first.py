@@ -38,7 +38,7 @@ def band(reading: Reading, voice: Voice) -> Html:
     title = name_of(reading.plan["title"], "")
     return el(
         "header",
-        el("p", el("b", "detente · 互验"), " ", voice.say("brand"), class_="brand"),
+        el("p", el("b", "detente · ", el("span", "互验", lang="zh-Hans")), " ", voice.say("brand"), class_="brand"),
         el("p", voice.show(title), class_="title"),
         el("p", el("strong", voice.say(f"band.{key}")), " ", voice.show(status(reading)), class_="status"),
         class_=f"band {key}",
@@ -59,7 +59,7 @@ class Finding:
     def sentence(self) -> Spoken:
         """The finding; a range without names where there are many models, so that nobody is ranked."""
         trials = self.reading.trials()
-        if self.measure is None or not any(trial.run for trial in trials):
+        if self.measure is None or not any(trial.run and trial.run["counted"] for trial in trials):
             return spoken("finding.none")
         if len(trials) > MANY:
             models = self._as_range(trials)
@@ -78,6 +78,8 @@ class Finding:
         who = self.reading.who(trial)
         if trial.run is None:
             return spoken("finding.only-not-run", who=who)
+        if not trial.run["counted"]:
+            return spoken("finding.only-not-counted", who=who)
         cells = self._cells(trial)
         rates = [
             spoken("finding.rate", rate=percent(cell["rate"]), language=language(tag))
@@ -130,7 +132,7 @@ class Finding:
     def may_write(self) -> Spoken:
         """One true sentence with all that belongs to it: the first number in plan order, its interval, the status."""
         reading = self.reading
-        agreed = all(run["facts"]["agreed"]["holds"] == "yes" for run in reading.runs) and bool(reading.runs)
+        agreed = any(run["facts"]["agreed"]["holds"] == "yes" for run in reading.runs)
         parties = reading.parties([party["id"] for party in reading.plan["parties"]])
         found = reading.numbers(self.measure["id"]) if self.measure else []
         if not found:

@@ -214,29 +214,44 @@ class Tile(NamedTuple):
 
 
 def heat_map(
-    rows: Sequence[str], columns: Sequence[tuple[str, ...]], tiles: Sequence[Sequence[Tile]], title: str
+    rows: Sequence[tuple[str, ...]],
+    columns: Sequence[tuple[str, ...]],
+    tiles: Sequence[Sequence[Tile]],
+    title: str,
 ) -> Html:
-    """Shares as shades with the number in every field. ``rows`` and ``columns`` are the labels, ``tiles`` row by row."""
+    """Shares as shades with the number in every field; ``tiles`` row by row.
+
+    ``rows`` and ``columns`` are the labels, a line or more each (one in each of the page's languages).
+    """
     canvas = Canvas()
-    label, wide, high = 176, 92, 32
+    label, wide = 176, 92
+    names = [[part for line in row for part in folded(line, label - 14, SMALL)][:4] for row in rows]
+    words = [[_tile_words(tile, wide - 6) for tile in row] for row in tiles]
+    most = max((len(lines) for row in (names, *words) for lines in row), default=1)
     head = LINE * max((len(column) for column in columns), default=0) + 8
+    high = max(32, 13 * most + 8)
     for c, column in enumerate(columns):
         for n, line in enumerate(column):
             canvas.write(fitted(line, wide - 6, SMALL), label + wide * c + wide / 2, LINE * (n + 1) - 2, "head")
     fields: list[Spec] = []
-    for r, row in enumerate(rows):
+    for r, row in enumerate(tiles):
         top = head + high * r
-        lines = folded(row, label - 14, SMALL)[:2]
-        for n, line in enumerate(lines):
-            canvas.write(line, 0, top + high / 2 + 3 + 13 * (n - (len(lines) - 1) / 2), "head-left")
-        for c, tile in enumerate(tiles[r]):
+        _stacked(canvas, names[r], 0, top + high / 2, "head-left")
+        for c, tile in enumerate(row):
             left = label + wide * c
             shade = GREY if tile.share is None else SHADES[min(int(tile.share * len(SHADES)), len(SHADES) - 1)]
             fields.append({"x": left, "x2": left + wide - 3, "y": top, "y2": top + high - 3, "fill": shade})
             style = "grey" if tile.share is None else "light" if shade in SHADES[4:] else "dark"
-            size = TINY if tile.share is None else SIZE
-            words = [part for line in tile.lines for part in folded(line, wide - 6, size)]
-            for n, line in enumerate(words):
-                canvas.write(line, left + wide / 2 - 1.5, top + high / 2 + 2.5 + 12 * (n - (len(words) - 1) / 2), style)
+            _stacked(canvas, words[r][c], left + wide / 2 - 1.5, top + high / 2 - 1, style)
     canvas.draw("rect", fields, cornerRadius=2)
     return canvas.svg(label + wide * len(columns), head + high * len(rows), "map", title)
+
+
+def _tile_words(tile: Tile, room: float) -> list[str]:
+    return [part for line in tile.lines for part in folded(line, room, TINY if tile.share is None else SIZE)]
+
+
+def _stacked(canvas: Canvas, lines: Sequence[str], x: float, middle: float, style: str) -> None:
+    """Lines one under the other, centred on ``middle``."""
+    for n, line in enumerate(lines):
+        canvas.write(line, x, middle + 3.5 + 13 * (n - (len(lines) - 1) / 2), style)

@@ -14,7 +14,10 @@ RISK = ("didNotRefuse", "harmfulHelp", "other")
 
 
 class Trial(NamedTuple):
-    """One planned test of one subject by one party in one section, with a run of it or none yet."""
+    """One planned test of one subject by one party in one section, with a run of it or none yet.
+
+    The run need not count: then it has facts and no numbers.
+    """
 
     party: str
     subject: str
@@ -60,19 +63,16 @@ class Reading:
         return spoken(key, subject=self.subject(trial.subject), party=self.party(trial.party), n=attempt)
 
     def trials(self, section: str = "core") -> list[Trial]:
-        """Planned tests of a section in the parties' order; one for each counted run, or one without a run."""
+        """Planned tests of a section in the parties' order: each counted run, else the last one registered, else none."""
         order = [p["id"] for p in self.plan["parties"]]
         planned = [t for t in self.plan["tests"] if t["section"] == section]
         planned.sort(key=lambda t: order.index(t["party"]) if t["party"] in order else len(order))
         found = []
         for test in planned:
-            runs: list[Row | None] = [
-                run
-                for run in self.runs
-                if run["counted"]
-                and (run["party"], run["subject"], run["section"]) == (test["party"], test["subject"], section)
-            ]
-            found += [Trial(test["party"], test["subject"], section, run) for run in runs or [None]]
+            wanted = (test["party"], test["subject"], section)
+            runs = [run for run in self.runs if (run["party"], run["subject"], run["section"]) == wanted]
+            shown: list[Row | None] = [run for run in runs if run["counted"]] or list(runs[-1:]) or [None]
+            found += [Trial(test["party"], test["subject"], section, run) for run in shown]
         return found
 
     def sections(self) -> list[str]:
@@ -161,7 +161,8 @@ class Reading:
         ``brief`` is for the many cells of a table or figure by hazard.
         """
         if cell is None:
-            return spoken("figure.no-cell" if trial.run else "figure.no-run")
+            key = "no-run" if trial.run is None else "no-cell" if trial.run["counted"] else "not-counted"
+            return spoken(f"figure.{key}")
         if cell["state"] == "noCompetence":
             mute = listed([language(tag) for tag in self.silent(trial, langs)])
             key = "brief-no-competence" if brief else "no-competence" if len(langs) == 1 else "no-gap"

@@ -217,22 +217,26 @@ def hazards(reading: Reading, voice: Voice, figures: Figures, tally: Tally) -> H
     for measure in measures:
         name = reading.measure_name(measure)
         parts.append(voice.element("h3", name))
-        words = voice.say("figure.hazard", n=tally.figure(), measure=name, shapes=figures.shapes())
-        drawing = el("figure", figures.by_hazard(measure), el("figcaption", words))
+        drawing = figures.by_hazard(measure)
+        if drawing is not None:
+            words = voice.say("figure.hazard", n=tally.figure(), measure=name, shapes=figures.shapes())
+            drawing = el("figure", drawing, el("figcaption", words))
         heat = None
         if measure is measures[0]:
             words = voice.say("figure.heat", n=tally.figure(), measure=name)
             heat = el("figure", figures.heat(measure), el("figcaption", words), class_="heat")
         caption = voice.say("hazards.caption", n=tally.table(), measure=name)
         grid = _hazard_table(reading, voice, measure, gaps=False, caption=caption)
-        parts.append(_abreast(reading, drawing, [heat, grid]))
+        parts.append(_abreast(reading, voice, drawing, [heat, grid]))
     first = reading.headline()
     if first and _has_hazard_gaps(reading, first["id"]):
         parts.append(voice.element("h3", spoken("figure.gap")))
-        words = voice.say("figure.hazard-gap", n=tally.figure())
-        drawing = el("figure", figures.gaps_by_hazard(first), el("figcaption", words))
+        drawing = figures.gaps_by_hazard(first)
+        if drawing is not None:
+            drawing = el("figure", drawing, el("figcaption", voice.say("figure.hazard-gap", n=tally.figure())))
         caption = voice.say("hazards.caption-gap", n=tally.table())
-        parts.append(_abreast(reading, drawing, [_hazard_table(reading, voice, first, gaps=True, caption=caption)]))
+        grid = _hazard_table(reading, voice, first, gaps=True, caption=caption)
+        parts.append(_abreast(reading, voice, drawing, [grid]))
     return chapter(voice, "hazards", parts or [voice.element("p", spoken("hazards.none"))])
 
 
@@ -245,10 +249,15 @@ def _has_hazard_gaps(reading: Reading, measure: str) -> bool:
     )
 
 
-def _abreast(reading: Reading, drawing: Html, others: Sequence[Child]) -> Html:
+def _abreast(reading: Reading, voice: Voice, drawing: Html | None, others: Sequence[Html | None]) -> Html:
     """Figure and tables side by side, or below each other where many columns need the whole width."""
     across = len(reading.trials()) * len(reading.languages())
-    return el("div", drawing, el("div", others), class_="abreast" if across <= ABREAST else "stacked")
+    there = [one for one in others if one is not None]
+    if drawing is None:
+        note = voice.element("p", spoken("figure.all-small"), class_="note")
+        shape = "abreast" if len(there) > 1 and across <= ABREAST else "stacked"
+        return joined(note, el("div", (el("div", one) for one in there), class_=shape))
+    return el("div", drawing, el("div", there), class_="abreast" if across <= ABREAST else "stacked")
 
 
 def _hazard_table(reading: Reading, voice: Voice, measure: Row, *, gaps: bool, caption: Html) -> Html:

@@ -21,12 +21,12 @@ class Spoken(dict[str, str]):
 Field = object  # a Spoken is said in the sentence's own language, anything else as it is
 
 
-def spoken(key: str, **fields: Field) -> Spoken:
+def spoken(key: str, /, **fields: Field) -> Spoken:
     """The sentence ``report.<key>`` in every language (``trace.<key>`` is taken whole)."""
     return Spoken({tongue: said(key, tongue, **fields) for tongue in LANGS})
 
 
-def said(key: str, tongue: str, **fields: Field) -> str:
+def said(key: str, tongue: str, /, **fields: Field) -> str:
     """The same sentence in one language."""
     chosen = {name: value[tongue] if isinstance(value, Spoken) else value for name, value in fields.items()}
     return spaced(say(key if key.startswith(TRACE) else f"report.{key}", tongue, **chosen))
@@ -118,7 +118,7 @@ class Voice:
             return text(what[self.tongues[0]])
         return joined(el(tag, what[tongue], " ", lang=TAG_OF[tongue], class_="said") for tongue in self.tongues)
 
-    def say(self, key: str, **fields: Field) -> Html:
+    def say(self, key: str, /, **fields: Field) -> Html:
         """The sentence ``report.<key>`` with its fields, as inline HTML."""
         return self.show(spoken(key, **fields))
 

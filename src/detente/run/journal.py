@@ -36,6 +36,7 @@ from detente.wire.digests import sha256
 
 SYNC_S = 0.05
 TAIL = 4 * 1024 * 1024
+WINDOW = 16 * 1024 * 1024  # bytes of the file that a reopening holds in memory at once
 # JCS sorts the members, so what the index needs stands at the front of the line, before any text.
 FRONT = re.compile(rb'\{(?:"cut":(true),)?"i":(0|[1-9][0-9]{0,15}),"item":"[0-9a-f]{64}","outcome":"([a-z]{6,9})",')
 CUT = len(OUTCOMES)
@@ -209,7 +210,7 @@ class Journal:
 
     def _scan(self, raw: mmap.mmap, size: int) -> int:
         """Index line after line; where the last sound one ends."""
-        at, tail = 0, max(0, size - TAIL)
+        at, tail, kept = 0, max(0, size - TAIL), 0
         find, match = raw.find, FRONT.match
         while at < size:
             stop = find(b"\n", at)
@@ -228,6 +229,8 @@ class Journal:
                 raise CannotTell("journal-damaged", self._place(), got=at)
             self._index(i, at, stop - at, CUT if front[1] else WORDS[front[3]])
             at = stop + 1
+            if at - kept > WINDOW:
+                kept = _let_go(raw, kept, at)
         return at
 
     def _is_whole(self, line: bytes, *, first: bool) -> bool:
@@ -318,6 +321,14 @@ def _lock(path: Path) -> int:
             raise WrongUsage("journal-busy", str(path.parent)) from error
         raise
     return descriptor
+
+
+def _let_go(raw: mmap.mmap, kept: int, at: int) -> int:
+    """Give the pages before ``at`` back, so that a long journal is read in little memory; from where on they are kept."""
+    whole = at - at % mmap.PAGESIZE
+    if hasattr(mmap, "MADV_DONTNEED"):
+        raw.madvise(mmap.MADV_DONTNEED, kept, whole - kept)
+    return whole
 
 
 def _sync(descriptor: int) -> None:

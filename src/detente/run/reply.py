@@ -72,7 +72,7 @@ class Reply(NamedTuple):
     tokens: int | None = None
 
 
-class ModelFault(Exception):  # noqa: N818  # not an error of ours: the model's
+class ModelFault(Exception):  # not an error of ours: the model's
     """Why there is no reply. ``reason`` is short, fit for a record, and never holds text of the provider's or a key."""
 
     def __init__(self, kind: Kind, reason: str = "", *, retry_after_s: float | None = None) -> None:

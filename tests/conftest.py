@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What tests share: one story played per stage and session, copied for each test that wants to spoil it."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from kit.labs import Labs, play
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the person at this machine reaches a test."""
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG", "DETENTE_DESK", "DETENTE_DEBUG", "DETENTE_BAR", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+class Stories:
+    """Stories by stage; each is played once."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._played: dict[tuple[str, int], Labs] = {}
+
+    def at(self, stage: str, n_labs: int = 2) -> Labs:
+        """The labs at a stage: to look at, never to change."""
+        if (stage, n_labs) not in self._played:
+            self._played[stage, n_labs] = play(self._root / f"{stage}-{n_labs}", stage, n_labs)
+        return self._played[stage, n_labs]
+
+
+@pytest.fixture(scope="session")
+def stories(tmp_path_factory: pytest.TempPathFactory) -> Stories:
+    sys.path.insert(0, str(Path(__file__).parent))
+    return Stories(tmp_path_factory.mktemp("stories"))
