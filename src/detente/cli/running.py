@@ -35,6 +35,7 @@ from detente.tlog.witness import Receipt
 from detente.words import say
 
 PAUSE_S = 1.0
+LONG = 2000  # replies; fewer are labelled before a bar could be read
 
 
 def run(lang: str) -> click.Command:
@@ -169,7 +170,7 @@ def score(lang: str) -> click.Command:
         state = find_run(own, plan, target)
         names = [scorer] if scorer else [s.id for s in plan.plan.scorers if s.by == "tester"]
         for name in names:
-            labels = score_run(own, plan, state, name, lambda done, of: speech.bar("scoring", done, of))
+            labels = score_run(own, plan, state, name, lambda done, of: speech.bar("scoring", done, of) if of >= LONG else None)
             speech.say("scored", scorer=name, labels=", ".join(f"{label} {n}" for label, n in labels.items()))
         speech.say("next-publish", run=state.id[:16])
         return 0

@@ -45,8 +45,12 @@ def verify(lang: str) -> click.Command:
         verified = _verified(speech, exchange, plan, loud=True)
         for violation in verified.ledger.violations:
             speech.say("violation", party=violation.party, index=violation.index, code=violation.code)
+        proposals = [path for path in verified.not_part if path.split("/")[1] == "proposals"]
+        if proposals:
+            speech.say("not-read-proposals", n=len(proposals))
         for path in verified.not_part:
-            speech.say("not-part", path=path)
+            if path not in proposals:
+                speech.say("not-part", path=path)
         status = "final" if verified.final else "interim"
         if json:
             speech.row({"verified": True, "status": status, "plan": verified.plan.id, "result": verified.final})

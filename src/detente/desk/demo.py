@@ -39,8 +39,8 @@ NAMES = {
     "lab-b": {
         "en": "Lab B",
         "zh-Hans": "实验室 B",
-        "subject/en": "Small model behind a safety prompt",
-        "subject/zh-Hans": "小模型（带安全系统提示词）",
+        "subject/en": "Small model, guarded",
+        "subject/zh-Hans": "小模型（有安全系统提示词）",
     },
 }
 

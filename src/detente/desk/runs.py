@@ -116,9 +116,9 @@ def pick_test(desk: Desk, plan: PlanFile, subject: str | None, section: str) -> 
 
 
 def register_run(desk: Desk, plan: PlanFile, test: Test, engine: Engine) -> RunState:
-    """The unfinished registration of a test, or a new one (R-1). Refused before every party accepted, or once too often."""
+    """The registration of a test that is not published yet, or a new one (R-1). Refused before every party accepted, or once too often."""
     mine = [run for run in runs_of(desk, plan) if run.test == test]
-    if mine and not mine[-1].concluded():
+    if mine and not desk.own(f"runs/{mine[-1].id}").exists("headers.jsonl.gz"):
         return mine[-1]
     if len(mine) >= plan.plan.runs.max:
         raise WrongUsage("R-1.attempts", f"$.runs.max {test.subject}", expected=plan.plan.runs.max, got=len(mine) + 1)
