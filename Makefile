@@ -15,7 +15,7 @@ help: ## list the targets
 $(VENV)/demo.stamp: requirements/demo.txt requirements/model.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "detente needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "installing locked dependencies into $(VENV)/ (about 200 MB, once)"
+	@echo "installing locked dependencies into $(VENV)/ (about 550 MB on disk, once)"
 	@$(PIP) --require-hashes -r requirements/demo.txt
 	@$(PIP) --require-hashes -r requirements/model.txt
 	@$(PIP) --no-build-isolation --editable .

@@ -116,6 +116,24 @@ def test_story_with_five_labs_when_all_are_honest_then_all_runs_count(stories):
     assert [len(row["facts"]["seen"]["by"]) for row in result["runs"]] == [4] * 5
 
 
+def test_story_when_models_are_coded_then_no_name_or_description_leaves_and_a_commitment_can_be_opened(tmp_path):
+    labs = meet(tmp_path, coded=True)
+    register_all(labs)
+    for name in labs.desks:
+        run_one(labs, name)
+        publish_one(labs, name)
+    labs.witness_all()
+    verified = labs.verify()
+    assert [row["counted"] for row in verified.numbers().result["runs"]] == [True, True]
+    assert verified.descriptors == {}
+    everything = b"".join(p.read_bytes() for p in labs.exchange.rglob("*") if p.is_file() and p.suffix != ".gz")
+    assert b"Model of lab-a" not in everything
+    assert b"kit.labs" not in everything
+    line = (tmp_path / "desks" / "lab-a" / "commitments" / "m-lab-a.json").read_bytes()
+    labs.desks["lab-a"].own().create(f"plans/{labs.agreed().id}/files/{sha256(line)}", line)
+    assert labs.verify().descriptors["m-lab-a"]["name"] == "kit.labs:scripted"
+
+
 # --- order: what must come before what ---------------------------------------------------------
 
 

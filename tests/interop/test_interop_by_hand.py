@@ -131,7 +131,9 @@ def test_by_hand_plan_keys_and_heads_are_those_of_the_labs(walked: Walked, stori
         for shown in (party.home, party.statement, party.log.key, party.log.origin, party.witness.key):
             assert re.search(rf"^{name} .*{re.escape(shown)}", walked.said[2], re.MULTILINE), shown
         assert f"{name}: log of 9 entries, signature holds" in walked.said[4]
-    seen = re.findall(r"^(lab-.) at size (\d+): seen by (lab-.) at (\S+Z), file [0-9a-f]{16}$", walked.said[4], re.M)
+    seen = re.findall(
+        r"^(lab-.) at size (\d+): seen by (lab-.) at (\S+Z), file [0-9a-f]{16}$", walked.said[4], re.MULTILINE
+    )
     assert [(who, by, size) for who, size, by, _ in seen] == [
         (who, by, size) for who, by in (("lab-a", "lab-b"), ("lab-b", "lab-a")) for size in "25678"
     ]
@@ -150,7 +152,7 @@ def test_by_hand_go_finds_the_roots_that_the_heads_sign(walked: Walked, stories)
 @needs_all
 def test_by_hand_statements_and_runs_are_those_of_the_logs(walked: Walked, stories) -> None:
     labs = stories.at("closed")
-    story = "accept register conclude score score challenge open audit close".split()
+    story = ["accept", "register", "conclude", "score", "score", "challenge", "open", "audit", "close"]
     assert walked.said[6].splitlines() == [
         *(
             f"{name} {i} {sha256(entry)} {story[i]}/v1"
@@ -215,7 +217,7 @@ def flip(path: Path, at: int) -> None:
 
 
 def one(exchange: Path, pattern: str) -> Path:
-    return sorted(exchange.glob(pattern))[0]
+    return min(exchange.glob(pattern))
 
 
 def repack(path: Path, old: bytes, new: bytes) -> None:
@@ -279,7 +281,9 @@ BENT = [
 
 @needs_all
 @pytest.mark.parametrize("bent", BENT, ids=lambda bent: bent.change.__name__)
-def test_by_hand_when_something_was_changed_then_its_step_no_longer_says_so(stories, tmp_path: Path, bent: Bent) -> None:
+def test_by_hand_when_something_was_changed_then_its_step_no_longer_says_so(
+    stories, tmp_path: Path, bent: Bent
+) -> None:
     labs = stories.at("closed")
     exchange = clone(tmp_path, labs)
     bent.change(exchange)
@@ -335,8 +339,8 @@ def test_openssl_when_it_signs_an_envelope_then_it_is_the_one_that_we_make(tmp_p
     payload = encode({"_type": "https://in-toto.io/Statement/v1", "subject": []})
     kind = b"application/vnd.in-toto+json"
     signature = signer.sign(b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload))
-    parts = (base64.b64encode(payload).decode(), kind.decode(), base64.b64encode(signature).decode())
-    entry = ('{"payload":"%s","payloadType":"%s","signatures":[{"sig":"%s"}]}' % parts).encode()
+    parts = (base64.b64encode(payload), kind, base64.b64encode(signature))
+    entry = b'{"payload":"%s","payloadType":"%s","signatures":[{"sig":"%s"}]}' % parts
     assert open_envelope(entry, signer.public) == payload
     assert seal_envelope(payload, SigningKey(seed)) == entry
     other = base64.b64encode(payload.replace(b"Statement", b"statement"))
@@ -358,7 +362,9 @@ def test_age_when_it_seals_for_a_recipient_of_ours_then_we_open_it_and_the_other
 
 @needs_openssl
 @needs_age
-def test_audit_when_openssl_signs_and_age_seals_then_the_exchange_verifies(stories, tmp_path: Path, monkeypatch) -> None:
+def test_audit_when_openssl_signs_and_age_seals_then_the_exchange_verifies(
+    stories, tmp_path: Path, monkeypatch
+) -> None:
     """Both desks use the two programs for everything that an audit signs, logs, cosigns and sends."""
     labs = stories.at("published").moved(tmp_path / "labs")
 

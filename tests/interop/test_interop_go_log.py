@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from detente.errors import DetenteError
 from detente.tlog.folder import Folder
 from detente.tlog.log import append, origin_of
 from detente.wire.armor import encode_base64
 from detente.wire.keys import SigningKey
 from detente.wire.merkle import hash_leaves, root, verify_consistency, verify_inclusion
-from detente.wire.note import LOG_KEY, Checkpoint, key_id, sign_checkpoint
+from detente.wire.note import LOG_KEY, Checkpoint, key_id, sign_checkpoint, verify_note
 from detente.wire.tiles import tile_files
 
 GOPATH = Path("/usr/share/gocode")
@@ -89,3 +90,22 @@ def test_go_when_our_log_was_changed_then_it_refuses_too(read_log: Path, tmp_pat
     raw = folder.read(path)
     (folder.root / path).write_bytes(raw[:30] + bytes([raw[30] ^ 1]) + raw[31:])
     assert _run(read_log, folder).returncode != 0
+
+
+def test_go_when_any_byte_of_a_checkpoint_is_flipped_then_it_refuses_and_so_do_we(
+    read_log: Path, tmp_path: Path
+) -> None:
+    folder, pending = Folder(tmp_path / "log"), Folder(tmp_path / "pending")
+    for i in range(3):
+        append(folder, pending, b'{"entry":%d}' % i, KEY, ORIGIN, ())
+    raw, accepted = folder.read("checkpoint"), []
+    for at in range(len(raw)):
+        bent = raw[:at] + bytes([raw[at] ^ 1 << at % 7]) + raw[at + 1 :]
+        (folder.root / "checkpoint").write_bytes(bent)
+        accepted += [("go", at)] * (_run(read_log, folder).returncode == 0)
+        try:
+            verify_note(bent, ORIGIN, KEY.public, "checkpoint")
+            accepted.append(("we", at))
+        except DetenteError:
+            pass
+    assert accepted == []

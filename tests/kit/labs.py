@@ -95,13 +95,21 @@ class Labs:
 
 
 def meet(
-    root: Path, n_labs: int = 2, model: str = "python:kit.labs:scripted", items: int = 4, max_runs: int = 1
+    root: Path,
+    n_labs: int = 2,
+    model: str = "python:kit.labs:scripted",
+    items: int = 4,
+    max_runs: int = 1,
+    *,
+    coded: bool = False,
 ) -> Labs:
     """Desks, cards, a proposal by the first lab, and everybody's signature."""
     names = [f"lab-{chr(ord('a') + k)}" for k in range(n_labs)]
     desks = {}
     for name in names:
-        entry = ModelEntry(f"m-{name}", model, {"en": f"Model of {name}", "zh-Hans": f"{name} 的模型"}, None, None)
+        entry = ModelEntry(
+            f"m-{name}", model, {"en": f"Model of {name}", "zh-Hans": f"{name} 的模型"}, None, None, coded
+        )
         titles = {"en": name.title(), "zh-Hans": f"实验室 {name[-1].upper()}"}
         desks[name] = make_desk(
             root / "desks" / name, name, titles, f"https://{name}.example/detente", root / "exchange", [entry]
@@ -115,6 +123,8 @@ def meet(
         DRAFT.format(roles=roles, tests=tests, n=items, max_runs=max_runs, closing=str(names).replace("'", '"')),
         "utf-8",
     )
+    if coded:
+        draft.write_text('naming = "coded"\n' + draft.read_text("utf-8"), "utf-8")
     cards = [root / "desks" / name / "card.json" for name in names[1:]]
     labs.plan = new_plan(desks[names[0]], draft, cards).plan
     for desk in desks.values():

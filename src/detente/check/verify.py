@@ -223,6 +223,10 @@ def _named_files(exchange: Folder, plan: PlanFile, said: dict[str, object]) -> _
         if isinstance(subject.descriptor, str):
             raw = read_by_digest(exchange, where, subject.descriptor, b"}")
             named.descriptors[subject.id] = decode(raw, exchange.place(where[subject.descriptor][0]))
+        elif isinstance(subject.commitment, str) and subject.commitment in where:
+            raw = read_by_digest(exchange, where, subject.commitment, b"}")
+            opened = decode(raw, exchange.place(where[subject.commitment][0]))
+            named.descriptors[subject.id] = {name: value for name, value in opened.items() if name != "salt"}
     for digest, paths in where.items():
         # A file that nobody names is not part of it; one that is named was read above.
         if digest in _digests(plan.plan, named):
@@ -236,6 +240,7 @@ def _digests(plan: Plan, named: _Named) -> set[str]:
     """Every digest that the plan, or a definition it names, names."""
     found = {suite.list for suite in plan.suites} | {scorer.definition for scorer in plan.scorers}
     found |= {one.descriptor for one in plan.subjects if isinstance(one.descriptor, str)}
+    found |= {one.commitment for one in plan.subjects if isinstance(one.commitment, str)}
     found |= {definition.rules for definition in named.definitions.values() if definition.rules}
     return found | {digest for scorer in plan.scorers for digest in (scorer.rubric or {}).values()}
 

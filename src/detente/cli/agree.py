@@ -66,6 +66,7 @@ def init(lang: str) -> click.Command:
         option("model-name", lang, multiple=True, metavar="SUBJECT/TAG=TEXT"),
         option("system", lang, multiple=True, metavar="SUBJECT=FILE"),
         option("key-env", lang, multiple=True, metavar="SUBJECT=VARIABLE"),
+        option("coded", lang, multiple=True, metavar="SUBJECT"),
     ]
     return verb("init", lang, params, call)
 
@@ -74,7 +75,7 @@ def _models(given: dict[str, Any]) -> list[ModelEntry]:
     uses = by_tag(given["model"], "--model")
     names = by_tag(given["model_name"], "--model-name")
     systems, keys = by_tag(given["system"], "--system"), by_tag(given["key_env"], "--key-env")
-    for subject in [*systems, *keys, *(name.partition("/")[0] for name in names)]:
+    for subject in [*systems, *keys, *given["coded"], *(name.partition("/")[0] for name in names)]:
         if subject not in uses:
             raise WrongUsage("no-model", "--model", expected=", ".join(uses), got=subject)
     tags = list(by_tag(given["name"], "--name"))
@@ -82,7 +83,7 @@ def _models(given: dict[str, Any]) -> list[ModelEntry]:
     for subject, use in uses.items():
         titles = {tag: names.get(f"{subject}/{tag}", subject) for tag in tags}
         system = _text(Path(systems[subject])) if subject in systems else None
-        found.append(ModelEntry(subject, use, titles, system, keys.get(subject)))
+        found.append(ModelEntry(subject, use, titles, system, keys.get(subject), subject in given["coded"]))
     return found
 
 

@@ -36,6 +36,14 @@ class SpokenCommand(click.Command):
 
     lang = "en"
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """The words of a command line; what does not fit is told in our words."""
+        ctx.allow_extra_args = True
+        rest = parse_spoken(super().parse_args, self, ctx, args)
+        if rest and not ctx.resilient_parsing:
+            raise WrongUsage("cli-too-many", got=" ".join(rest))
+        return rest
+
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The usage line."""
         write_usage(self, ctx, formatter, self.lang)
@@ -43,6 +51,19 @@ class SpokenCommand(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The options under their heading."""
         write_options(self, ctx, formatter, self.lang)
+
+
+Parse = Callable[[click.Context, list[str]], list[str]]
+
+
+def parse_spoken(parse: Parse, command: click.Command, ctx: click.Context, args: list[str]) -> list[str]:
+    """``parse``, its complaint about a value that is missing or too much in our words (click's are English only)."""
+    try:
+        return parse(ctx, args)
+    except click.exceptions.BadOptionUsage as error:
+        name = error.option_name
+        flag = any(name in param.opts and getattr(param, "is_flag", False) for param in command.get_params(ctx))
+        raise WrongUsage("cli-no-value" if flag else "cli-needs-value", got=name) from error
 
 
 def write_usage(command: click.Command, ctx: click.Context, formatter: click.HelpFormatter, lang: str) -> None:
@@ -77,6 +98,13 @@ class SpokenGroup(click.Group):
     """The same for a noun with its verbs."""
 
     lang = "en"
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """The words up to the verb; without any the verbs are named."""
+        rest = parse_spoken(super().parse_args, self, ctx, args)
+        if not args and not ctx.resilient_parsing:
+            raise WrongUsage("cli-missing", expected=" | ".join(self.list_commands(ctx)))
+        return rest
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The usage line."""
@@ -122,11 +150,46 @@ def group(key: str, lang: str, commands: Sequence[click.Command]) -> click.Group
     return made
 
 
+class SpokenOption(click.Option):
+    """An option whose marks in the help (must be given, default) speak the language."""
+
+    lang = "en"
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """The option's line of help."""
+        record = super().get_help_record(ctx)
+        if record is None:
+            return None
+        text = record[1].replace("[required]", say("cli.help.required", self.lang))
+        if self.show_default:
+            text = text.replace(f"[default: {self.default}]", say("cli.help.default", self.lang, value=self.default))
+        return record[0], text
+
+
+class Whole(click.ParamType[int]):
+    """A whole number within limits; what does not fit is told in our words."""
+
+    name = "n"
+
+    def __init__(self, low: int, high: int = 2**31 - 1) -> None:
+        self.low, self.high = low, high
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ARG002 - click's own signature
+        """``value`` as a number; WrongUsage (cli-bad-value) names the option and the limits."""
+        digits = str(value)
+        if digits.isascii() and digits.isdigit() and len(digits) < 20 and self.low <= int(digits) <= self.high:
+            return int(digits)
+        where = max(param.opts, key=len) if param else ""
+        raise WrongUsage("cli-bad-value", where, expected=f"{self.low}..{self.high}", got=value, option=where)
+
+
 def option(name: str, lang: str, **more: Any) -> click.Option:
     """An option whose help is ``cli.option.<name>`` (dashes kept)."""
     declared = [f"--{name}", *([more.pop("letter")] if "letter" in more else [])]
     key = more.pop("help_key", name)
-    return click.Option(declared, help=say(f"cli.option.{key}", lang), **more)
+    made = SpokenOption(declared, help=say(f"cli.option.{key}", lang), **more)
+    made.lang = lang
+    return made
 
 
 def argument(name: str, **more: Any) -> click.Argument:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from detente.cli.build import argument, json_option, option, verb, voice
+from detente.cli.build import Whole, argument, json_option, option, verb, voice
 from detente.desk.rehearsals import Rehearsal
 from detente.desk.rehearsals import rehearse as rehearse_suite
 
@@ -42,9 +42,9 @@ def rehearse(lang: str) -> click.Command:
         option("system", lang, type=click.Path(path_type=Path), metavar="FILE", help_key="system-file"),
         option("key-env", lang, metavar="VARIABLE", help_key="key-env-one"),
         option("scorer", lang, multiple=True, metavar="ID"),
-        option("concurrency", lang, type=click.IntRange(1, 4096), default=4, show_default=True),
-        option("max-chars", lang, type=click.IntRange(1), default=4000, show_default=True),
-        option("max-tokens", lang, type=click.IntRange(1), default=512, show_default=True),
+        option("concurrency", lang, type=Whole(1, 4096), default=4, show_default=True, metavar="N"),
+        option("max-chars", lang, type=Whole(1), default=4000, show_default=True, metavar="N"),
+        option("max-tokens", lang, type=Whole(1), default=512, show_default=True, metavar="N"),
         option(
             "out", lang, letter="-o", required=True, type=click.Path(path_type=Path), metavar="DIR", help_key="out-dir"
         ),

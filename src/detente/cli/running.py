@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from detente.cli.build import argument, desk_option, json_option, option, verb, voice
+from detente.cli.build import Whole, argument, desk_option, json_option, option, verb, voice
 from detente.cli.speech import Speech
 from detente.desk.imported import import_answers
 from detente.desk.keys import Desk, load_desk
@@ -78,7 +78,7 @@ def run(lang: str) -> click.Command:
     params = [
         option("subject", lang, metavar="ID"),
         option("section", lang, default="core", metavar="ID"),
-        option("concurrency", lang, type=click.IntRange(1, 4096), default=4, show_default=True),
+        option("concurrency", lang, type=Whole(1, 4096), default=4, show_default=True, metavar="N"),
         option("wait", lang, metavar="10m"),
         option("unwitnessed", lang, is_flag=True, default=False),
         click.Option(
@@ -170,7 +170,9 @@ def score(lang: str) -> click.Command:
         state = find_run(own, plan, target)
         names = [scorer] if scorer else [s.id for s in plan.plan.scorers if s.by == "tester"]
         for name in names:
-            labels = score_run(own, plan, state, name, lambda done, of: speech.bar("scoring", done, of) if of >= LONG else None)
+            labels = score_run(
+                own, plan, state, name, lambda done, of: speech.bar("scoring", done, of) if of >= LONG else None
+            )
             speech.say("scored", scorer=name, labels=", ".join(f"{label} {n}" for label, n in labels.items()))
         speech.say("next-publish", run=state.id[:16])
         return 0

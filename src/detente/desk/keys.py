@@ -24,7 +24,8 @@ from detente.pact.seal import new_identity
 from detente.run.model import Model, load_model
 from detente.tlog.folder import Folder
 from detente.tlog.log import LogView, append, finish, origin_of
-from detente.wire.canonical import check_id, encode
+from detente.wire.canonical import check_id, decode, encode
+from detente.wire.digests import sha256
 from detente.wire.dsse import seal_envelope
 from detente.wire.keys import SigningKey, new_seed
 
@@ -32,13 +33,17 @@ KEYS = ("statement", "log", "witness")
 
 
 class ModelEntry(NamedTuple):
-    """How one subject is reached from this desk: a model spec, a system prompt, where its key is found."""
+    """How one subject is reached from this desk: a model spec, a system prompt, where its key is found.
+
+    ``coded``: neither its name nor its descriptor leaves; the card and the plan hold a commitment (B-7).
+    """
 
     subject: str
     use: str
     name: dict[str, str]
     system: str | None
     key_env: str | None
+    coded: bool = False
 
 
 class Desk(NamedTuple):
@@ -136,6 +141,7 @@ def make_desk(
         lines += ["", "[[model]]", f"subject = {_quoted(entry.subject)}", f"use = {_quoted(entry.use)}"]
         lines += [f"system = {_quoted(entry.system)}"] if entry.system else []
         lines += [f"key_env = {_quoted(entry.key_env)}"] if entry.key_env else []
+        lines += ["coded = true"] if entry.coded else []
         lines += [f"name = {{ {', '.join(f'{_quoted(t)} = {_quoted(n)}' for t, n in entry.name.items())} }}"]
     folder.create("desk.toml", ("\n".join(lines) + "\n").encode())
     exchange.mkdir(parents=True, exist_ok=True)
@@ -153,7 +159,14 @@ def load_desk(root: Path) -> Desk:
     try:
         read = tomllib.loads(folder.read("desk.toml").decode("utf-8"))
         models = [
-            ModelEntry(m["subject"], m["use"], dict(m.get("name", {})), m.get("system"), m.get("key_env"))
+            ModelEntry(
+                m["subject"],
+                m["use"],
+                dict(m.get("name", {})),
+                m.get("system"),
+                m.get("key_env"),
+                m.get("coded", False),
+            )
             for m in read.get("model", [])
         ]
         exchange = Path(os.path.normpath(root / read["exchange"]))
@@ -166,10 +179,7 @@ def make_card(desk: Desk) -> bytes:
     """What the lab hands to the others, JCS: its entry in a plan but for the roles, and its subjects' descriptors."""
     log = desk.signer("log").public
     home = desk.home.removeprefix("https://").rstrip("/")
-    subjects = [
-        {"descriptor": desk.load_model(entry.subject, 1).describe(), "id": entry.subject, "name": entry.name}
-        for entry in desk.models
-    ]
+    subjects = [_card_subject(desk, entry) for entry in desk.models]
     card = {
         "home": desk.home,
         "id": desk.party,
@@ -184,6 +194,30 @@ def make_card(desk: Desk) -> bytes:
     folder = desk.folder("")
     folder.swap("card.json", folder.read("card.json") if folder.exists("card.json") else None, raw)
     return raw
+
+
+def _card_subject(desk: Desk, entry: ModelEntry) -> dict[str, object]:
+    described = desk.load_model(entry.subject, 1).describe()
+    if not entry.coded:
+        return {"descriptor": described, "id": entry.subject, "name": entry.name}
+    folder, name = desk.folder("commitments"), f"{entry.subject}.json"
+    if commitment_line(desk, entry.subject, described) is None:
+        old = folder.read(name) if folder.exists(name) else None
+        folder.swap(name, old, encode({**described, "salt": new_seed().hex()}))
+    return {"commitment": sha256(folder.read(name)), "id": entry.subject, "name": None}
+
+
+def commitment_line(desk: Desk, subject: str, described: Mapping[str, object]) -> bytes | None:
+    """The salted line that a coded subject's commitment hashes (B-7), if it still describes the model; else None.
+
+    Laying this line at ``plans/<plan>/files/<its sha256>`` opens the commitment (P-9).
+    """
+    folder, name = desk.folder("commitments"), f"{subject}.json"
+    if not folder.exists(name):
+        return None
+    line = folder.read(name)
+    value = decode(line, folder.place(name))
+    return line if encode({**described, "salt": value.get("salt")}) == line else None
 
 
 def sign_statement(desk: Desk, kind: str, subjects: list[tuple[str, str]], predicate: Predicate) -> bytes:

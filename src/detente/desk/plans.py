@@ -253,7 +253,6 @@ def _refuse_later(plan: Plan) -> None:
         "sealed": any(suite.sealed for suite in plan.suites),
         "variant": any(suite.variant is not None for suite in plan.suites),
         "releasers": any(section.releasers for section in plan.sections),
-        "commitment": any(not isinstance(subject.descriptor, str) for subject in plan.subjects),
         "disclosure": any(
             section.disclosure != "home" and "parties" in {section.disclosure.headers, section.disclosure.scores}
             for section in plan.sections

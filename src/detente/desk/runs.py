@@ -14,14 +14,14 @@ import asyncio
 import base64
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 from detente import __version__
 from detente.check.exchange import notes_of, read_entries, read_history
-from detente.desk.keys import Desk, log_entry, own_log, sign_statement
+from detente.desk.keys import Desk, commitment_line, log_entry, own_log, sign_statement
 from detente.desk.plans import suite_items, suite_lists
 from detente.errors import CannotTell, WrongUsage
 from detente.evidence.bundle import Bundle, make_bundle
@@ -232,10 +232,7 @@ def run_model(
     """
     exchange = desk.open_exchange()
     model = desk.load_model(run.test.subject, concurrency)
-    planned = plan.plan.subject(run.test.subject).descriptor
-    here = sha256(encode(model.describe()))
-    if here != planned:
-        raise WrongUsage("P-12.other-model", f"$.subjects {run.test.subject}", expected=planned, got=here)
+    _check_descriptor(desk, plan, run.test.subject, model.describe())
     sampling = Sampling(float(plan.plan.sampling.temperature), float(plan.plan.sampling.topP))
 
     async def ask(journal: Journal) -> None:
@@ -252,6 +249,18 @@ def run_model(
         if len(journal) < len(run.slots):
             raise CannotTell("run-stopped", run.id[:16], expected=len(run.slots), got=len(journal))
         return conclude_run(desk, plan, run, receipt, journal)
+
+
+def _check_descriptor(desk: Desk, plan: PlanFile, subject: str, described: Mapping[str, object]) -> None:
+    """The model here is the plan's, by its descriptor or behind its commitment (P-12); else WrongUsage."""
+    planned = plan.plan.subject(subject)
+    if isinstance(planned.descriptor, str):
+        expected, here = planned.descriptor, sha256(encode(dict(described)))
+    else:
+        line = commitment_line(desk, subject, described)
+        expected, here = str(planned.commitment), sha256(line) if line else "-"
+    if here != expected:
+        raise WrongUsage("P-12.other-model", f"$.subjects {subject}", expected=expected, got=here)
 
 
 def conclude_run(desk: Desk, plan: PlanFile, run: RunState, receipt: Receipt, journal: Journal) -> Bundle:

@@ -129,7 +129,12 @@ def _subjects(
         if id_ not in known:
             raise WrongUsage("no-subject", place, expected=", ".join(known), got=id_)
         name = None if draft.get("naming") == "coded" else known[id_]["name"]
-        found.append({"descriptor": _lay(files, encode(known[id_]["descriptor"])), "id": id_, "name": name})
+        fixed = (
+            {"commitment": known[id_]["commitment"]}
+            if "commitment" in known[id_]
+            else {"descriptor": _lay(files, encode(known[id_]["descriptor"]))}
+        )
+        found.append({**fixed, "id": id_, "name": name})
     return found
 
 

@@ -38,15 +38,17 @@ def join_lines(lines: Iterable[bytes]) -> bytes:
 
 def compress(plain: bytes) -> bytes:
     """``plain`` as one gzip member, level 6, no time and no name in its header (B-8, RFC 1952)."""
-    return zlib.compress(plain, 6, _GZIP)
+    # zlib writes the operating system it was built for into the tenth byte; the reader takes one value.
+    return _HEADER + zlib.compress(plain, 6, _GZIP)[len(_HEADER) :]
 
 
 def decompress(raw: bytes, limit: int, place: str) -> bytes:
     """What one gzip member holds (B-8); ``limit`` is the most bytes it may hold.
 
     Raises CannotTell ``file-cut`` if the member stops early (L-7), Malformed ``B-8.gzip`` for a
-    bad stream or check sum, ``B-8.trailing`` for anything after the member, ``B-8.limit``. A cut
-    file and a damaged one can look alike from within: compare the stored bytes' digest first.
+    bad stream or check sum, ``B-8.trailing`` for anything after the member, ``B-8.limit``,
+    ``B-8.bits`` for another header or an unread bit that is set. A cut file and a damaged one can
+    look alike from within: compare the stored bytes' digest first.
     """
     stream = zlib.decompressobj(_GZIP)
     try:
