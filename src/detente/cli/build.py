@@ -99,10 +99,15 @@ class SpokenGroup(click.Group):
 
     lang = "en"
 
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
+        """The verbs in the order they are told."""
+        return list(self.commands)
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """The words up to the verb; without any the verbs are named."""
+        bare = not args
         rest = parse_spoken(super().parse_args, self, ctx, args)
-        if not args and not ctx.resilient_parsing:
+        if bare and not ctx.resilient_parsing:
             raise WrongUsage("cli-missing", expected=" | ".join(self.list_commands(ctx)))
         return rest
 
@@ -166,7 +171,7 @@ class SpokenOption(click.Option):
         return record[0], text
 
 
-class Whole(click.ParamType[int]):
+class Whole(click.types.IntParamType):
     """A whole number within limits; what does not fit is told in our words."""
 
     name = "n"
@@ -180,7 +185,7 @@ class Whole(click.ParamType[int]):
         if digits.isascii() and digits.isdigit() and len(digits) < 20 and self.low <= int(digits) <= self.high:
             return int(digits)
         where = max(param.opts, key=len) if param else ""
-        raise WrongUsage("cli-bad-value", where, expected=f"{self.low}..{self.high}", got=value, option=where)
+        raise WrongUsage("cli-bad-value", expected=f"{self.low}..{self.high}", got=value, option=where)
 
 
 def option(name: str, lang: str, **more: Any) -> click.Option:

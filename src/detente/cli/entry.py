@@ -9,6 +9,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from detente import __version__
 from detente.cli.build import SpokenGroup, headed, help_option, write_options
 from detente.cli.speech import Speech
 from detente.errors import CannotTell, DetenteError, WrongUsage
-from detente.words import language, say
+from detente.words import LANGS, language, say
 
 # verb -> the module that holds it; the order is the order of the story, and of --help
 VERBS = {
@@ -81,52 +82,79 @@ def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; returns the exit code and never shows a traceback."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    lang, words = _take_language(words)
+    flag, words = _take_language(list(sys.argv[1:] if argv is None else argv))
+    lang = language(flag if _is_spoken(flag) else None, os.environ)
     speech = Speech(lang, "--json" in words)
     _survive_narrow_terminals()
     try:
+        if flag is not None and not _is_spoken(flag):
+            raise WrongUsage("cli-language", expected=" | ".join(LANGS), got=flag or "-")
         result = Verbs(lang).main(args=words or ["--help"], prog_name="detente", standalone_mode=False)
-        return result if isinstance(result, int) else 0
-    except DetenteError as error:
-        speech.error(error)
-        return error.exit_code
-    except click.exceptions.ClickException as error:
-        translated = _from_click(error)
-        speech.error(translated)
-        return translated.exit_code
-    except (click.exceptions.Abort, KeyboardInterrupt):
-        speech.say("stopped")
+        code = result if isinstance(result, int) else 0
+    except BaseException as error:
+        code = _told(speech, error)
+    return _let_go(speech, code)
+
+
+def _told(speech: Speech, error: BaseException) -> int:
+    """The exit code of whatever ended a command, after saying it in our words."""
+    if isinstance(error, BrokenPipeError):
+        # Whoever read our data has gone; the command did not come to its end, so nothing is claimed.
+        _drop_stdout()
         return CannotTell.exit_code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    if isinstance(error, click.exceptions.Abort | KeyboardInterrupt):
+        known: DetenteError = CannotTell("stopped")
+    elif isinstance(error, DetenteError):
+        known = error
+    elif isinstance(error, click.exceptions.ClickException):
+        known = _from_click(error)
+    elif isinstance(error, OSError):
+        known = _from_os(error)
+    elif isinstance(error, Exception):
+        known = _from_bug(error)
+    else:
+        raise error
+    with suppress(OSError):  # stderr may be closed or full; the exit code still speaks
+        speech.error(known)
+    return known.exit_code
+
+
+def _let_go(speech: Speech, code: int) -> int:
+    """What was printed must have arrived: a full disk behind stdout is told now, not by Python at its very end."""
+    try:
+        if sys.stdout is not None:  # it is None where the caller closed it
+            sys.stdout.flush()
     except OSError as error:
-        speech.error(_from_os(error))
-        return CannotTell.exit_code
-    except Exception as error:
-        if os.environ.get("DETENTE_DEBUG"):
-            traceback.print_exc()
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{Path(where.filename).name}:{where.lineno}"
-        speech.error(CannotTell("our-bug", place, got=f"{type(error).__name__}: {error}"))
-        return CannotTell.exit_code
+        _drop_stdout()
+        if not isinstance(error, BrokenPipeError):
+            return _told(speech, OSError(error.errno, error.strerror, "stdout"))
+    return code
 
 
-def _take_language(words: list[str]) -> tuple[str, list[str]]:
+def _drop_stdout() -> None:
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _take_language(words: list[str]) -> tuple[str | None, list[str]]:
     """``--lang`` may stand anywhere, because help texts must know it before they are built."""
     flag, rest = None, []
     skip = False
     for here, word in enumerate(words):
         if skip:
             skip = False
-        elif word == "--lang" and here + 1 < len(words):
-            flag, skip = words[here + 1], True
+        elif word == "--lang":
+            flag, skip = words[here + 1] if here + 1 < len(words) else "", True
         elif word.startswith("--lang="):
             flag = word.removeprefix("--lang=")
         else:
             rest.append(word)
-    return language(flag, os.environ), rest
+    return flag, rest
+
+
+def _is_spoken(flag: str | None) -> bool:
+    """Whether a tag (``zh``, ``zh-Hans``, ``en_GB``) is of a language that there are words in."""
+    return flag is not None and flag.lower().replace("_", "-").split("-")[0] in LANGS
 
 
 def _survive_narrow_terminals() -> None:
@@ -142,21 +170,29 @@ def _from_click(error: click.exceptions.ClickException) -> WrongUsage:
         near = ", ".join(error.possibilities or [])
         return WrongUsage("cli-no-option", got=error.option_name, expected=near or None)
     if isinstance(error, click.exceptions.NoSuchCommand):
-        return WrongUsage("cli-no-verb", got=error.command_name, expected=" ".join(VERBS))
+        here = error.ctx.command if error.ctx else None
+        verbs = here.list_commands(error.ctx) if isinstance(here, click.Group) and error.ctx else list(VERBS)
+        return WrongUsage("cli-no-verb", got=error.command_name, expected=" ".join(verbs))
     if isinstance(error, click.exceptions.MissingParameter):
-        name = error.param.opts[-1] if error.param and error.param.opts else "?"
+        name = max(error.param.opts, key=len) if error.param and error.param.opts else "?"
         metavar = error.param.human_readable_name if error.param else name
         return WrongUsage("cli-missing", expected=name if name.startswith("-") else metavar)
-    if isinstance(error, click.exceptions.BadParameter):
-        return WrongUsage("cli-bad-value", got=error.message, expected=error.param.opts[-1] if error.param else None)
     return WrongUsage("cli-usage", got=error.message)
 
 
 def _from_os(error: OSError) -> CannotTell:
     codes = {
-        errno.ENOSPC: "disk-full",
-        errno.EACCES: "no-permission",
-        errno.EPERM: "no-permission",
-        errno.EROFS: "no-permission",
+        **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "disk-full"),
+        **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "no-permission"),
+        errno.ENOENT: "file-missing",
     }
-    return CannotTell(codes.get(error.errno or 0, "disk-fault"), str(error.filename or ""), got=error.strerror)
+    place = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "-"
+    return CannotTell(codes.get(error.errno or 0, "disk-fault"), place, got=error.strerror)
+
+
+def _from_bug(error: Exception) -> CannotTell:
+    """What should never come so far; the place is where in our own code."""
+    if os.environ.get("DETENTE_DEBUG"):
+        traceback.print_exc()
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return CannotTell("our-bug", f"{Path(where.filename).name}:{where.lineno}", got=f"{type(error).__name__}: {error}")

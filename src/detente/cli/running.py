@@ -112,7 +112,13 @@ def _receipt(desk: Desk, plan: PlanFile, state: RunState, wait_s: float, speech:
 
 
 def _told(speech: Speech) -> Callable[[Progress], None]:
+    last = -1
+
     def told(progress: Progress) -> None:
+        nonlocal last
+        if progress.done == last:
+            return
+        last = progress.done
         out = progress.outcomes
         note = f"{progress.rate_per_s:.1f}/s"
         if out.filtered or out.truncated or out.failed:

@@ -14,6 +14,8 @@ from detente.errors import CannotTell, DetenteError, NotVerified
 from detente.words import harmless, say, say_error
 
 BAR_WIDTH = 30
+# What cannot be told of an exchange; a full disk or a silent endpoint is nobody's evidence.
+OF_EVIDENCE = {"unanchored", "exchange-missing", "plan-missing", "no-number", "F-10.differs"}
 
 
 class Speech(NamedTuple):
@@ -34,11 +36,15 @@ class Speech(NamedTuple):
 
     def data(self, text: str) -> None:
         """A line of data, to stdout."""
-        print(text)
+        try:
+            print(text)
+        except OSError as error:
+            error.filename = error.filename or "stdout"
+            raise
 
     def row(self, value: dict[str, Any]) -> None:
         """A JSON value on one line, to stdout."""
-        print(json.dumps(value, ensure_ascii=False, sort_keys=True))
+        self.data(shown_json(json.dumps(value, ensure_ascii=False, sort_keys=True)))
 
     def bar(self, key: str, done: int, total: int, note: str = "") -> None:
         """A progress bar where somebody watches; every quarter as a plain line where nobody does."""
@@ -60,7 +66,8 @@ class Speech(NamedTuple):
         step = error.step if isinstance(error, NotVerified) else str(error.fields.get("step", ""))
         if self.as_json:
             row = {name: str(value) for name, value in fields.items() if value is not None}
-            self.row({"error": error.code, "exit": error.exit_code, "step": step, "what": what, **row})
+            row |= {"error": error.code, "step": step, "what": what, "hint": hint}
+            self.row({**row, "exit": error.exit_code})
             return
         print(red(f"error[{error.code}]: {f'{step}: ' if step else ''}{what}"), file=sys.stderr)
         if error.place:
@@ -68,7 +75,7 @@ class Speech(NamedTuple):
         if error.expected is not None and error.got is not None:
             sentence = say("cli.error.values", self.lang, expected=short(error.expected), got=short(error.got))
             print(f"  {sentence}", file=sys.stderr)
-        if isinstance(error, NotVerified | CannotTell):
+        if isinstance(error, NotVerified) or (isinstance(error, CannotTell) and (step or error.code in OF_EVIDENCE)):
             print(f"  {say(f'cli.error.exit{error.exit_code}', self.lang)}", file=sys.stderr)
         if hint:
             print(f"\n{say('cli.error.hint', self.lang)} {hint}", file=sys.stderr)
@@ -80,6 +87,11 @@ def said_error(code: str, lang: str, fields: dict[str, object]) -> tuple[str, st
         return say_error(code, lang, **{name: short(value) for name, value in fields.items()})
     except KeyError:
         return code, ""
+
+
+def shown_json(text: str) -> str:
+    """JSON whose control, format and bidi characters are written as escapes: the same value, and safe to look at."""
+    return "".join(c if harmless(c) == c else f"\\u{ord(c):04x}" if ord(c) < 0x10000 else json.dumps(c)[1:-1] for c in text)
 
 
 def short(value: object) -> str:

@@ -34,13 +34,13 @@ NAMES = {
         "en": "Lab A",
         "zh-Hans": "实验室 A",
         "subject/en": "Small model, bare",
-        "subject/zh-Hans": "小模型（无系统提示词）",
+        "subject/zh-Hans": "小模型（无防护）",
     },
     "lab-b": {
         "en": "Lab B",
         "zh-Hans": "实验室 B",
         "subject/en": "Small model, guarded",
-        "subject/zh-Hans": "小模型（有安全系统提示词）",
+        "subject/zh-Hans": "小模型（有防护）",
     },
 }
 

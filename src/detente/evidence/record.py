@@ -11,6 +11,7 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from detente.errors import Malformed
+from detente.pact.plan import Hex
 from detente.wire.canonical import NS, decode_as, encode
 from detente.wire.digests import keyed, sha256, tagged, u64be
 
@@ -18,7 +19,6 @@ OUTCOMES = ("replied", "filtered", "truncated", "failed")
 BODY_LIMIT = 16 * 1024 * 1024  # B-9, bytes of one body line
 HEADER_LIMIT = 512  # B-9, bytes of one header line
 
-Hex = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Index = Annotated[int, Meta(ge=0)]
 
 
@@ -35,10 +35,10 @@ class Body(Struct, frozen=True, forbid_unknown_fields=True):
     outcome: str
     output: str | None
     salt: Hex
-    seed: int | None
+    seed: Index | None
     cut: bool | UnsetType = UNSET
     reason: str | UnsetType = UNSET
-    tokens: int | UnsetType = UNSET
+    tokens: Index | UnsetType = UNSET
 
 
 class Header(Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,6 +67,8 @@ def encode_body(body: Body) -> bytes:
 
 def parse_body(raw: bytes, place: str = "") -> Body:
     """A body line read strictly; Malformed (R-8, B-*) if any rule of it is broken."""
+    if len(raw) > BODY_LIMIT:
+        raise Malformed("B-9.long", place, expected=BODY_LIMIT, got=len(raw))
     body = decode_as(raw, Body, place)
     _check_outcome(body.outcome, body.cut, place)
     if (body.output is None) != (body.outcome in {"filtered", "failed"}):

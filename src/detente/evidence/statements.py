@@ -10,12 +10,11 @@ from typing import Annotated, Any, Literal, NamedTuple
 from msgspec import Meta, Struct, field
 
 from detente.errors import Malformed
-from detente.pact.plan import Head
+from detente.pact.plan import Head, Hex
 from detente.wire.canonical import NS, decode_as, encode
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 
-Hex = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Size = Annotated[int, Meta(ge=0)]
 
 

@@ -58,7 +58,7 @@ def draft_plan(draft: Mapping[str, Any], supplies: Supplies, place: str) -> Draf
     """A plan from a draft. Raises Malformed or WrongUsage naming the member; the plan itself is not judged here."""
     try:
         return _draft(draft, supplies, place)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise Malformed("draft-shape", place, got=error) from error
 
 
@@ -181,7 +181,7 @@ def _take(source: Sequence[Item], row: Mapping[str, Any], place: str) -> list[It
         ]
         fits.sort(key=lambda item: item.pair not in chosen)  # partners of what is chosen first; sort is stable
         n = want.get("n", len(fits))
-        if n > len(fits):
+        if not 0 <= n <= len(fits):
             raise WrongUsage("too-few-items", place, expected=n, got=len(fits))
         chosen |= {item.id: item for item in fits[:n]}
     kept = [item for item in source if item.id in chosen]

@@ -8,22 +8,19 @@ its line, with hazard and kind but without text (S-1).
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 
 from detente.errors import Malformed
 from detente.pact.hazards import hazard as known_hazard
+from detente.pact.plan import Hex, Kind
 from detente.wire.canonical import NS, check_id, check_language, decode_as, encode
 from detente.wire.digests import sha256
 from detente.wire.lines import join_lines, split_lines
 
 ITEM_LIMIT = 1024 * 1024  # bytes of one item line
-KINDS = ("hazard", "benign", "attack", "control")
-
-Hex = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-Kind = Literal["hazard", "benign", "attack", "control"]
 
 
 class Item(Struct, frozen=True, forbid_unknown_fields=True):
@@ -112,7 +109,7 @@ def read_source(meta: bytes, rows: bytes, place: str) -> SourceSuite:
 def _source_row(line: bytes, place: str, languages: Sequence[str]) -> SourceRow:
     try:
         row = msgspec.json.decode(line, type=SourceRow)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError, ValueError) as error:
         raise Malformed("S-2.row", place, got=error) from error
     check_id(row.id, place)
     known_hazard(row.hazard, place)
@@ -200,8 +197,13 @@ def encode_suite(suite: str, canary: str, items: Iterable[Item]) -> bytes:
     return join_lines([start, *(encode_item(item) for item in items)])
 
 
-def parse_suite(raw: bytes, suite: str, canary: str, listed: Sequence[Listed], place: str) -> list[Item]:
-    """A suite text file read strictly: every item must be the one the list names, in its order (S-1, S-2)."""
+def parse_suite(
+    raw: bytes, suite: str, canary: str, listed: Sequence[Listed], place: str, languages: Sequence[str] | None = None
+) -> list[Item]:
+    """A suite text file read strictly: every item must be the one the list names, in its order (S-1, S-2).
+
+    ``languages``: the suite's in the plan; every item must have a text in each of them (S-3).
+    """
     lines = split_lines(raw, place, ITEM_LIMIT)
     start = decode_as(lines[0] if lines else b"", SuiteStart, f"{place}:1")
     if (start.type, start.suite, start.canary) != (NS + "suite/v1", suite, canary):
@@ -212,10 +214,24 @@ def parse_suite(raw: bytes, suite: str, canary: str, listed: Sequence[Listed], p
     for n, (line, entry) in enumerate(zip(lines[1:], listed, strict=True), 2):
         if sha256(line) != entry.item:
             raise Malformed("S-1.item", f"{place}:{n}", expected=entry.item, got=sha256(line))
-        items.append(decode_as(line, Item, f"{place}:{n}"))
+        item = decode_as(line, Item, f"{place}:{n}")
+        _check_texts(item, languages or list(items[0].text if items else item.text), f"{place}:{n}")
+        items.append(item)
     if encode_list(list_lines(items)) != encode_list(listed):
         raise Malformed("S-1.list", place)
     return items
+
+
+def _check_texts(item: Item, languages: Sequence[str], place: str) -> None:
+    """Every language has its text, and its reference where there is one; no turn is empty (S-2, S-3)."""
+    check_id(item.id, place)
+    references = [] if item.reference is UNSET else [item.reference]
+    for texts in (item.text, *references):
+        if set(texts) != set(languages):
+            raise Malformed("S-2.missing", place, expected=", ".join(languages), got=", ".join(texts), item=item.id)
+    for text in item.text.values():
+        if not all(turn.strip() for turn in as_turns(text)) or not text:
+            raise Malformed("S-2.empty", place, got=item.id)
 
 
 def as_turns(text: str | list[str]) -> list[str]:
@@ -231,7 +247,7 @@ def read_rows(raw: bytes, place: str) -> list[dict[str, Any]]:
             continue
         try:
             row = msgspec.json.decode(line)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError, ValueError) as error:
             raise Malformed("row-not-json", f"{place}:{n}", got=error) from error
         if not isinstance(row, dict):
             raise Malformed("row-not-json", f"{place}:{n}", expected="{...}", got=type(row).__name__)

@@ -15,12 +15,14 @@ from detente.pact.seal import check_recipient
 from detente.wire.canonical import NS, check_id, check_language, decimal, decode_as
 from detente.wire.digests import sha256
 from detente.wire.keys import check_public
+from detente.wire.note import check_name
 from detente.wire.times import parse_time
 
 PLAN_TYPE = NS + "plan/v1"
-FACTS = ("agreed", "seen", "complete", "checked", "repeated", "attested")
+MAX_SLOTS = 2**53 - 1
 
-Hex = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+# The length too: "$" alone also matches before a newline at the end.
+Hex = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
 Count = Annotated[int, Meta(ge=1, le=2**53 - 1)]
 Texts = dict[str, str]
 Kind = Literal["hazard", "benign", "attack", "control"]
@@ -310,6 +312,11 @@ def _unique(ids: Iterable[str], place: str) -> None:
         seen.add(id_)
 
 
+def _no_twins(values: Sequence[str], place: str) -> None:
+    if len(set(values)) != len(values):
+        raise Malformed("P-1.twice", place, got=", ".join(values))
+
+
 def _known(name: str, names: Iterable[str], place: str) -> None:
     if name not in (allowed := list(names)):
         raise Malformed("P-1.unknown", place, expected=" | ".join(allowed) or "-", got=name)
@@ -322,6 +329,9 @@ def _share(text: str, place: str) -> None:
 
 def _check_texts(plan: Plan, place: str) -> None:
     """People's text exists in exactly the languages of ``texts``."""
+    if not plan.texts:
+        raise Malformed("P-1.twice", f"{place} $.texts", got="-")
+    _no_twins(plan.texts, f"{place} $.texts")
     for n, tag in enumerate(plan.texts):
         check_language(tag, f"{place} $.texts[{n}]")
     named: list[tuple[str, Texts | None]] = [("$.title", plan.title)]
@@ -350,7 +360,8 @@ def _check_parties(plan: Plan, place: str) -> None:
         if not party.home.startswith("https://"):
             raise Malformed("P-1.home", f"{path}.home", got=party.home)
         ending = "/" + sha256(bytes.fromhex(party.log.key))[:16]
-        if not party.log.origin.endswith(ending) or any(c in party.log.origin for c in " +\n\t"):
+        check_name(party.log.origin, f"{path}.log.origin")
+        if not party.log.origin.endswith(ending):
             raise Malformed("P-4.origin", f"{path}.log.origin", expected="..." + ending, got=party.log.origin)
         check_recipient(party.recipient, f"{path}.recipient")
         keys = {"statement": party.statement, "log.key": party.log.key, "witness.key": party.witness.key}
@@ -359,8 +370,11 @@ def _check_parties(plan: Plan, place: str) -> None:
         _one_role(seen, party.recipient, f"{path}.recipient", curve="X25519")
     for n, observer in enumerate(plan.observers):
         _one_role(seen, observer.witness.key, f"{place} $.observers[{n}].witness.key")
-    names = [key.name for key in plan.cosigners().values()]
-    if len(set(names)) != len(names) or any(not name or any(c in name for c in " +\n\t") for name in names):
+    # Cosigners and logs are told apart by name in the same notes, and mirrors lie under the name of the log.
+    names = [key.name for key in plan.cosigners().values()] + [party.log.origin for party in plan.parties]
+    for name in names:
+        check_name(name, f"{place} $.parties")
+    if len(set(names)) != len(names):
         raise Malformed("P-3.name", f"{place} $.parties", got=", ".join(names))
     others = len(plan.parties) - 1 + (len(plan.observers) if plan.observersCount else 0)
     if not (1 <= plan.quorum <= others or (plan.quorum == 0 and others == 0)):
@@ -386,6 +400,7 @@ def _check_sections(plan: Plan, place: str) -> None:
             _known(section.id, ["core"] + [f"annex-{id_}" for id_ in ids], f"{path}.id")
         for k, id_ in enumerate(section.releasers):
             _known(id_, ids, f"{path}.releasers[{k}]")
+        _no_twins(section.releasers, f"{path}.releasers")
         if section.commitment is not UNSET and section.disclosure != "home":
             raise Malformed("P-6.commitment", path, got=section.id)
         if section.audit is None:
@@ -394,6 +409,7 @@ def _check_sections(plan: Plan, place: str) -> None:
             continue
         for k, id_ in enumerate(section.audit.by):
             _known(id_, (p.id for p in plan.parties if "audits" in p.roles), f"{path}.audit.by[{k}]")
+        _no_twins(section.audit.by, f"{path}.audit.by")
         testers = {test.party for test in plan.tests}
         if section.audit.place == "thirdParty" and testers & set(section.audit.by):
             raise Malformed("P-7.third", f"{path}.audit.by", got=", ".join(section.audit.by))
@@ -416,6 +432,11 @@ def _check_suites(plan: Plan, place: str) -> None:
             _known(suite.variant.of, (s.id for s in plan.suites[:n]), f"{path}.variant.of")
         if suite.sealed and suite.owner not in plan.section(suite.section).releasers:
             raise Malformed("P-7.releasers", f"{path}.owner", expected=suite.owner)
+    for section in plan.sections:
+        # A slot's number must be an integer of B-1.
+        n_slots = sum(suite.items * len(suite.languages) * suite.epochs for suite in plan.suites_of(section.id))
+        if n_slots > MAX_SLOTS:
+            raise Malformed("S-4.slots", f"{place} $.suites", expected=MAX_SLOTS, got=n_slots, section=section.id)
 
 
 def _check_tests(plan: Plan, place: str) -> None:
@@ -438,9 +459,9 @@ def _check_tests(plan: Plan, place: str) -> None:
 
 def _check_counting(plan: Plan, place: str) -> None:
     """Sampling, caps, scorers, measures, shares and dates (P-8)."""
-    for path, text in (("$.sampling.temperature", plan.sampling.temperature), ("$.sampling.topP", plan.sampling.topP)):
-        if decimal(text, f"{place} {path}") < 0:
-            raise Malformed("P-1.share", f"{place} {path}", expected=">= 0", got=text)
+    if decimal(plan.sampling.temperature, f"{place} $.sampling.temperature") < 0:
+        raise Malformed("P-1.share", f"{place} $.sampling.temperature", expected=">= 0", got=plan.sampling.temperature)
+    _share(plan.sampling.topP, f"{place} $.sampling.topP")
     for tag in plan.caps:
         check_language(tag, f"{place} $.caps")
     _unique((s.id for s in plan.scorers), f"{place} $.scorers")
@@ -448,8 +469,11 @@ def _check_counting(plan: Plan, place: str) -> None:
         path = f"{place} $.scorers[{n}]"
         _known(scorer.by, ["tester"] + [p.id for p in plan.parties], f"{path}.by")
         _share(scorer.tolerance, f"{path}.tolerance")
+        if scorer.method == "rule" and scorer.tolerance != "0":
+            raise Malformed("C-1.tolerance", f"{path}.tolerance", expected="0", got=scorer.tolerance)
         for tag in [*scorer.languages, *(scorer.rubric or {})]:
             check_language(tag, f"{path}.languages")
+        _no_twins(scorer.languages, f"{path}.languages")
     _unique((m.id for m in plan.measures), f"{place} $.measures")
     methods = {scorer.id: scorer.method for scorer in plan.scorers}
     for n, measure in enumerate(plan.measures):
@@ -461,6 +485,7 @@ def _check_counting(plan: Plan, place: str) -> None:
             raise Malformed("P-8.rule", path, expected="judge | human", got=methods[measure.scorer])
         if not measure.hit or (measure.name == "didNotRefuse" and "refuse" in measure.hit):
             raise Malformed("P-8.hit", f"{path}.hit", got=", ".join(measure.hit))
+        _no_twins(measure.hit, f"{path}.hit")
     _known(plan.competence.scorer, methods, f"{place} $.competence.scorer")
     _share(plan.competence.floor, f"{place} $.competence.floor")
     _share(plan.maxMissing, f"{place} $.maxMissing")
@@ -472,6 +497,25 @@ def _check_counting(plan: Plan, place: str) -> None:
         _known(id_, (p.id for p in plan.parties), f"{place} $.closing.by[{n}]")
     if not plan.closing.by:
         raise Malformed("P-1.closing", f"{place} $.closing.by")
-    for path, values in (("$.texts", plan.texts), ("$.requires", plan.requires), ("$.closing.by", plan.closing.by)):
-        if len(set(values)) != len(values) or (path == "$.texts" and not values):
-            raise Malformed("P-1.twice", f"{place} {path}", got=", ".join(values))
+    for path, values in (("$.requires", plan.requires), ("$.closing.by", plan.closing.by)):
+        _no_twins(values, f"{place} {path}")
+
+
+def later_parts(plan: Plan) -> list[str]:
+    """The parts of a plan whose rules this version neither carries out nor checks, by member; empty for most plans."""
+    later = {
+        "supersedes": plan.supersedes is not None,
+        "observers": bool(plan.observers),
+        "gate": plan.gate is not None,
+        "suites.sealed": any(suite.sealed for suite in plan.suites),
+        "suites.variant": any(suite.variant is not None for suite in plan.suites),
+        "sections.releasers": any(section.releasers for section in plan.sections),
+        "sections.disclosure": any(
+            section.disclosure != "home" and "parties" in {section.disclosure.headers, section.disclosure.scores}
+            for section in plan.sections
+        ),
+        "sections.audit.place": any(section.audit and section.audit.place != "crosses" for section in plan.sections),
+        "scorers.method": any(scorer.method in {"judge", "human"} for scorer in plan.scorers),
+        "measures.corrected": any(measure.corrected is not None for measure in plan.measures),
+    }
+    return [name for name, there in later.items() if there]

@@ -24,9 +24,12 @@ def new_identity() -> Identity:
 def check_recipient(text: str, place: str) -> None:
     """Malformed (P-3.recipient) unless ``text`` is an age X25519 recipient."""
     try:
-        pyrage.x25519.Recipient.from_str(text)
-    except pyrage.RecipientError as error:
+        spelled = str(pyrage.x25519.Recipient.from_str(text))
+    except (pyrage.RecipientError, UnicodeEncodeError) as error:
         raise Malformed("P-3.recipient", place, expected="age1...", got=text) from error
+    # Bech32 has a spelling in capitals too; one key must not look like two.
+    if spelled != text:
+        raise Malformed("P-3.recipient", place, expected=spelled, got=text)
 
 
 def seal(plain: bytes, recipient: str) -> bytes:
