@@ -20,9 +20,12 @@ FORMAT = DOCS / "format"
 PROMISED = [
     ("README.md", "README.zh.md"),
     ("docs/index.md", "docs/zh/index.md"),
+    ("docs/start.md", "docs/zh/start.md"),
     ("docs/threats.md", "docs/zh/threats.md"),
     ("docs/guides/what-leaves.md", "docs/zh/guides/what-leaves.md"),
     ("docs/guides/verify-by-hand.md", "docs/zh/guides/verify-by-hand.md"),
+    ("docs/concepts/statistics.md", "docs/zh/concepts/statistics.md"),
+    ("docs/reference/cli.md", "docs/zh/reference/cli.md"),
     ("docs/format/README.md", "docs/zh/format/README.md"),
 ]
 # How many rules each letter has; a rule is never removed and never renumbered.

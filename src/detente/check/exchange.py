@@ -2,7 +2,8 @@
 """An exchange as a reader finds it: whose folders, whose logs, whose notes, and bytes held against their digests.
 
 Every failure says which of three things it is (L-7): missing or cut off is ``CannotTell``,
-whole and wrong is ``NotVerified``, and a file that nothing names is not read at all.
+whole and wrong is ``NotVerified``, and a file that nothing names is not read at all. No file is
+read beyond the size that it may honestly have, so that nobody can fill a reader's memory.
 """
 
 import json
@@ -16,9 +17,14 @@ from detente.evidence.statements import Statement, parse_statement
 from detente.pact.plan import Party, PlanFile, parse_plan
 from detente.tlog.folder import Folder
 from detente.tlog.log import LogView, read_log
-from detente.tlog.witness import Seen, check_history, read_notes
+from detente.tlog.witness import Seen, check_history, note_path, read_notes
 from detente.wire.digests import sha256
 from detente.wire.dsse import open_envelope
+from detente.wire.times import parse_time
+
+PLAN_LIMIT = 16 * 1024 * 1024  # bytes of a plan
+FILE_LIMIT = 256 * 1024 * 1024  # bytes of a file that is named by its digest
+LATEST = parse_time("9999-12-31T23:59:59Z")  # no later time can be written (B-1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +73,23 @@ def party_folder(exchange: Folder, party: str, *parts: str) -> Folder:
     return exchange.sub("/".join((party, *parts)))
 
 
-def bound_bytes(folder: Folder, path: str, digest: str, looks_cut: Callable[[bytes], bool]) -> bytes:
+def read_at_most(folder: Folder, path: str, limit: int) -> bytes:
+    """A file's bytes; NotVerified (file-long) if it has more than ``limit`` of them."""
+    if folder.exists(path) and (size := (folder.root / path).lstat().st_size) > limit:
+        raise NotVerified("file-long", folder.place(path), expected=limit, got=size)
+    return folder.read(path)
+
+
+def read_stored(folder: Folder, path: str, limit: int) -> bytes:
+    """A gzip file's bytes; ``limit`` is what it may unfold to, and deflate never needs much more than that (B-8)."""
+    return read_at_most(folder, path, limit + limit // 1000 + 1024)
+
+
+def bound_bytes(
+    folder: Folder, path: str, digest: str, looks_cut: Callable[[bytes], bool], limit: int = FILE_LIMIT
+) -> bytes:
     """A file's bytes, which must hash to ``digest``; else CannotTell (file-cut) or NotVerified (file-changed)."""
-    raw = folder.read(path)
+    raw = read_at_most(folder, path, limit)
     if sha256(raw) == digest:
         return raw
     if looks_cut(raw):
@@ -90,11 +110,11 @@ def cut_text(digest: str, ending: bytes) -> Callable[[bytes], bool]:
             return False
         try:
             json.loads(raw)
-        except UnicodeDecodeError:
-            return False
         except json.JSONDecodeError as error:
             # The text stops where something more was due; a broken string inside is damage, not a cut.
             return error.pos >= len(error.doc) and not error.msg.startswith("Unterminated")
+        except (ValueError, RecursionError):  # bytes that are no text, a number without end, a thousand brackets
+            return False
         return False
 
     return looks_cut
@@ -105,16 +125,15 @@ def find_plan(exchange: Folder, plan_id: str) -> PlanFile:
     copies = [p for p in exchange.names("") if p.count("/") == 3 and p.endswith(f"/plans/{plan_id}/plan.json")]
     if not copies:
         raise CannotTell("plan-missing", exchange.place(""), expected=plan_id)
-    bytes_of = {path: exchange.read(path) for path in copies}
+    bytes_of = {path: read_at_most(exchange, path, PLAN_LIMIT) for path in copies}
     good = next((raw for raw in bytes_of.values() if sha256(raw) == plan_id), None)
+    if good is None:
+        good = bound_bytes(exchange, copies[0], plan_id, cut_text(plan_id, b"}"), PLAN_LIMIT)
     for path, raw in bytes_of.items():
-        if good is None:
-            bound_bytes(exchange, path, plan_id, cut_text(plan_id, b"}"))
-        elif raw != good and good.startswith(raw):
+        if raw != good and good.startswith(raw):
             raise CannotTell("file-cut", exchange.place(path), expected=len(good), got=len(raw))
-        elif raw != good:
+        if raw != good:
             raise NotVerified("P-1.id", exchange.place(path), expected=plan_id, got=sha256(raw))
-    assert good is not None  # bound_bytes raised for every copy otherwise
     plan = parse_plan(good, exchange.place(copies[0]))
     for path in copies:
         if path.split("/")[0] not in {party.id for party in plan.plan.parties}:
@@ -141,23 +160,29 @@ def notes_of(exchange: Folder, party: Party, plan: PlanFile) -> list[Seen]:
     for id_, key in plan.plan.cosigners().items():
         mirror = party_folder(exchange, *mirror_path(id_, party.log.origin))
         if id_ != party.id and mirror.root.is_dir():
-            notes = read_notes(mirror, party.log.origin, party.log.key, {key.name: key.key})
-            found += [note._replace(witness=id_) for note in notes]
+            for note in read_notes(mirror, party.log.origin, party.log.key, {key.name: key.key}):
+                if note.at > LATEST:
+                    raise NotVerified("L-3.time", mirror.place(note_path(note.size)), got=note.at)
+                found.append(note._replace(witness=id_))
     return found
 
 
 def read_entries(party: Party, view: LogView, plan: PlanFile) -> tuple[list[Entry], list[Violation]]:
     """V-3: the entries of one log that are this party's statements under this plan, and the rest with the reason."""
     entries, violations = [], []
+    digests: set[str] = set()
     for index, raw in enumerate(view.entries):
         place = f"{party.id}/log #{index}"
         try:
             statement = parse_statement(open_envelope(raw, party.statement, place), place)
             _belongs(statement, party.id, plan.id, place)
+            if (digest := sha256(raw)) in digests:
+                raise Malformed("T-3.again", place, got=digest)
         except DetenteError as error:
             violations.append(Violation(party.id, index, error.code))
         else:
-            entries.append(Entry(party.id, index, sha256(raw), statement))
+            digests.add(digest)
+            entries.append(Entry(party.id, index, digest, statement))
     return entries, violations
 
 
@@ -172,8 +197,9 @@ def files_by_digest(exchange: Folder, plan: PlanFile) -> dict[str, list[str]]:
     """Where the files named by digest lie: {sha256: paths in the exchange} (P-9)."""
     found: dict[str, list[str]] = {}
     for party in plan.plan.parties:
-        for path in exchange.names(f"{party.id}/plans/{plan.id}/files"):
-            found.setdefault(path.rpartition("/")[2], []).append(path)
+        folder = f"{party.id}/plans/{plan.id}/files"
+        for path in exchange.names(folder):
+            found.setdefault(path.removeprefix(f"{folder}/"), []).append(path)
     return found
 
 
@@ -185,7 +211,8 @@ def read_by_digest(exchange: Folder, where: Mapping[str, list[str]], digest: str
     return copies[0]
 
 
-def not_part(exchange: Folder, named: Iterable[str], prefixes: Iterable[str]) -> list[str]:
-    """The files that no walk names (L-7), sorted: neither in ``named`` nor below one of ``prefixes``."""
+def not_part(exchange: Folder, named: Iterable[str], prefixes: Iterable[str], unread: set[str]) -> list[str]:
+    """The files that no walk names (L-7), sorted: not in ``named``, nor below ``prefixes`` but for those in ``unread``."""
     known, below = set(named), tuple(prefixes)
-    return [path for path in exchange.names("") if path not in known and not path.startswith(below)]
+    paths = exchange.names("")
+    return [path for path in paths if path in unread or (path not in known and not path.startswith(below))]

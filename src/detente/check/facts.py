@@ -1,22 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """V-10: how each run ended and the six dated facts about it, side by side, never a grade (R-11, F-1 to F-9).
 
-Facts are taken over a ``View``: the logs cut at given sizes and the notes that may be used, so
-that everybody who looks at the same heads says the same (F-10).
+Facts are taken over a ``Scene``: runs read from logs cut at given sizes, and the notes over those
+logs that may be used; so everybody who looks at the same heads and notes says the same (F-10).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from detente.check.audit import detection_odds
-from detente.check.exchange import Entry, History
+from detente.check.audit import ODDS_SHARE, odds_text
+from detente.check.exchange import Entry, History, Violation
 from detente.check.runs import AuditTrail, Run
-from detente.evidence.statements import AuditFinding, Score
-from detente.pact.plan import Audit, Plan, Section
-from detente.wire.canonical import decimal, encode_decimal
+from detente.evidence.statements import AuditFinding
+from detente.pact.plan import Audit, Plan
+from detente.tlog.witness import Seen
+from detente.wire.canonical import decimal
 from detente.wire.times import encode_time, parse_time
-
-ODDS_SHARE = "0.05"  # the share of forged records that printed odds speak of (A-7)
 
 Fact = dict[str, object]
 
@@ -27,9 +26,13 @@ class View(NamedTuple):
     sizes: Mapping[str, int]
     notes: frozenset[str] | None
 
-    def covers(self, entry: Entry | None) -> bool:
-        """Whether an entry exists and is inside the view."""
-        return entry is not None and entry.index < self.sizes.get(entry.party, 0)
+    def notes_over(self, party: str, history: History) -> list[Seen]:
+        """The notes over a party's log that are inside the view, by rising size."""
+        return [
+            note
+            for note in history.seen
+            if note.size <= self.sizes[party] and (self.notes is None or note.digest in self.notes)
+        ]
 
 
 class Facts(NamedTuple):
@@ -40,35 +43,43 @@ class Facts(NamedTuple):
     facts: dict[str, Fact]
     counted: bool
     missing: list[str]
+    unwitnessed: bool
 
 
 class Scene(NamedTuple):
-    """What facts are read from: the plan, its acceptances, all histories, and the view."""
+    """What facts are read from: the plan, its acceptances, and per party the notes over its log that may be used."""
 
     plan: Plan
     acceptances: Mapping[str, Entry]
-    histories: Mapping[str, History]
-    view: View
+    notes: Mapping[str, Sequence[Seen]]
 
     def first_seen(self, entry: Entry) -> dict[str, int]:
-        """Who else witnessed an entry when first, within the view (L-3)."""
-        return self.histories[entry.party].first_seen(entry.index, self.view.sizes[entry.party], self.view.notes)
+        """Who else witnessed an entry when first (L-3): {witness: unix time}."""
+        return _earliest(note for note in self.notes[entry.party] if note.size > entry.index)
 
     def witnessed(self, entry: Entry) -> bool:
         """Whether a quorum of others holds the entry (L-3)."""
         return len(self.first_seen(entry)) >= self.plan.quorum
 
 
+def _earliest(notes: Iterable[Seen]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for note in notes:
+        found[note.witness] = min(found.get(note.witness, note.at), note.at)
+    return found
+
+
 def facts_of(scene: Scene, run: Run, runs: Sequence[Run]) -> Facts:
-    """One run's end and facts in this view, and whether its numbers are part of the joint result (F-9)."""
+    """One run's end and facts, and whether its numbers are part of the joint result (F-9)."""
     end, end_seen = _end(scene, run)
+    start = _start(scene, run)
     facts: dict[str, Fact] = {
         "agreed": _agreed(scene, run),
-        "seen": _seen(scene, run),
-        "complete": _complete(scene, run),
+        "seen": _seen(scene, run, start),
+        "complete": _complete(run),
         "checked": _checked(scene, run),
-        "repeated": _repeated(scene, run, runs),
-        "attested": _attested(scene, run),
+        "repeated": _repeated(run, runs),
+        "attested": _attested(run),
     }
     required = ["agreed", *(name for name in scene.plan.requires if name != "agreed")]
     missing = [name for name in required if facts[name]["holds"] != "yes"]
@@ -76,144 +87,148 @@ def facts_of(scene: Scene, run: Run, runs: Sequence[Run]) -> Facts:
         missing.append("attempt" if not run.lawful else "witnesses")
     if end not in {"concluded", "late"}:
         missing.append("conclusion")
-    return Facts(end, end_seen, facts, not missing, missing)
+    unwitnessed = run.conclude is not None and len(start) < max(1, scene.plan.quorum)
+    return Facts(end, end_seen, facts, not missing, missing, unwitnessed)
 
 
 def _end(scene: Scene, run: Run) -> tuple[str, tuple[str, int] | None]:
     """R-11: concluded, aborted, late, unfinished or open; only others' cosignature times are clocks."""
     deadline = parse_time(scene.plan.runs.deadline)
-    concluded = scene.view.covers(run.conclusion)
-    notes = scene.histories[run.test.party]
-    after = [
-        note
-        for note in notes.seen
-        if note.at > deadline
-        and run.registration.index < note.size <= scene.view.sizes[run.test.party]
-        and (scene.view.notes is None or note.digest in scene.view.notes)
-    ]
-    without = [note for note in after if not (run.conclusion and run.conclusion.index < note.size)]
-    earliest = min(((note.at, note.witness) for note in without), default=None)
-    word = (earliest[1], earliest[0]) if earliest else None
-    if concluded and run.conclude and run.conclude.status == "aborted":
-        return "aborted", None
-    if concluded:
+    after = [note for note in scene.notes[run.test.party] if note.at > deadline]
+    if run.conclusion and run.conclude:
+        if run.conclude.status == "aborted":
+            return "aborted", None
+        # Any note after the deadline without the conclusion makes it late, one from before the registration too.
+        word = _first_word(note for note in after if note.size <= run.conclusion.index)
         return ("late", word) if word else ("concluded", None)
+    word = _first_word(note for note in after if note.size > run.registration.index)
     return ("unfinished", word) if word else ("open", None)
+
+
+def _first_word(notes: Iterable[Seen]) -> tuple[str, int] | None:
+    earliest = min(((note.at, note.witness) for note in notes), default=None)
+    return (earliest[1], earliest[0]) if earliest else None
 
 
 def _agreed(scene: Scene, run: Run) -> Fact:
     """F-1: every acceptance in its party's log, and their digests in the registration."""
-    entries = [scene.acceptances.get(party.id) for party in scene.plan.parties]
-    there = [entry for entry in entries if entry is not None and scene.view.covers(entry)]
-    named = run.register.acceptances == [entry.digest for entry in there]
-    holds = len(there) == len(entries) and named
+    there = [scene.acceptances[party.id] for party in scene.plan.parties if party.id in scene.acceptances]
+    holds = len(there) == len(scene.plan.parties) and run.register.acceptances == [entry.digest for entry in there]
     firsts = [min(scene.first_seen(entry).values(), default=None) for entry in there]
     known = [at for at in firsts if at is not None]
-    dated = holds and len(known) == len(firsts) and known
+    dated = holds and len(known) == len(firsts)
     return {"at": encode_time(max(known)) if dated else None, "holds": _word(holds)}
 
 
-def _seen(scene: Scene, run: Run) -> Fact:
-    """F-2: who held the registration before the conclusion was logged, by the notes its start names."""
-    by: dict[str, int] = {}
-    if run.conclude and scene.view.covers(run.conclusion):
-        named = set(run.conclude.start.notes)
-        for note in scene.histories[run.test.party].seen:
-            allowed = scene.view.notes is None or note.digest in scene.view.notes
-            if note.digest in named and allowed and note.size > run.registration.index:
-                by[note.witness] = min(by.get(note.witness, note.at), note.at)
-    holds = len(by) >= scene.plan.quorum > 0 and run.conclusion is not None and scene.witnessed(run.conclusion)
-    for scoring in run.scorings:
-        if scoring.counted and scene.view.covers(scoring.entry):
-            holds = holds and scene.witnessed(scoring.entry)
+def _start(scene: Scene, run: Run) -> dict[str, int]:
+    """Who held the registration when the run started: the notes over it that the conclusion names (R-4)."""
+    named = set(run.conclude.start.notes) if run.conclude else set()
+    notes = scene.notes[run.test.party]
+    return _earliest(note for note in notes if note.digest in named and note.size > run.registration.index)
+
+
+def _seen(scene: Scene, run: Run, start: Mapping[str, int]) -> Fact:
+    """F-2: a quorum held the registration before the conclusion was logged, and holds conclusion and scorings now."""
+    holds = len(start) >= scene.plan.quorum > 0 and run.conclusion is not None and scene.witnessed(run.conclusion)
+    holds = holds and all(scene.witnessed(scoring.entry) for scoring in run.scorings if scoring.counted)
     return {
-        "by": [{"at": encode_time(at), "witness": witness} for witness, at in sorted(by.items())],
+        "by": [{"at": encode_time(at), "witness": witness} for witness, at in sorted(start.items())],
         "holds": _word(holds),
         "needed": scene.plan.quorum,
     }
 
 
-def _complete(scene: Scene, run: Run) -> Fact:
+def _complete(run: Run) -> Fact:
     """F-3: every planned slot has its header line."""
-    there = run.bundle is not None and scene.view.covers(run.conclusion)
-    return {"holds": _word(there), "n": len(run.bundle.codes) if there and run.bundle else 0, "of": len(run.slots)}
+    n = len(run.bundle.codes) if run.bundle else 0
+    return {"holds": _word(run.bundle is not None), "n": n, "of": len(run.slots)}
 
 
 def _checked(scene: Scene, run: Run) -> Fact:
     """F-4: spot-checked, by whom, how many, with which odds; one disputed or refused audit undoes it."""
-    section = scene.plan.section(run.test.section)
-    audits = [_audit_row(scene, run, trail, section) for trail in run.audits if scene.view.covers(trail.challenge)]
-    states = [row["state"] for row in audits]
-    good = "consistent" in states and not {"disputed", "refused"} & set(states)
-    return {"audits": audits, "holds": _word(good)}
+    audit = scene.plan.section(run.test.section).audit
+    if audit is None:
+        return {"audits": [], "holds": _word(holds=False)}
+    n, counted = min(audit.n, len(run.slots)), {s.entry.digest for s in run.scorings if s.counted}
+    states = [_audit_state(scene, run, trail, audit) for trail in run.audits]
+    rows = [
+        {
+            "auditor": trail.auditor,
+            "n": n,
+            "odds": odds_text(len(run.slots), n),
+            "of": len(run.slots),
+            "place": audit.place,
+            "state": state,
+        }
+        for trail, state in zip(run.audits, states, strict=True)
+    ]
+    # Labels that were fixed after the draw could be known were not spot-checked: the challenge must name them (A-1).
+    good = any(
+        state == "consistent" and counted <= set(trail.challenge.statement.subject_digests())
+        for trail, state in zip(run.audits, states, strict=True)
+    )
+    return {"audits": rows, "holds": _word(good and not {"disputed", "refused"} & set(states))}
 
 
-def _audit_row(scene: Scene, run: Run, trail: AuditTrail, section: Section) -> Fact:
-    assert section.audit is not None  # a challenge is only read where the section has an audit
-    n = min(section.audit.n, len(run.slots))
-    return {
-        "auditor": trail.auditor,
-        "n": n,
-        "odds": encode_decimal(detection_odds(len(run.slots), n, decimal(ODDS_SHARE)), 4),
-        "of": len(run.slots),
-        "place": section.audit.place,
-        "state": _audit_state(scene, run, trail, section.audit, n),
-    }
-
-
-def _audit_state(scene: Scene, run: Run, trail: AuditTrail, audit: Audit, n: int) -> str:
+def _audit_state(scene: Scene, run: Run, trail: AuditTrail, audit: Audit) -> str:
     """A-5: who owes the next step, told by cosignatures only."""
-    if trail.finding is not None and scene.view.covers(trail.finding):
-        return "consistent" if finding_holds(scene.plan, trail.finding, n) else "disputed"
-    if trail.opening is not None and scene.view.covers(trail.opening):
+    if trail.finding is not None:
+        return "consistent" if _finding_holds(scene.plan, run, trail) else "disputed"
+    if trail.opening is not None:
         return "opened"
     seen_at = scene.first_seen(trail.challenge).get(run.test.party)
     if seen_at is None:
         return "challenged"
     limit = seen_at + audit.answerHours * 3600
-    for note in scene.histories[run.test.party].seen:
-        allowed = scene.view.notes is None or note.digest in scene.view.notes
-        inside = note.size <= scene.view.sizes[run.test.party]
-        if note.witness == trail.auditor and note.at > limit and allowed and inside:
-            return "refused"
-    return "seen"
+    looked = [note.at for note in scene.notes[run.test.party] if note.witness == trail.auditor]
+    return "refused" if any(at > limit for at in looked) else "seen"
 
 
-def finding_holds(plan: Plan, entry: Entry, n: int) -> bool:
-    """Whether a finding is ``consistent`` over all ``n`` records and every scorer is within its tolerance (F-4, A-6)."""
-    finding = entry.statement.predicate
+def _finding_holds(plan: Plan, run: Run, trail: AuditTrail) -> bool:
+    """Whether a finding says ``consistent``, of every drawn record and every scoring that was asked about (F-4, A-6).
+
+    The draw can be made again by anyone, so how many drawn records have a label is known, too.
+    """
+    finding = trail.finding.statement.predicate if trail.finding else None
     if not isinstance(finding, AuditFinding) or finding.verdict != "consistent":
         return False
-    if finding.opened != n or finding.matched != n:
+    if finding.opened != len(trail.drawn) or finding.matched != len(trail.drawn):
         return False
-    for row in finding.rescored:
-        tolerance = next((decimal(s.tolerance) for s in plan.scorers if s.id == row.scorer), decimal("0"))
-        if row.n - row.agreed > tolerance * row.n:
-            return False
+    rows = {row.scorer: row for row in finding.rescored}
+    if len(rows) != len(finding.rescored):
+        return False
+    asked = set(trail.challenge.statement.subject_digests())
+    for scoring in run.scorings:
+        if scoring.entry.digest in asked:
+            row = rows.get(scoring.score.scorer)
+            labelled = sum(i in scoring.labels for i in trail.drawn)
+            if row is None or row.n != labelled or not row.agreed <= row.n or not row.parsed <= row.n:
+                return False
+            if row.n - row.agreed > decimal(plan.scorer(row.scorer).tolerance) * row.n:
+                return False
     return True
 
 
-def _repeated(scene: Scene, run: Run, runs: Sequence[Run]) -> Fact:
+def _repeated(run: Run, runs: Sequence[Run]) -> Fact:
     """F-5: another party's complete run of the same subject and section, or an exact re-run in a finding."""
-    by = sorted(
+    by = {
         other.test.party
         for other in runs
         if other.test.party != run.test.party
         and (other.test.subject, other.test.section) == (run.test.subject, run.test.section)
         and other.bundle is not None
-        and scene.view.covers(other.conclusion)
-    )
+    }
     exact = []
     for trail in run.audits:
-        finding = trail.finding.statement.predicate if scene.view.covers(trail.finding) and trail.finding else None
-        if isinstance(finding, AuditFinding) and finding.rerun is not None:
-            exact.append({"by": trail.auditor, "equal": finding.rerun.equal, "n": finding.rerun.n})
-    return {"by": by, "exact": exact, "holds": _word(bool(by or exact))}
+        finding = trail.finding.statement.predicate if trail.finding else None
+        if isinstance(finding, AuditFinding) and (rerun := finding.rerun) and 0 < rerun.n >= rerun.equal:
+            exact.append({"by": trail.auditor, "equal": rerun.equal, "n": rerun.n})
+    return {"by": sorted(by), "exact": exact, "holds": _word(bool(by or exact))}
 
 
-def _attested(scene: Scene, run: Run) -> Fact:
+def _attested(run: Run) -> Fact:
     """F-6: attestations are listed; without a plugin that reads one it is present, not checked."""
-    there = run.conclude.attestations if run.conclude and scene.view.covers(run.conclusion) else []
+    there = run.conclude.attestations if run.conclude else []
     return {"holds": "cannot tell" if there else "no", "kinds": [one.kind for one in there]}
 
 
@@ -221,6 +236,26 @@ def _word(holds: bool) -> str:
     return "yes" if holds else "no"
 
 
-def scorings_in(view: View, run: Run) -> list[tuple[Entry, Score, str, bool]]:
-    """The scorings of a run inside the view: entry, predicate, counts digest, whether it counts."""
-    return [(s.entry, s.score, s.counts_sha256, s.counted) for s in run.scorings if view.covers(s.entry)]
+def blind_breaches(scene: Scene, runs: Sequence[Run]) -> list[Violation]:
+    """Under a ``blind`` plan: scorings that a witness saw before the deadline and before some run had ended (C-6).
+
+    Told by one witness's clock alone: it saw the scoring, and not earlier than that a log in which
+    a registered run had no conclusion yet.
+    """
+    if not scene.plan.blind:
+        return []
+    deadline, found = parse_time(scene.plan.runs.deadline), []
+    for scoring in (scoring for run in runs for scoring in run.scorings):
+        early = {by: at for by, at in scene.first_seen(scoring.entry).items() if at <= deadline}
+        if any(
+            note.at >= early.get(note.witness, note.at + 1)
+            and run.registration.index < note.size
+            and (run.conclusion is None or note.size <= run.conclusion.index)
+            for run in runs
+            for note in scene.notes[run.test.party]
+        ):
+            found.append(Violation(scoring.entry.party, scoring.entry.index, "C-6.blind"))
+    return found
+
+
+__all__ = ["ODDS_SHARE", "Facts", "Scene", "View", "blind_breaches", "facts_of"]

@@ -1,39 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
-"""V-6 to V-9: each registered run with its conclusion, its scorings and its audits, held against the files they name."""
+"""V-6 to V-9: each registered run with its conclusion, its scorings and its audits, held against the files they name.
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+    read_registrations   V-6   which runs there are, in which order, and what ended them
+    read_headers         V-7   the answers of a completed run: files, slots, root, outcomes
+    read_scorings        V-8   labels over them, and the counts made again
+    read_audits          V-9   challenges, openings, findings
 
-from detente.check.exchange import Entry, History, Violation, bound_bytes, cut_text, party_folder
+A run that nobody may start so (too many attempts, another engine) is read like any other and
+counts for nothing; a statement that fits nowhere is listed. Files are read once, however often
+the logs are cut and read again.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from detente.check.audit import OPENED_LIMIT, draw, draw_key
+from detente.check.exchange import Entry, bound_bytes, cut_text, party_folder, read_stored
+from detente.check.ledger import Ledger
 from detente.errors import CannotTell, DetenteError, NotVerified
 from detente.evidence.bundle import Bundle, read_bundle
-from detente.evidence.counts import Counts, Definition, count, is_scored, kinds_scored, parse_counts, read_scores
-from detente.evidence.record import draw_commit
-from detente.evidence.statements import (
-    Accept,
-    AuditFinding,
-    Challenge,
-    Close,
-    Conclude,
-    Open,
-    Register,
-    Score,
+from detente.evidence.counts import (
+    SCORE_LIMIT,
+    Counts,
+    Definition,
+    count,
+    is_scored,
+    kinds_scored,
+    parse_counts,
+    read_scores,
 )
+from detente.evidence.record import HEADER_LIMIT, draw_commit
+from detente.evidence.statements import AuditFinding, Challenge, Conclude, Open, Register, Score
 from detente.pact.item import Listed
-from detente.pact.plan import PlanFile, Test
+from detente.pact.plan import Section, Test
 from detente.pact.slots import Slots
 from detente.tlog.folder import Folder
 from detente.wire.digests import sha256
-
-P = TypeVar("P")
-
-
-class Shelf(NamedTuple):
-    """Where files lie, and those that V-5 read already: list files by suite, definitions by scorer."""
-
-    exchange: Folder
-    lists: Mapping[str, list[Listed]]
-    definitions: Mapping[str, Definition]
+from detente.wire.times import parse_time
 
 
 class Scoring(NamedTuple):
@@ -48,12 +53,16 @@ class Scoring(NamedTuple):
 
 
 class AuditTrail(NamedTuple):
-    """One auditor's questions to one run: challenge, opening, finding, as far as they got (A-5)."""
+    """One auditor's questions to one run: challenge, opening, finding, as far as they got (A-5).
+
+    ``drawn``: the slots that the opening had to show, empty before it.
+    """
 
     auditor: str
     challenge: Entry
     opening: Entry | None
     finding: Entry | None
+    drawn: list[int]
 
 
 class Run(NamedTuple):
@@ -73,107 +82,119 @@ class Run(NamedTuple):
     audits: list[AuditTrail]
 
 
-class Ledger:
-    """All legal entries of all logs, and the lookups that the steps share; collects what counts for nothing."""
+@dataclass
+class Shelf:
+    """Where files lie, those that V-5 read already (lists by suite, definitions by scorer), and those read since."""
 
-    def __init__(
-        self, plan: PlanFile, entries: Mapping[str, Sequence[Entry]], histories: Mapping[str, History]
-    ) -> None:
-        self.plan = plan
-        self.entries = entries
-        self.histories = histories
-        self.violations: list[Violation] = []
-
-    def of(self, party: str, kind: type[P]) -> list[tuple[Entry, P]]:
-        """A party's statements of one kind, in log order."""
-        rows = ((entry, entry.statement.predicate) for entry in self.entries.get(party, ()))
-        return [(entry, predicate) for entry, predicate in rows if isinstance(predicate, kind)]
-
-    def first(self, rows: Iterable[tuple[Entry, P]]) -> tuple[Entry, P] | None:
-        """The first of entries that may exist once; the rest become violations (T-3)."""
-        kept: tuple[Entry, P] | None = None
-        for entry, predicate in rows:
-            if kept is None:
-                kept = (entry, predicate)
-            else:
-                self.refuse(entry, "T-3.twice")
-        return kept
-
-    def refuse(self, entry: Entry, code: str) -> None:
-        """List an entry that counts for nothing (L-8)."""
-        self.violations.append(Violation(entry.party, entry.index, code))
-
-    def acceptances(self) -> dict[str, Entry]:
-        """V-4: each party's acceptance of this plan, by party."""
-        found = {}
-        for party in self.plan.plan.parties:
-            rows = []
-            for entry, accept in self.of(party.id, Accept):
-                if entry.statement.subject_digests() == [self.plan.id]:
-                    rows.append((entry, accept))
-                else:
-                    self.refuse(entry, "P-2.subject")
-            if kept := self.first(rows):
-                found[party.id] = kept[0]
-        return found
+    exchange: Folder
+    lists: Mapping[str, list[Listed]]
+    definitions: Mapping[str, Definition]
+    bundles: dict[str, Bundle] = field(default_factory=dict)
+    scorings: dict[str, Scoring] = field(default_factory=dict)
+    sealed: set[str] = field(default_factory=set)
 
 
-def read_runs(ledger: Ledger, shelf: Shelf) -> list[Run]:
-    """Every registration of every log with what belongs to it, in plan order of tests, then log order."""
+def read_runs(ledger: Ledger, shelf: Shelf, notes: Mapping[str, set[str]]) -> list[Run]:
+    """V-6 to V-9 of a ledger, in one go. ``notes``: digests of the notes over each party's log."""
+    runs = read_registrations(ledger, shelf, notes)
+    for step in (read_headers, read_scorings, read_audits):
+        runs = step(ledger, shelf, runs)
+    ledger.refuse_rest(run.id for run in runs)
+    return runs
+
+
+# --- V-6: registrations, and the conclusion of each ------------------------------------------
+
+
+def read_registrations(ledger: Ledger, shelf: Shelf, notes: Mapping[str, set[str]]) -> list[Run]:
+    """V-6: every registration of every log with its conclusion, in plan order of tests, then log order."""
     plan = ledger.plan.plan
     runs = []
     for test in plan.tests:
-        attempts = 0
+        section, attempt = plan.section(test.section), 0
+        slots = Slots(plan, test.section, shelf.lists)
         for entry, register in ledger.of(test.party, Register):
-            if (register.subject, register.section) == (test.subject, test.section):
-                attempts += 1
-                if attempts > plan.runs.max:
-                    ledger.refuse(entry, "R-1.attempts")
-                runs.append(_read_run(ledger, shelf, entry, register, test, attempts))
+            if (register.subject, register.section) != (test.subject, test.section):
+                continue
+            if entry.statement.subject_digests() != [ledger.plan.id]:
+                ledger.refuse(entry, "R-1.subject")
+                continue
+            attempt += 1
+            ledger.place(entry)
+            code = _unlawful(register, section, attempt > plan.runs.max)
+            if code:
+                ledger.refuse(entry, code)
+            entry_, conclude = _conclusion(ledger, entry, register, notes[test.party]) or (None, None)
+            runs.append(
+                Run(entry.digest, entry, register, test, attempt, not code, slots, entry_, conclude, None, [], [])
+            )
     tested = {(test.party, test.subject, test.section) for test in plan.tests}
     for party in plan.parties:
         for entry, register in ledger.of(party.id, Register):
             if (party.id, register.subject, register.section) not in tested:
                 ledger.refuse(entry, "R-1.not-planned")
-    _refuse_strays(ledger, {run.id for run in runs})
     return runs
 
 
-def _read_run(ledger: Ledger, shelf: Shelf, entry: Entry, register: Register, test: Test, attempt: int) -> Run:
-    slots = Slots(ledger.plan.plan, test.section, shelf.lists)
-    conclusion = _conclusion(ledger, entry)
-    bundle = None
-    if conclusion and conclusion[1].status == "completed":
-        bundle = _bundle(ledger, shelf.exchange, conclusion[0], conclusion[1], slots)
-    scorings: list[Scoring] = []
-    audits: list[AuditTrail] = []
-    if conclusion and bundle:
-        scorings = _scorings(ledger, shelf, conclusion[0], bundle, slots)
-        audits = _audits(ledger, shelf.exchange, entry, register, conclusion[0])
-    lawful = attempt <= ledger.plan.plan.runs.max
-    return Run(
-        entry.digest, entry, register, test, attempt, lawful, slots,
-        conclusion[0] if conclusion else None, conclusion[1] if conclusion else None, bundle, scorings, audits,
-    )  # fmt: skip
+def _unlawful(register: Register, section: Section, too_many: bool) -> str | None:
+    """Why a registration is no counted attempt: its number, its engine, its commitments (R-1, R-10, R-6)."""
+    if too_many:
+        return "R-1.attempts"
+    if register.engine.name == "external" and not section.external:
+        return "R-10.external"
+    auditors = section.audit.by if section.audit else []
+    return None if sorted(c.auditor for c in register.drawCommits) == sorted(auditors) else "R-6.commits"
 
 
-def _conclusion(ledger: Ledger, registration: Entry) -> tuple[Entry, Conclude] | None:
-    """The run's one conclusion in the tester's own log, after the registration (T-3, T-5)."""
+def _conclusion(
+    ledger: Ledger, registration: Entry, register: Register, notes: set[str]
+) -> tuple[Entry, Conclude] | None:
+    """The run's one conclusion in the tester's own log, after the registration (T-3, T-5).
+
+    Raises CannotTell (R-4.note) if a note that it says it started with is in no mirror here.
+    """
     rows = []
-    for entry, conclude in ledger.of(registration.party, Conclude):
-        if conclude.run != registration.digest:
-            continue
-        aborted = conclude.status == "aborted"
-        shape = (
-            entry.statement.subject_digests() == [registration.digest]
-            if aborted
-            else len(entry.statement.subjects) == 2
-        )
-        if entry.index < registration.index or not shape or aborted != (conclude.root is None):
-            ledger.refuse(entry, "T-5.shape")
-        else:
+    for entry, conclude in ledger.of(registration.party, Conclude, registration.digest):
+        if entry.index > registration.index and _is_conclusion(entry, conclude, register):
             rows.append((entry, conclude))
-    return ledger.first(rows)
+        else:
+            ledger.refuse(entry, "T-5.shape")
+    kept = ledger.first(rows)
+    for digest in kept[1].start.notes if kept else []:
+        if digest not in notes:
+            raise CannotTell("R-4.note", f"{registration.party}/log #{registration.index}", expected=digest)
+    return kept
+
+
+def _is_conclusion(entry: Entry, conclude: Conclude, register: Register) -> bool:
+    """Whether a conclusion has the shape of its status (T-5), and what its engine allows (R-10)."""
+    try:
+        parse_time(conclude.startedAt)
+        parse_time(conclude.finishedAt)
+    except DetenteError:
+        return False
+    if conclude.start.releases or (register.engine.name == "external" and conclude.trace is not None):
+        return False  # no plan that this version reads has releasers
+    if conclude.status == "aborted":
+        return conclude.root is None and entry.statement.subject_digests() == [conclude.run]
+    return conclude.root is not None and len(entry.statement.subjects) == 2
+
+
+# --- V-7: headers --------------------------------------------------------------------------
+
+
+def read_headers(ledger: Ledger, shelf: Shelf, runs: list[Run]) -> list[Run]:
+    """V-7: the headers of every completed run."""
+    found = []
+    for run in runs:
+        bundle = None
+        if run.conclusion and run.conclude and run.conclude.status == "completed":
+            key = run.conclusion.digest
+            if key not in shelf.bundles:
+                shelf.bundles[key] = _bundle(ledger, shelf.exchange, run.conclusion, run.conclude, run.slots)
+            bundle = shelf.bundles[key]
+        found.append(run._replace(bundle=bundle))
+    return found
 
 
 def run_folder(exchange: Folder, party: str, run: str) -> Folder:
@@ -182,20 +203,14 @@ def run_folder(exchange: Folder, party: str, run: str) -> Folder:
 
 
 def _bundle(ledger: Ledger, exchange: Folder, entry: Entry, conclude: Conclude, slots: Slots) -> Bundle:
-    """V-7: the headers file, its digests, slots, root and outcomes (T-5, R-7)."""
+    """The headers file, its digests, slots, root and outcomes (T-5, R-7)."""
     folder = run_folder(exchange, entry.party, conclude.run)
     place = folder.place("headers.jsonl.gz")
-    stored = folder.read("headers.jsonl.gz")
+    stored = read_stored(folder, "headers.jsonl.gz", HEADER_LIMIT * (len(slots) + 1))
     stored_sha256, plain_sha256 = entry.statement.subject_digests()
     plan = ledger.plan
-    try:
+    with _blaming("R-7.file", stored, stored_sha256, place):
         bundle = read_bundle(stored, plan.id, conclude.run, plan.plan.canary, slots, place)
-    except CannotTell:
-        raise
-    except DetenteError as error:
-        if sha256(stored) != stored_sha256:
-            raise NotVerified("R-7.file", place, expected=stored_sha256, got=sha256(stored)) from error
-        raise
     for code, expected, got in (
         ("R-7.file", stored_sha256, bundle.stored_sha256),
         ("R-7.file", plain_sha256, bundle.plain_sha256),
@@ -208,27 +223,54 @@ def _bundle(ledger: Ledger, exchange: Folder, entry: Entry, conclude: Conclude, 
     return bundle
 
 
-def _scorings(ledger: Ledger, shelf: Shelf, conclusion: Entry, bundle: Bundle, slots: Slots) -> list[Scoring]:
-    """V-8: every scoring of the run by anyone, recounted; per scorer of the plan the first by its party counts (C-6)."""
-    plan = ledger.plan.plan
-    found: list[Scoring] = []
-    settled: set[str] = set()
-    for party in plan.parties:
-        for entry, score in ledger.of(party.id, Score):
-            if score.run != conclusion.statement.predicate.run:  # type: ignore[union-attr]
-                continue
-            known = [s for s in plan.scorers if s.id == score.scorer and s.definition == score.definition]
-            subjects = entry.statement.subject_digests()
-            if not known or len(subjects) != 4 or subjects[3] != conclusion.digest or score.sample is not None:
-                ledger.refuse(entry, "C-6.shape")
-                continue
-            by = conclusion.party if known[0].by == "tester" else known[0].by
-            counted = party.id == by and score.scorer not in settled
-            if counted:
-                settled.add(score.scorer)
-            scoring = _scoring(ledger, shelf, entry, score, bundle, slots)
-            found.append(scoring._replace(counted=counted))
+@contextmanager
+def _blaming(code: str, stored: bytes, expected: str, place: str) -> Iterator[None]:
+    """A file that is not the signed one is blamed as such, whatever looks wrong inside it; one that is cut, as cut."""
+    try:
+        yield
+    except CannotTell:
+        raise
+    except DetenteError as error:
+        if (got := sha256(stored)) != expected:
+            raise NotVerified(code, place, expected=expected, got=got) from error
+        raise
+
+
+# --- V-8: scorings ---------------------------------------------------------------------------
+
+
+def read_scorings(ledger: Ledger, shelf: Shelf, runs: list[Run]) -> list[Run]:
+    """V-8: every scoring of the runs by anyone, recounted; per scorer of the plan the first by its party counts (C-6)."""
+    found = []
+    for run in runs:
+        scorings = []
+        settled: set[str] = set()
+        for party in ledger.plan.plan.parties if run.bundle else []:
+            for entry, score in ledger.of(party.id, Score, run.id):
+                if not _is_scoring(ledger, run, entry, score):
+                    ledger.refuse(entry, "C-6.shape")
+                    continue
+                ledger.place(entry)
+                if entry.digest not in shelf.scorings:
+                    shelf.scorings[entry.digest] = _scoring(ledger, shelf, entry, score, run)
+                by = ledger.plan.plan.scorer(score.scorer).by
+                counted = party.id == (run.test.party if by == "tester" else by) and score.scorer not in settled
+                settled |= {score.scorer} if counted else set()
+                scorings.append(shelf.scorings[entry.digest]._replace(counted=counted))
+        found.append(run._replace(scorings=scorings))
     return found
+
+
+def _is_scoring(ledger: Ledger, run: Run, entry: Entry, score: Score) -> bool:
+    """Whether a scoring is of a scorer that the plan defines so, over this conclusion and logged after it (C-6).
+
+    A sample (C-5) is for people's labels, which no plan that this version reads has.
+    """
+    known = any((s.id, s.definition) == (score.scorer, score.definition) for s in ledger.plan.plan.scorers)
+    subjects, conclusion = entry.statement.subject_digests(), run.conclusion
+    over = conclusion is not None and len(subjects) == 4 and subjects[3] == conclusion.digest
+    early = conclusion is not None and entry.party == conclusion.party and entry.index < conclusion.index
+    return known and over and not early and score.sample is None
 
 
 def scores_path(scorer: str, stored_sha256: str) -> str:
@@ -236,94 +278,119 @@ def scores_path(scorer: str, stored_sha256: str) -> str:
     return f"scores/{scorer}.{stored_sha256[:16]}"
 
 
-def _scoring(ledger: Ledger, shelf: Shelf, entry: Entry, score: Score, bundle: Bundle, slots: Slots) -> Scoring:
+def _scoring(ledger: Ledger, shelf: Shelf, entry: Entry, score: Score, run: Run) -> Scoring:
+    """A scoring's two files: the scores bound twice, the counts made again from them (C-4, C-7)."""
     stored_sha256, plain_sha256, counts_sha256, _ = entry.statement.subject_digests()
     folder, definition = run_folder(shelf.exchange, entry.party, score.run), shelf.definitions[score.scorer]
-    stem = scores_path(score.scorer, stored_sha256)
-    stored, place = folder.read(f"{stem}.jsonl.gz"), folder.place(f"{stem}.jsonl.gz")
+    stem, codes = scores_path(score.scorer, stored_sha256), run.bundle.codes if run.bundle else b""
     kinds = kinds_scored(ledger.plan.plan, score.scorer)
-    expected = [slot.i for slot in slots if is_scored(slot, bundle.codes[slot.i], kinds)]
-    try:
+    expected = [slot.i for slot in run.slots if is_scored(slot, codes[slot.i], kinds)]
+    stored = read_stored(folder, f"{stem}.jsonl.gz", SCORE_LIMIT * (len(expected) + 1))
+    place = folder.place(f"{stem}.jsonl.gz")
+    with _blaming("C-4.file", stored, stored_sha256, place):
         labels, plain = read_scores(stored, expected, definition.labels, place)
-    except CannotTell:
-        raise
-    except DetenteError as error:
-        if sha256(stored) != stored_sha256:
-            raise NotVerified("C-4.file", place, expected=stored_sha256, got=sha256(stored)) from error
-        raise
     for want, got in ((stored_sha256, sha256(stored)), (plain_sha256, sha256(plain))):
         if want != got:
             raise NotVerified("C-4.file", place, expected=want, got=got)
-    raw = bound_bytes(folder, f"{stem}.counts.json", counts_sha256, cut_text(counts_sha256, b"}"))
-    recounted = count(ledger.plan.plan, score.scorer, definition.labels, slots, bundle.codes, labels)
+    path = f"{stem}.counts.json"
+    raw = bound_bytes(folder, path, counts_sha256, cut_text(counts_sha256, b"}"))
+    recounted = count(ledger.plan.plan, score.scorer, definition.labels, run.slots, codes, labels)
     if recounted != raw:
-        raise NotVerified(
-            "C-7.recount", folder.place(f"{stem}.counts.json"), expected=sha256(recounted), got=counts_sha256
-        )
-    return Scoring(entry, score, parse_counts(raw, folder.place(f"{stem}.counts.json")), counts_sha256, labels, False)
+        raise NotVerified("C-7.recount", folder.place(path), expected=sha256(recounted), got=counts_sha256)
+    return Scoring(entry, score, parse_counts(raw, folder.place(path)), counts_sha256, labels, counted=False)
 
 
-def _audits(
-    ledger: Ledger, exchange: Folder, registration: Entry, register: Register, conclusion: Entry
-) -> list[AuditTrail]:
-    """V-9: who asked this run for records, what was shown, what was found (A-1, A-4, A-5)."""
-    section = ledger.plan.plan.section(register.section)
-    trails = []
-    for auditor in section.audit.by if section.audit else []:
-        if auditor == registration.party:
-            continue
-        rows = []
-        for entry, challenge in ledger.of(auditor, Challenge):
-            if challenge.run == registration.digest:
-                if conclusion.digest in entry.statement.subject_digests():
-                    rows.append((entry, challenge))
-                else:
-                    ledger.refuse(entry, "A-1.conclusion")
-        if kept := ledger.first(rows):
-            opening = _opening(ledger, exchange, kept[0], register, auditor, registration.party)
-            trails.append(AuditTrail(auditor, kept[0], opening, _finding(ledger, auditor, opening)))
-    return trails
+# --- V-9: audits -------------------------------------------------------------------------------
 
 
-def _opening(
-    ledger: Ledger, exchange: Folder, challenge: Entry, register: Register, auditor: str, holder: str
-) -> Entry | None:
-    commits = {commit.auditor: commit.commit for commit in register.drawCommits}
+def read_audits(ledger: Ledger, shelf: Shelf, runs: list[Run]) -> list[Run]:
+    """V-9: who asked each run for records, what was shown, what was found (A-1, A-4, A-5)."""
+    found = []
+    for run in runs:
+        section = ledger.plan.plan.section(run.test.section)
+        auditors = section.audit.by if section.audit and run.bundle else []
+        trails = [
+            _trail(ledger, shelf, run, auditor, challenge)
+            for auditor in auditors
+            if auditor != run.test.party and (challenge := _challenge(ledger, run, auditor))
+        ]
+        if run.bundle:
+            _place_recounts(ledger, run)
+        found.append(run._replace(audits=trails))
+    return found
+
+
+def _challenge(ledger: Ledger, run: Run, auditor: str) -> tuple[Entry, Challenge] | None:
+    """An auditor's one challenge: it names the conclusion, then scorings of the run that count (A-1)."""
+    counted = {scoring.entry.digest for scoring in run.scorings if scoring.counted}
     rows = []
-    for entry, opening in ledger.of(holder, Open):
+    for entry, challenge in ledger.of(auditor, Challenge, run.id):
+        first, *others = entry.statement.subject_digests() or [""]
+        fits = run.conclusion is not None and first == run.conclusion.digest
+        if fits and set(others) <= counted and len(set(others)) == len(others):
+            rows.append((entry, challenge))
+        else:
+            ledger.refuse(entry, "A-1.subjects")
+    return ledger.first(rows)
+
+
+def _trail(ledger: Ledger, shelf: Shelf, run: Run, auditor: str, asked: tuple[Entry, Challenge]) -> AuditTrail:
+    challenge, said = asked
+    opened = _opening(ledger, shelf, run, auditor, challenge)
+    if opened is None or run.conclusion is None:
+        return AuditTrail(auditor, challenge, None, None, [])
+    opening, shown = opened
+    key = draw_key(bytes.fromhex(shown.nonce), bytes.fromhex(said.seed), run.conclusion.digest)
+    drawn = draw(key, records_asked(ledger, run), len(run.slots))
+    rows = [
+        (entry, finding)
+        for entry, finding in ledger.of(auditor, AuditFinding, run.id)
+        if entry.statement.subject_digests() == [opening.digest]
+    ]
+    finding = ledger.first(rows)
+    return AuditTrail(auditor, challenge, opening, finding[0] if finding else None, drawn)
+
+
+def records_asked(ledger: Ledger, run: Run) -> int:
+    """How many records an audit of this run is over: ``min(audit.n, N)`` (A-1)."""
+    audit = ledger.plan.plan.section(run.test.section).audit
+    return min(audit.n, len(run.slots)) if audit else 0
+
+
+def _opening(ledger: Ledger, shelf: Shelf, run: Run, auditor: str, challenge: Entry) -> tuple[Entry, Open] | None:
+    """The one opening of a challenge: the nonce is the committed one, the sealed file is there (A-1, A-4)."""
+    commits = {commit.auditor: commit.commit for commit in run.register.drawCommits}
+    rows = []
+    for entry, opening in ledger.of(run.test.party, Open, run.id):
         subjects = entry.statement.subject_digests()
         if not subjects or subjects[0] != challenge.digest:
             continue
         if draw_commit(bytes.fromhex(opening.nonce)) != commits.get(auditor):
             ledger.refuse(entry, "A-1.nonce")
-            continue
-        if len(subjects) == 2:
-            path = f"{auditor}/{opening.plaintext}.age"
-            bound_bytes(party_folder(exchange, holder, "outbox"), path, subjects[1], lambda raw: not raw)
-        rows.append((entry, opening))
+        elif len(subjects) != 2:
+            ledger.refuse(entry, "A-4.subjects")
+        else:
+            rows.append((entry, opening))
     kept = ledger.first(rows)
-    return kept[0] if kept else None
+    if kept and kept[0].digest not in shelf.sealed:
+        folder = party_folder(shelf.exchange, run.test.party, "outbox")
+        path, limit = f"{auditor}/{kept[1].plaintext}.age", OPENED_LIMIT * (records_asked(ledger, run) + 1)
+        bound_bytes(folder, path, kept[0].statement.subject_digests()[1], lambda raw: not raw, limit)
+        shelf.sealed.add(kept[0].digest)
+    return kept
 
 
-def _finding(ledger: Ledger, auditor: str, opening: Entry | None) -> Entry | None:
-    if opening is None:
-        return None
-    rows = [
-        (entry, finding)
-        for entry, finding in ledger.of(auditor, AuditFinding)
-        if entry.statement.subject_digests() == [opening.digest]
-    ]
-    kept = ledger.first(rows)
-    return kept[0] if kept else None
+def _place_recounts(ledger: Ledger, run: Run) -> None:
+    """A finding over scorings alone, with no record opened, is somebody's recount: legal, and no fact rests on it (T-6)."""
+    scorings = {scoring.entry.digest for scoring in run.scorings}
+    for party in ledger.plan.plan.parties:
+        for entry, finding in ledger.of(party.id, AuditFinding, run.id):
+            subjects = entry.statement.subject_digests()
+            if subjects and set(subjects) <= scorings and finding.opened == 0:
+                ledger.place(entry)
 
 
-def _refuse_strays(ledger: Ledger, known: set[str]) -> None:
-    """Statements about runs that no log registered count for nothing, and are listed."""
-    for entries in ledger.entries.values():
-        for entry in entries:
-            predicate = entry.statement.predicate
-            if not isinstance(predicate, Accept | Register | Close) and predicate.run not in known:
-                ledger.refuse(entry, "T-3.no-run")
-
-
-__all__ = ["AuditTrail", "Ledger", "Run", "Scoring", "read_runs", "run_folder", "scores_path"]
+__all__ = [
+    "AuditTrail", "Run", "Scoring", "Shelf", "read_audits", "read_headers", "read_registrations", "read_runs",
+    "read_scorings", "records_asked", "run_folder", "scores_path",
+]  # fmt: skip

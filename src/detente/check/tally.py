@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from detente.check.exchange import History
-from detente.check.facts import Facts, Scene, View, facts_of, scorings_in
+from detente.check.exchange import Entry, History, Violation
+from detente.check.facts import Facts, Scene, View, blind_breaches, facts_of
 from detente.check.runs import Run, Scoring
 from detente.errors import Malformed
-from detente.evidence.counts import Counts, Definition, PairRow, SpreadRow
+from detente.evidence.counts import Counts, PairRow, SpreadRow
 from detente.pact.plan import Measure, Plan, PlanFile
 from detente.wire.canonical import NS, decimal, encode_decimal
 from detente.wire.merkle import root
@@ -43,30 +43,31 @@ class Numbers(NamedTuple):
 
 
 class Basis(NamedTuple):
-    """What numbers are made from: the plan, its runs and definitions, the scene, the violations."""
+    """What numbers are made from: the plan, the logs with the notes over them, and what the logs *cut at the view* say."""
 
     plan: PlanFile
+    histories: Mapping[str, History]
+    view: View
+    acceptances: Mapping[str, Entry]
     runs: Sequence[Run]
-    definitions: Mapping[str, Definition]
-    scene: Scene
-    violations: Sequence[tuple[str, int, str]]
+    violations: Sequence[Violation]
 
 
 def numbers(basis: Basis) -> Numbers:
     """The joint numbers of one view: a pure function of the plan, the logs, the notes and the public files (F-10)."""
-    plan, view = basis.plan.plan, basis.scene.view
+    plan, view = basis.plan.plan, basis.view
+    notes = {party: view.notes_over(party, history) for party, history in basis.histories.items()}
+    scene = Scene(plan, basis.acceptances, notes)
     rates: list[tuple[Row, list[Pattern]]] = []
     gaps: list[tuple[Row, list[Pattern]]] = []
     competence: list[Row] = []
     rows: list[Row] = []
     for run in basis.runs:
-        if not view.covers(run.registration):
-            continue
-        facts = facts_of(basis.scene, run, basis.runs)
-        rows.append(_run_row(run, facts, view))
+        facts = facts_of(scene, run, basis.runs)
+        rows.append(_run_row(run, facts))
         if not facts.counted:
             continue
-        counted = {s.score.scorer: s for s in run.scorings if s.counted and view.covers(s.entry)}
+        counted = {s.score.scorer: s for s in run.scorings if s.counted}
         speaks = _competence(basis, run, counted, competence)
         for measure in plan.measures:
             if measure.scorer in counted:
@@ -76,19 +77,20 @@ def numbers(basis: Basis) -> Numbers:
     result: dict[str, object] = {
         "competence": competence,
         "gaps": [row for row, _ in gaps],
-        "heads": heads_of(plan, basis.scene.histories, view),
+        "heads": heads_of(plan, basis.histories, view),
         "kept": [
             {"party": s.id.removeprefix("annex-"), "section": s.id} for s in plan.sections if s.disclosure == "home"
         ],
-        "notes": notes_used(basis.scene.histories, view),
+        "notes": sorted({note.digest for over in notes.values() for note in over}),
         "plan": basis.plan.id,
         "rates": [row for row, _ in rates],
         "runs": rows,
         "type": NS + "result/v1",
         "violations": [
             {"code": code, "index": index, "party": party}
-            for party, index, code in sorted(basis.violations)
-            if index < view.sizes.get(party, 0)
+            for party, index, code in sorted(
+                {(v.party, v.index, v.code) for v in (*basis.violations, *blind_breaches(scene, basis.runs))}
+            )
         ],
     }
     return Numbers(result, [patterns for _, patterns in rates], [patterns for _, patterns in gaps])
@@ -111,21 +113,9 @@ def root_at(history: History, size: int) -> str:
     return root(history.view.leaf_hashes[:size]).hex()
 
 
-def notes_used(histories: Mapping[str, History], view: View) -> list[str]:
-    """The digests of the cosigned notes inside a view, sorted (F-10)."""
-    return sorted(
-        {
-            note.digest
-            for party, history in histories.items()
-            for note in history.seen
-            if note.size <= view.sizes[party] and (view.notes is None or note.digest in view.notes)
-        }
-    )
-
-
-def _run_row(run: Run, facts: Facts, view: View) -> Row:
-    inside = run.conclude if view.covers(run.conclusion) else None
-    outcomes = inside.outcomes if inside else None
+def _run_row(run: Run, facts: Facts) -> Row:
+    # What an aborted run says of its outcomes nobody can count again, so it is not repeated.
+    outcomes = run.bundle.outcomes() if run.bundle else None
     return {
         "attempt": run.attempt,
         "counted": facts.counted,
@@ -133,7 +123,7 @@ def _run_row(run: Run, facts: Facts, view: View) -> Row:
         "endSeen": {"at": encode_time(facts.end_seen[1]), "by": facts.end_seen[0]} if facts.end_seen else None,
         "engine": {"name": run.register.engine.name, "version": run.register.engine.version},
         "facts": facts.facts,
-        "finishedAt": inside.finishedAt if inside else None,
+        "finishedAt": run.conclude.finishedAt if run.conclude else None,
         "imported": run.register.engine.name == "external",
         "missing": facts.missing,
         "outcomes": {
@@ -144,13 +134,19 @@ def _run_row(run: Run, facts: Facts, view: View) -> Row:
         "registered": {"index": run.registration.index},
         "run": run.id,
         "scorings": [
-            {"by": entry.party, "counted": counted, "counts": counts, "envelope": entry.digest, "scorer": score.scorer}
-            for entry, score, counts, counted in scorings_in(view, run)
+            {
+                "by": scoring.entry.party,
+                "counted": scoring.counted,
+                "counts": scoring.counts_sha256,
+                "envelope": scoring.entry.digest,
+                "scorer": scoring.score.scorer,
+            }
+            for scoring in run.scorings
         ],
         "section": run.test.section,
-        "startedAt": inside.startedAt if inside else None,
+        "startedAt": run.conclude.startedAt if run.conclude else None,
         "subject": run.test.subject,
-        "unwitnessed": inside is not None and not inside.start.notes,
+        "unwitnessed": facts.unwitnessed,
     }
 
 
@@ -313,12 +309,20 @@ def _up(value: Fraction) -> str:
 
 
 def without_limits(result: Mapping[str, object], place: str) -> dict[str, object]:
-    """A result.json with every ``low`` and ``high`` emptied, to compare with ``numbers`` (V-11)."""
-    try:
-        emptied = {
-            name: [{**row, "high": None, "low": None} for row in result[name]]  # type: ignore[attr-defined]
-            for name in ("rates", "gaps")
-        }
-    except (KeyError, TypeError) as error:
-        raise Malformed("F-10.shape", place, got=error) from error
+    """A result.json with every ``low`` and ``high`` emptied, to compare with ``numbers`` (V-11).
+
+    Raises Malformed (F-10.shape) where a limit is not a decimal, or stands beside no number.
+    """
+    emptied: dict[str, object] = {}
+    for name, value in (("rates", "rate"), ("gaps", "gap")):
+        rows = result.get(name)
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise Malformed("F-10.shape", place, got=name)
+        for row in rows:
+            for limit in (row.get("low", ""), row.get("high", "")):
+                if (limit is None) != (row.get(value) is None) or not isinstance(limit, str | None):
+                    raise Malformed("F-10.shape", f"{place} $.{name}", got=limit)
+                if limit is not None:
+                    decimal(limit, f"{place} $.{name}")
+        emptied[name] = [{**row, "high": None, "low": None} for row in rows]
     return {**result, **emptied}

@@ -16,15 +16,13 @@ no default for it, because an exchange proves nothing about its own name. What y
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from detente.check.closings import Closing, check_closings, common_closing, read_closings
 from detente.check.exchange import (
     Entry,
     History,
-    bound_bytes,
-    cut_text,
     files_by_digest,
     find_plan,
     mirror_path,
@@ -34,32 +32,30 @@ from detente.check.exchange import (
     read_by_digest,
     read_entries,
     read_history,
+    read_stored,
 )
-from detente.check.facts import Scene, View
-from detente.check.runs import Ledger, Run, Shelf, read_runs, scores_path
-from detente.check.tally import Basis, Numbers, heads_of, numbers, without_limits
-from detente.errors import CannotTell, DetenteError, Malformed, NotVerified
+from detente.check.facts import View
+from detente.check.ledger import Ledger
+from detente.check.runs import (
+    Run,
+    Shelf,
+    read_audits,
+    read_headers,
+    read_registrations,
+    read_runs,
+    read_scorings,
+    scores_path,
+)
+from detente.check.tally import Basis, Numbers, numbers
+from detente.errors import CannotTell, Malformed, NotVerified
 from detente.evidence.counts import Definition, parse_definition
-from detente.evidence.statements import Close, Conclude, Open
+from detente.evidence.statements import Open
+from detente.pact.descriptor import parse_descriptor
 from detente.pact.item import Item, Listed, parse_list, parse_suite
-from detente.pact.plan import Head, Plan, PlanFile
+from detente.pact.plan import Plan, PlanFile, Suite, later_parts
 from detente.tlog.folder import Folder
-from detente.wire.canonical import decode, encode
 from detente.wire.digests import sha256
 from detente.wire.lines import decompress, readable_start, seems_whole
-
-
-@dataclass(frozen=True, slots=True)
-class Closing:
-    """One party's close: where it stands, what it says of which result, over which heads (F-11)."""
-
-    party: str
-    index: int
-    position: str
-    text: dict[str, str] | None
-    result_sha256: str
-    heads: list[Head]
-
 
 SUITE_LIMIT = 64 * 1024 * 1024  # bytes of one suite's text, unpacked
 
@@ -79,6 +75,7 @@ class Verified(NamedTuple):
     plan: PlanFile
     histories: dict[str, History]
     ledger: Ledger
+    shelf: Shelf
     lists: dict[str, list[Listed]]
     definitions: dict[str, Definition]
     definition_files: dict[str, bytes]
@@ -96,10 +93,12 @@ class Verified(NamedTuple):
         return View({party: history.view.size for party, history in self.histories.items()}, None)
 
     def basis(self, view: View) -> Basis:
-        """What ``numbers`` are made from, in a view."""
-        scene = Scene(self.plan.plan, self.acceptances, self.histories, view)
-        rows = [(v.party, v.index, v.code) for v in self.ledger.violations]
-        return Basis(self.plan, self.runs, self.definitions, scene, rows)
+        """What ``numbers`` are made from, in a view: the logs are cut first and then read, as if they ended there (F-10)."""
+        ledger = self.ledger.cut(view.sizes)
+        acceptances = ledger.acceptances()
+        read_closings(ledger)
+        runs = read_runs(ledger, self.shelf, _note_digests(self.histories))
+        return Basis(self.plan, self.histories, view, acceptances, runs, ledger.violations)
 
     def numbers(self, view: View | None = None) -> Numbers:
         """The joint numbers without limits, in a view (default: as things stand)."""
@@ -145,7 +144,7 @@ def verify(root: Path, plan_id: str | None, *, told: Callable[[Step], None] | No
         raise CannotTell("unanchored", str(root))
     steps = _Steps(told)
     with steps.step("V-1") as said:
-        plan = find_plan(exchange, plan_id)
+        plan = _read_plan(exchange, plan_id)
         said |= {"plan": plan_id, "parties": len(plan.plan.parties)}
     with steps.step("V-2") as said:
         histories = {party.id: read_history(exchange, party, plan) for party in plan.plan.parties}
@@ -159,24 +158,35 @@ def verify(root: Path, plan_id: str | None, *, told: Callable[[Step], None] | No
         said |= {"legal": sum(map(len, ledger.entries.values())), "listed": len(ledger.violations)}
     with steps.step("V-4") as said:
         acceptances = ledger.acceptances()
+        closings = read_closings(ledger)
         said |= {"n": len(acceptances), "of": len(plan.plan.parties)}
     with steps.step("V-5") as said:
         named = _named_files(exchange, plan, said)
-    with steps.step("V-6"):
-        _check_registrations(ledger)
-    runs = _read_runs(ledger, exchange, named, steps)
+    shelf = Shelf(exchange, named.lists, named.definitions)
+    runs = _read_runs(ledger, shelf, _note_digests(histories), steps)
     verified = Verified(
-        root, plan, histories, ledger, named.lists, named.definitions, named.definition_files, named.descriptors,
-        named.texts, runs, acceptances, [], None, steps.done, [],
+        root, plan, histories, ledger, shelf, named.lists, named.definitions, named.definition_files,
+        named.descriptors, named.texts, runs, acceptances, closings, None, steps.done, [],
     )  # fmt: skip
     with steps.step("V-10") as said:
         here = verified.numbers()
         said |= {"runs": len(runs), "counted": sum(bool(row["counted"]) for row in here.result["runs"])}  # type: ignore[attr-defined]
     with steps.step("V-11") as said:
-        closings, final = _closings(verified, exchange)
+        check_closings(exchange, plan.plan, histories, closings, verified.numbers)
+        common = common_closing(plan.plan, closings)
+        final = common.result_sha256 if common else None
         said |= {"closings": len(closings), "of": len(plan.plan.closing.by), "result": final or "-"}
-    verified = verified._replace(closings=closings, final=final)
-    return verified._replace(not_part=not_part(exchange, *_named_paths(verified)))
+    beside = {f"{party}/log/{path}" for party, history in histories.items() for path in history.view.unread}
+    named_paths, below = _named_paths(verified)
+    return verified._replace(final=final, not_part=not_part(exchange, named_paths, below, beside))
+
+
+def _read_plan(exchange: Folder, plan_id: str) -> PlanFile:
+    """V-1; CannotTell (P-1.later) for a plan with parts whose rules this version does not check."""
+    plan = find_plan(exchange, plan_id)
+    if later := later_parts(plan.plan):
+        raise CannotTell("P-1.later", "plan.json", got=", ".join(later))
+    return plan
 
 
 def _ledger(plan: PlanFile, histories: Mapping[str, History]) -> Ledger:
@@ -184,9 +194,12 @@ def _ledger(plan: PlanFile, histories: Mapping[str, History]) -> Ledger:
     for party in plan.plan.parties:
         entries[party.id], bad = read_entries(party, histories[party.id].view, plan)
         violations += bad
-    ledger = Ledger(plan, entries, histories)
-    ledger.violations += violations
-    return ledger
+    return Ledger(plan, entries, violations)
+
+
+def _note_digests(histories: Mapping[str, History]) -> dict[str, set[str]]:
+    """The digests of all notes that others hold over each party's log."""
+    return {party: {note.digest for note in history.seen} for party, history in histories.items()}
 
 
 class _Named(NamedTuple):
@@ -207,31 +220,27 @@ def _named_files(exchange: Folder, plan: PlanFile, said: dict[str, object]) -> _
         if len(listed) != suite.items:
             raise NotVerified("S-1.items", exchange.place(where[suite.list][0]), expected=suite.items, got=len(listed))
         named.lists[suite.id] = listed
-        if text := _suite_text(exchange, plan, suite.owner, suite.id, listed):
+        if text := _suite_text(exchange, plan, suite, listed):
             named.texts[suite.id] = text
     _items_unique(named.lists)
     for scorer in plan.plan.scorers:
         raw = read_by_digest(exchange, where, scorer.definition, b"}")
         definition = parse_definition(raw, exchange.place(where[scorer.definition][0]))
         named.definitions[scorer.id], named.definition_files[scorer.id] = definition, raw
+        if definition.method != scorer.method:
+            raise Malformed("C-1.method", f"$.scorers {scorer.id}", expected=scorer.method, got=definition.method)
         if definition.rules is not None:
             read_by_digest(exchange, where, definition.rules, b"\n")
         for digest in (scorer.rubric or {}).values():
             read_by_digest(exchange, where, digest, b"\n")
     _labels_known(plan.plan, named.definitions)
     for subject in plan.plan.subjects:
-        if isinstance(subject.descriptor, str):
-            raw = read_by_digest(exchange, where, subject.descriptor, b"}")
-            named.descriptors[subject.id] = decode(raw, exchange.place(where[subject.descriptor][0]))
-        elif isinstance(subject.commitment, str) and subject.commitment in where:
-            raw = read_by_digest(exchange, where, subject.commitment, b"}")
-            opened = decode(raw, exchange.place(where[subject.commitment][0]))
-            named.descriptors[subject.id] = {name: value for name, value in opened.items() if name != "salt"}
-    for digest, paths in where.items():
-        # A file that nobody names is not part of it; one that is named was read above.
-        if digest in _digests(plan.plan, named):
-            for path in paths:
-                bound_bytes(exchange, path, digest, cut_text(digest, b"}"))
+        # A commitment may stay closed; to open it is to lay its line there (P-9).
+        fixed = subject.descriptor if isinstance(subject.descriptor, str) else str(subject.commitment)
+        salted = not isinstance(subject.descriptor, str)
+        if not salted or fixed in where:
+            raw = read_by_digest(exchange, where, fixed, b"}")
+            named.descriptors[subject.id] = parse_descriptor(raw, exchange.place(where[fixed][0]), salted=salted)
     said |= {"files": len(_digests(plan.plan, named)), "suites": len(named.lists), "texts": len(named.texts)}
     return named
 
@@ -245,13 +254,13 @@ def _digests(plan: Plan, named: _Named) -> set[str]:
     return found | {digest for scorer in plan.scorers for digest in (scorer.rubric or {}).values()}
 
 
-def _suite_text(exchange: Folder, plan: PlanFile, owner: str, suite: str, listed: list[Listed]) -> list[Item]:
+def _suite_text(exchange: Folder, plan: PlanFile, suite: Suite, listed: list[Listed]) -> list[Item]:
     """A suite's text where its owner has laid it open; every item must be the listed one."""
-    folder = party_folder(exchange, owner, "plans", plan.id, "suites")
-    path = f"{suite}.jsonl.gz"
+    folder = party_folder(exchange, suite.owner, "plans", plan.id, "suites")
+    path = f"{suite.id}.jsonl.gz"
     if not folder.exists(path):
         return []
-    raw, place = folder.read(path), folder.place(path)
+    raw, place = read_stored(folder, path, SUITE_LIMIT), folder.place(path)
     try:
         plain = decompress(raw, SUITE_LIMIT, place)
     except CannotTell:
@@ -262,7 +271,7 @@ def _suite_text(exchange: Folder, plan: PlanFile, owner: str, suite: str, listed
         if sound and not whole and len(lines) <= len(listed):
             raise
         raise NotVerified("S-1.item", place) from None
-    return parse_suite(plain, suite, plan.plan.canary, listed, place)
+    return parse_suite(plain, suite.id, plan.plan.canary, listed, place, suite.languages)
 
 
 def _items_unique(lists: Mapping[str, list[Listed]]) -> None:
@@ -287,28 +296,20 @@ def _labels_known(plan: Plan, definitions: Mapping[str, Definition]) -> None:
             raise Malformed("P-8.hit", f"$.measures {measure.id}", got=", ".join(measure.hit))
 
 
-def _check_registrations(ledger: Ledger) -> None:
-    """V-6: what a conclusion names as its start must be there (R-4)."""
-    for party in ledger.plan.plan.parties:
-        known = {note.digest for note in ledger.histories[party.id].seen}
-        for entry, conclude in ledger.of(party.id, Conclude):
-            for digest in conclude.start.notes:
-                if digest not in known:
-                    raise CannotTell("R-4.note", f"{party.id}/log #{entry.index}", expected=digest)
-
-
-def _read_runs(ledger: Ledger, exchange: Folder, named: _Named, steps: _Steps) -> list[Run]:
-    """V-7 to V-9 in one pass over the registrations; a failure carries the step of the file it met."""
-    try:
-        runs = read_runs(ledger, Shelf(exchange, named.lists, named.definitions))
-    except DetenteError as error:
-        with steps.step(_step_of(error.code)):
-            raise
+def _read_runs(ledger: Ledger, shelf: Shelf, notes: Mapping[str, set[str]], steps: _Steps) -> list[Run]:
+    """V-6 to V-9, each under its name."""
+    with steps.step("V-6") as said:
+        runs = read_registrations(ledger, shelf, notes)
+        said |= {"n": len(runs)}
     with steps.step("V-7") as said:
+        runs = read_headers(ledger, shelf, runs)
         said |= {"n": sum(run.bundle is not None for run in runs), "of": len(runs)}
     with steps.step("V-8") as said:
+        runs = read_scorings(ledger, shelf, runs)
         said |= {"n": sum(len(run.scorings) for run in runs)}
     with steps.step("V-9") as said:
+        runs = read_audits(ledger, shelf, runs)
+        ledger.refuse_rest(run.id for run in runs)
         said |= {
             "n": sum(len(run.audits) for run in runs),
             "found": sum(trail.finding is not None for run in runs for trail in run.audits),
@@ -316,72 +317,8 @@ def _read_runs(ledger: Ledger, exchange: Folder, named: _Named, steps: _Steps) -
     return runs
 
 
-def _step_of(code: str) -> str:
-    return {"C": "V-8", "A": "V-9"}.get(code[0], "V-7")
-
-
-def _closings(verified: Verified, exchange: Folder) -> tuple[list[Closing], str | None]:
-    """V-11: every close with the result it names, made again from the same heads and notes (F-10, F-11)."""
-    plan = verified.plan.plan
-    closings = []
-    for party in plan.parties:
-        for entry, close in verified.ledger.of(party.id, Close):
-            subjects = entry.statement.subject_digests()
-            known = len(subjects) == 1 and [head.origin for head in close.heads] == [p.log.origin for p in plan.parties]
-            spoken = close.text is None if close.position == "endorse" else _in_all_texts(plan, close.text)
-            if not known or not (spoken or _in_all_texts(plan, close.text)):
-                verified.ledger.refuse(entry, "F-11.shape")
-                continue
-            closings.append(Closing(party.id, entry.index, close.position, close.text, subjects[0], close.heads))
-    for closing in closings:
-        _check_closing(verified, exchange, closing)
-    return closings, _common(plan, closings)
-
-
-def _in_all_texts(plan: Plan, text: Mapping[str, str] | None) -> bool:
-    return text is not None and sorted(text) == sorted(plan.texts) and all(text.values())
-
-
-def _common(plan: Plan, closings: list[Closing]) -> str | None:
-    """The result that every party of ``closing.by`` closed with the same heads; the latest common one (F-11)."""
-    latest = {}
-    for closing in closings:
-        latest[closing.party] = (closing.result_sha256, encode(list(closing.heads)))
-    wanted = [latest.get(party) for party in plan.closing.by]
-    return wanted[0][0] if wanted[0] is not None and len(set(wanted)) == 1 else None
-
-
-def _check_closing(verified: Verified, exchange: Folder, closing: Closing) -> None:
-    folder = party_folder(exchange, closing.party, "results")
-    path = f"{closing.result_sha256}.json"
-    raw = bound_bytes(folder, path, closing.result_sha256, cut_text(closing.result_sha256, b"}"))
-    place = folder.place(path)
-    result = decode(raw, place)
-    try:
-        notes = frozenset(result["notes"])
-    except (KeyError, TypeError) as error:
-        raise NotVerified("F-10.shape", place, got=error) from error
-    sizes = {}
-    for party, head in zip(verified.plan.plan.parties, closing.heads, strict=True):
-        if head.size > verified.histories[party.id].view.size:
-            raise CannotTell("F-11.ahead", place, expected=head.size, got=verified.histories[party.id].view.size)
-        sizes[party.id] = head.size
-    view = View(sizes, notes)
-    expected_heads = heads_of(verified.plan.plan, verified.histories, view)
-    if encode(expected_heads) != encode(list(closing.heads)):
-        raise NotVerified("F-11.heads", place, expected=expected_heads[0]["root"], got=closing.heads[0].root)
-    known = {note.digest for history in verified.histories.values() for note in history.seen}
-    if missing := sorted(notes - known):
-        raise CannotTell("R-4.note", place, expected=missing[0])
-    made = encode(verified.numbers(view).result)
-    if made != encode(without_limits(result, place)):
-        raise NotVerified(
-            "F-10.result", place, expected=sha256(made), got=sha256(encode(without_limits(result, place)))
-        )
-
-
 def _named_paths(verified: Verified) -> tuple[list[str], list[str]]:
-    """Every file that the walk named, and the folders of which all was read (L-7)."""
+    """Every file that the walk named, and beginnings of the paths of those that a log or mirror has (L-7)."""
     plan, id_ = verified.plan.plan, verified.plan.id
     named: list[str] = []
     below: list[str] = []
@@ -389,14 +326,21 @@ def _named_paths(verified: Verified) -> tuple[list[str], list[str]]:
     for party in plan.parties:
         named += [f"{party.id}/.gitattributes", f"{party.id}/plans/{id_}/plan.json"]
         named += [f"{party.id}/plans/{id_}/files/{digest}" for digest in digests]
-        below += [f"{party.id}/log/", *("/".join(mirror_path(party.id, p.log.origin)) + "/" for p in plan.parties)]
-        for _, opening in verified.ledger.of(party.id, Open):
-            below += [f"{party.id}/outbox/{other.id}/{opening.plaintext}.age" for other in plan.parties]
+        folders = [f"{party.id}/log", *("/".join(mirror_path(party.id, p.log.origin)) for p in plan.parties)]
+        named += [f"{folder}/checkpoint" for folder in folders]
+        below += [f"{folder}/{part}/" for folder in folders for part in ("tile", "notes")]
     named += [f"{suite.owner}/plans/{id_}/suites/{suite.id}.jsonl.gz" for suite in plan.suites]
     named += [f"{closing.party}/results/{closing.result_sha256}.json" for closing in verified.closings]
     for run in verified.runs:
         named.append(f"{run.test.party}/runs/{run.id}/headers.jsonl.gz")
+        for trail in run.audits:
+            opening = trail.opening.statement.predicate if trail.opening else None
+            if isinstance(opening, Open):
+                named.append(f"{run.test.party}/outbox/{trail.auditor}/{opening.plaintext}.age")
         for scoring in run.scorings:
             stem = scores_path(scoring.score.scorer, scoring.entry.statement.subject_digests()[0])
             named += [f"{scoring.entry.party}/runs/{run.id}/{stem}{end}" for end in (".jsonl.gz", ".counts.json")]
     return named, below
+
+
+__all__ = ["Closing", "Step", "Verified", "verify"]

@@ -9,17 +9,18 @@ import click
 
 from detente.cli.build import argument, by_tag, desk_option, group, json_option, option, verb, voice
 from detente.cli.speech import Speech, short
-from detente.desk.keys import ModelEntry, load_desk, make_card, make_desk
+from detente.desk.given import read_given_text
+from detente.desk.keys import Desk, ModelEntry, load_desk, make_card, make_desk, make_own_folder
 from detente.desk.logs import witness as witness_all
 from detente.desk.plans import (
-    Proposal,
     diff_plans,
     find_proposal,
     new_plan,
     object_to,
-    proposals,
+    objections_to,
     sign_plan,
     suite_items,
+    suite_lists,
 )
 from detente.errors import NotVerified, WrongUsage
 from detente.pact.plan import PlanFile
@@ -38,9 +39,11 @@ def init(lang: str) -> click.Command:
             desk = load_desk(desk_path)
             if desk.party != given["party"]:
                 raise WrongUsage("desk-exists", str(desk_path / "desk.toml"), expected=desk.party, got=given["party"])
+            _refuse_changes(desk, given)
+            make_own_folder(desk)
         else:
-            for need in ("exchange", "home"):
-                if given[need] is None:
+            for need in ("exchange", "home", "name"):
+                if not given[need]:
                     raise WrongUsage("cli-missing", expected=f"--{need}")
             desk = make_desk(
                 desk_path,
@@ -71,27 +74,47 @@ def init(lang: str) -> click.Command:
     return verb("init", lang, params, call)
 
 
+def _refuse_changes(desk: Desk, given: dict[str, Any]) -> None:
+    """What is given again must be what the desk has: nothing that a person typed is passed over in silence."""
+    rows: list[tuple[str, object, object]] = []
+    if given["exchange"] is not None:
+        rows.append(("exchange", desk.exchange.resolve(), given["exchange"].resolve()))
+    if given["home"] is not None:
+        rows.append(("home", desk.home, given["home"]))
+    if given["name"]:
+        rows.append(("name", desk.name, by_tag(given["name"], "--name")))
+    if any(given[key] for key in ("model", "model_name", "system", "key_env", "coded")):
+        titled = {**given, "name": given["name"] or [f"{tag}={text}" for tag, text in desk.name.items()]}
+        rows.append(("model", desk.models, _models(titled)))
+    for name, there, wanted in rows:
+        if there != wanted:
+            shown = (_told_models(there), _told_models(wanted)) if name == "model" else (there, wanted)
+            raise WrongUsage(
+                "desk-differs", str(desk.root / "desk.toml"), expected=shown[0], got=shown[1], option=f"--{name}"
+            )
+
+
+def _told_models(entries: Any) -> str:
+    return "; ".join(" ".join(str(part) for part in entry if part) for entry in entries) or "-"
+
+
 def _models(given: dict[str, Any]) -> list[ModelEntry]:
     uses = by_tag(given["model"], "--model")
     names = by_tag(given["model_name"], "--model-name")
     systems, keys = by_tag(given["system"], "--system"), by_tag(given["key_env"], "--key-env")
+    tags = list(by_tag(given["name"], "--name"))
+    for name in names:
+        if name.partition("/")[2] not in tags:
+            raise WrongUsage("bad-pair", "--model-name", expected=f"SUBJECT/{'|'.join(tags)}=TEXT", got=name)
     for subject in [*systems, *keys, *given["coded"], *(name.partition("/")[0] for name in names)]:
         if subject not in uses:
-            raise WrongUsage("no-model", "--model", expected=", ".join(uses), got=subject)
-    tags = list(by_tag(given["name"], "--name"))
+            raise WrongUsage("no-model", "--model", expected=", ".join(uses) or None, got=subject)
     found = []
     for subject, use in uses.items():
         titles = {tag: names.get(f"{subject}/{tag}", subject) for tag in tags}
-        system = _text(Path(systems[subject])) if subject in systems else None
+        system = read_given_text(Path(systems[subject])) if subject in systems else None
         found.append(ModelEntry(subject, use, titles, system, keys.get(subject), subject in given["coded"]))
     return found
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise WrongUsage("file-unreadable", str(path), got=error) from error
 
 
 def plan(lang: str) -> click.Command:
@@ -119,15 +142,19 @@ def _show(lang: str) -> click.Command:
     def call(plan: str, desk: Path) -> int:
         exchange = load_desk(desk).open_exchange()
         found = find_proposal(exchange, plan)
-        _print_plan(voice(lang), found)
-        tag = TAG_OF[lang]
+        speech, tag = voice(lang), TAG_OF[lang]
+        _print_plan(speech, found)
+        names: dict[str, str] = {}
+        lists = suite_lists(exchange, found)
         for suite, items in suite_items(exchange, found).items():
+            names |= {entry.item: item.id for entry, item in zip(lists[suite], items, strict=True)}
             for item in items:
                 text = item.text.get(tag) or next(iter(item.text.values()))
-                print(f"  {suite}/{item.id:<22} {item.kind:<8} {item.hazard:<20} {harmless(text)}")
-        for proposal in proposals(exchange):
-            if proposal.plan.id == found.id:
-                _print_objections(voice(lang), proposal, tag)
+                speech.data(harmless(f"  {suite}/{item.id:<22} {item.kind:<8} {item.hazard:<20} {text}"))
+        for party, rows in objections_to(exchange, found).items():
+            for row in rows:
+                reason = row.reason.get(tag) or next(iter(row.reason.values()), "-")
+                speech.data(say("cli.plan.objection", lang, party=party, at=names.get(row.at, row.at), reason=reason))
         return 0
 
     return verb("plan-show", lang, [argument("plan"), desk_option(lang)], call)
@@ -145,19 +172,12 @@ def _print_plan(speech: Speech, plan: PlanFile) -> None:
         ("suites", ", ".join(f"{s.id} ({s.items} x {'/'.join(s.languages)} x {s.epochs})" for s in value.suites)),
         ("scorers", ", ".join(f"{s.id} ({s.method}: {'/'.join(s.languages)})" for s in value.scorers)),
         ("measures", ", ".join(f"{m.id} = {' | '.join(m.hit)} ({m.kind})" for m in value.measures)),
-        ("counting", f"{value.filtered}, maxMissing {value.maxMissing}, quorum {value.quorum}"),
+        ("counting", say(f"cli.plan.{value.filtered}", speech.lang, missing=value.maxMissing, quorum=value.quorum)),
         ("dates", f"{value.runs.registerBy} / {value.runs.deadline}"),
         ("requires", ", ".join(value.requires)),
     ]
     for key, text in rows:
-        speech.data(f"{say(f'cli.plan.{key}', speech.lang)}: {harmless(text)}")
-
-
-def _print_objections(speech: Speech, proposal: Proposal, tag: str) -> None:
-    for party, rows in proposal.objections.items():
-        for row in rows:
-            reason = row["reason"].get(tag) or next(iter(row["reason"].values()))
-            speech.data(say("cli.plan.objection", speech.lang, party=party, at=row["at"], reason=reason))
+        speech.data(say("cli.plan.row", speech.lang, name=say(f"cli.plan.{key}", speech.lang), value=text))
 
 
 def _diff(lang: str) -> click.Command:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from detente.cli.speech import Speech
+from detente.cli.speech import Speech, folded, padded, wide
 from detente.errors import WrongUsage
 from detente.words import say
 
@@ -91,7 +91,27 @@ def write_options(command: click.Command, ctx: click.Context, formatter: click.H
     records = [record for param in shown if (record := param.get_help_record(ctx)) is not None]
     if records:
         with headed(formatter, "options", lang):
-            formatter.write_dl(records)
+            write_pairs(formatter, records, lang)
+
+
+def write_pairs(formatter: click.HelpFormatter, pairs: Sequence[tuple[str, str]], lang: str) -> None:
+    """Names and what they mean, side by side. click folds by characters, and a Han character is two columns wide."""
+    if lang == "en":
+        formatter.write_dl(pairs)
+        return
+    first = min(max(wide(name) for name, _ in pairs), 30)
+    for name, text in pairs:
+        lines = folded(text, formatter.width - formatter.current_indent - first - 2)
+        lead = [name] if wide(name) > first else []
+        for n, line in enumerate(lines):
+            lead.append(f"{padded('' if lead or n else name, first)}  {line}")
+        for line in lead:
+            formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
+
+
+def told(text: str, lang: str) -> str:
+    """A paragraph of help: click folds English itself, Chinese is folded here and left alone there."""
+    return text if lang == "en" else "\b\n" + "\n".join(folded(text, 76))
 
 
 class SpokenGroup(click.Group):
@@ -119,21 +139,26 @@ class SpokenGroup(click.Group):
         """The options and then the verbs, each under its heading."""
         write_options(self, ctx, formatter, self.lang)
         with headed(formatter, "verbs", self.lang):
-            formatter.write_dl([(name, one.get_short_help_str(200)) for name, one in self.commands.items()])
+            write_pairs(
+                formatter, [(name, one.get_short_help_str(200)) for name, one in self.commands.items()], self.lang
+            )
+
+
+def example_of(key: str, lang: str) -> str:
+    """The end of every help page: an example that runs."""
+    example = say(f"cli.verb.{key}.example", lang)
+    return f"\b\n{say('cli.help.example', lang)}\n{example}"
 
 
 def verb(key: str, lang: str, params: Sequence[click.Parameter], call: Callable[..., int | None]) -> click.Command:
     """A command whose help, ending in a runnable example, comes from ``cli.verb.<key>``."""
-    example = (
-        "\b\n" + say("cli.help.example", lang) + "\n" + say(f"cli.verb.{key}.example", lang).replace("\\u{a}", "\n")
-    )
     made = SpokenCommand(
         key.rpartition("-")[2],
         callback=call,
         params=[*params, help_option(lang)],
-        help=say(f"cli.verb.{key}.help", lang),
+        help=told(say(f"cli.verb.{key}.help", lang), lang),
         short_help=say(f"cli.verb.{key}.short", lang),
-        epilog=example,
+        epilog=example_of(key, lang),
         add_help_option=False,
     )
     made.lang = lang
@@ -144,7 +169,8 @@ def group(key: str, lang: str, commands: Sequence[click.Command]) -> click.Group
     """A noun with its verbs, for ``plan`` and ``audit``."""
     made = SpokenGroup(
         key,
-        help=say(f"cli.verb.{key}.help", lang),
+        help=told(say(f"cli.verb.{key}.help", lang), lang),
+        epilog=example_of(key, lang),
         short_help=say(f"cli.verb.{key}.short", lang),
         commands=list(commands),
         add_help_option=False,
@@ -223,7 +249,7 @@ def plan_id(text: str | None) -> str | None:
         return None
     digits = "".join(text.lower().split())
     if len(digits) != 64 or any(c not in "0123456789abcdef" for c in digits):
-        raise WrongUsage("bad-plan-id", "--plan", expected=64, got=text)
+        raise WrongUsage("bad-plan-id", "--plan", got=text)
     return digits
 
 

@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from typing import TextIO
 
 import click
 
 from detente import __version__
-from detente.cli.build import SpokenGroup, headed, help_option, write_options
+from detente.cli.build import SpokenGroup, headed, help_option, told, write_options, write_pairs
 from detente.cli.speech import Speech
 from detente.errors import CannotTell, DetenteError, WrongUsage
 from detente.words import LANGS, language, say
@@ -29,12 +30,15 @@ VERBS = {
     "rehearse": "rehearse",
 }  # fmt: skip
 
+# package -> the extra that brings it; the base install verifies and nothing more
+EXTRA_OF = {"numpy": "report", "scipy": "report", "vl_convert": "report", "pyreqwest": "run", "xllamacpp": "local"}
+
 
 class Verbs(SpokenGroup):
     """The verbs, listed without loading them."""
 
     def __init__(self, lang: str) -> None:
-        super().__init__("detente", help=say("cli.help.detente", lang), add_help_option=False)
+        super().__init__("detente", help=told(say("cli.help.detente", lang), lang), add_help_option=False)
         self.lang = lang
         self.no_args_is_help = False
         self.params = [
@@ -66,7 +70,7 @@ class Verbs(SpokenGroup):
         """The options, then one line a verb from the words: no module is loaded for --help."""
         write_options(self, ctx, formatter, self.lang)
         with headed(formatter, "verbs", self.lang):
-            formatter.write_dl([(verb, say(f"cli.verb.{verb}.short", self.lang)) for verb in VERBS])
+            write_pairs(formatter, [(verb, say(f"cli.verb.{verb}.short", self.lang)) for verb in VERBS], self.lang)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's own signature
         """A first command to try."""
@@ -87,8 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     speech = Speech(lang, "--json" in words)
     _survive_narrow_terminals()
     try:
-        if flag is not None and not _is_spoken(flag):
-            raise WrongUsage("cli-language", expected=" | ".join(LANGS), got=flag or "-")
+        _check_language(flag)
         result = Verbs(lang).main(args=words or ["--help"], prog_name="detente", standalone_mode=False)
         code = result if isinstance(result, int) else 0
     except BaseException as error:
@@ -100,7 +103,7 @@ def _told(speech: Speech, error: BaseException) -> int:
     """The exit code of whatever ended a command, after saying it in our words."""
     if isinstance(error, BrokenPipeError):
         # Whoever read our data has gone; the command did not come to its end, so nothing is claimed.
-        _drop_stdout()
+        _drop(sys.stdout)
         return CannotTell.exit_code
     if isinstance(error, click.exceptions.Abort | KeyboardInterrupt):
         known: DetenteError = CannotTell("stopped")
@@ -110,6 +113,8 @@ def _told(speech: Speech, error: BaseException) -> int:
         known = _from_click(error)
     elif isinstance(error, OSError):
         known = _from_os(error)
+    elif isinstance(error, ModuleNotFoundError) and _package(error) in EXTRA_OF:
+        known = WrongUsage("extra-missing", got=_package(error), extra=EXTRA_OF[_package(error)])
     elif isinstance(error, Exception):
         known = _from_bug(error)
     else:
@@ -121,19 +126,20 @@ def _told(speech: Speech, error: BaseException) -> int:
 
 def _let_go(speech: Speech, code: int) -> int:
     """What was printed must have arrived: a full disk behind stdout is told now, not by Python at its very end."""
-    try:
-        if sys.stdout is not None:  # it is None where the caller closed it
-            sys.stdout.flush()
-    except OSError as error:
-        _drop_stdout()
-        if not isinstance(error, BrokenPipeError):
-            return _told(speech, OSError(error.errno, error.strerror, "stdout"))
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:  # it is None where the caller closed it
+                stream.flush()
+        except OSError as error:
+            _drop(stream)
+            if stream is sys.stdout and not isinstance(error, BrokenPipeError):
+                code = _told(speech, OSError(error.errno, error.strerror, "stdout"))
     return code
 
 
-def _drop_stdout() -> None:
+def _drop(stream: TextIO) -> None:
     with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _take_language(words: list[str]) -> tuple[str | None, list[str]]:
@@ -150,6 +156,11 @@ def _take_language(words: list[str]) -> tuple[str | None, list[str]]:
         else:
             rest.append(word)
     return flag, rest
+
+
+def _check_language(flag: str | None) -> None:
+    if flag is not None and not _is_spoken(flag):
+        raise WrongUsage("cli-language", expected=" | ".join(LANGS), got=flag or "-")
 
 
 def _is_spoken(flag: str | None) -> bool:
@@ -188,6 +199,10 @@ def _from_os(error: OSError) -> CannotTell:
     }
     place = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "-"
     return CannotTell(codes.get(error.errno or 0, "disk-fault"), place, got=error.strerror)
+
+
+def _package(error: ModuleNotFoundError) -> str:
+    return (error.name or "").partition(".")[0]
 
 
 def _from_bug(error: Exception) -> CannotTell:

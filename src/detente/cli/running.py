@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Verbs of running at home: run, status, score, publish."""
 
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ import click
 
 from detente.cli.build import Whole, argument, desk_option, json_option, option, verb, voice
 from detente.cli.speech import Speech
+from detente.desk.given import write_given
 from detente.desk.imported import import_answers
 from detente.desk.keys import Desk, load_desk
 from detente.desk.logs import parse_duration
@@ -57,10 +57,15 @@ def run(lang: str) -> click.Command:
                 lambda s: _receipt(desk, plan, s, wait_s, speech, given["unwitnessed"]),
             )
         else:
+            before = {known.id for known in runs_of(desk, plan)}
             state = register_run(desk, plan, test, own_engine())
-            speech.say("registered", run=state.id, index=state.index)
             if state.concluded():
                 speech.say("already-concluded", run=state.id[:16])
+            elif state.id in before:
+                answered = glance(state.journal_path()).total()
+                speech.say("goes-on", run=state.id[:16], answered=answered, of=len(state.slots))
+            else:
+                speech.say("registered", run=state.id, index=state.index)
             receipt = _receipt(desk, plan, state, wait_s, speech, given["unwitnessed"])
             bundle = run_model(desk, plan, state, receipt, given["concurrency"], _told(speech))
         counts = bundle.outcomes()
@@ -198,11 +203,10 @@ def _score_file(speech: Speech, path: Path, scorer: str | None, out: Path | None
     if scorer is None:
         raise WrongUsage("cli-missing", expected="--scorer")
     rows = score_answers(path, scorer)
-    text = b"".join(rows)
     if out is None:
-        sys.stdout.buffer.write(text)
+        speech.lines(rows)
     else:
-        out.write_bytes(text)
+        write_given(out, rows)
         speech.say("scored-file", n=len(rows), out=out)
     return 0
 

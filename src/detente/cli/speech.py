@@ -7,7 +7,10 @@ understood. Whatever comes from files or models is made harmless before a termin
 
 import json
 import os
+import re
 import sys
+import unicodedata
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from detente.errors import CannotTell, DetenteError, NotVerified
@@ -44,7 +47,18 @@ class Speech(NamedTuple):
 
     def row(self, value: dict[str, Any]) -> None:
         """A JSON value on one line, to stdout."""
-        self.data(shown_json(json.dumps(value, ensure_ascii=False, sort_keys=True)))
+        narrow = not str(getattr(sys.stdout, "encoding", "utf-8")).lower().startswith("utf")
+        self.data(shown_json(json.dumps(value, ensure_ascii=narrow, sort_keys=True)))
+
+    def lines(self, lines: Iterable[bytes]) -> None:
+        """JSON lines as they are in a file, UTF-8 whatever the terminal is."""
+        try:
+            sys.stdout.flush()
+            sys.stdout.buffer.writelines(lines)
+            sys.stdout.buffer.flush()
+        except OSError as error:
+            error.filename = error.filename or "stdout"
+            raise
 
     def bar(self, key: str, done: int, total: int, note: str = "") -> None:
         """A progress bar where somebody watches; every quarter as a plain line where nobody does."""
@@ -78,7 +92,7 @@ class Speech(NamedTuple):
         if isinstance(error, NotVerified) or (isinstance(error, CannotTell) and (step or error.code in OF_EVIDENCE)):
             print(f"  {say(f'cli.error.exit{error.exit_code}', self.lang)}", file=sys.stderr)
         if hint:
-            print(f"\n{say('cli.error.hint', self.lang)} {hint}", file=sys.stderr)
+            print(f"\n{say('cli.error.hint', self.lang)}{hint}", file=sys.stderr)
 
 
 def said_error(code: str, lang: str, fields: dict[str, object]) -> tuple[str, str]:
@@ -91,13 +105,37 @@ def said_error(code: str, lang: str, fields: dict[str, object]) -> tuple[str, st
 
 def shown_json(text: str) -> str:
     """JSON whose control, format and bidi characters are written as escapes: the same value, and safe to look at."""
-    return "".join(c if harmless(c) == c else f"\\u{ord(c):04x}" if ord(c) < 0x10000 else json.dumps(c)[1:-1] for c in text)
+    return "".join(
+        c if harmless(c) == c else f"\\u{ord(c):04x}" if ord(c) < 0x10000 else json.dumps(c)[1:-1] for c in text
+    )
 
 
 def short(value: object) -> str:
     """A value for a message: at most 300 characters, a dash for nothing."""
     text = "-" if value is None else str(value)
     return text if len(text) <= 300 else text[:300] + "…"
+
+
+def wide(text: str) -> int:
+    """How many columns a text takes in a terminal: a Han character or a full-width sign takes two (UAX 11)."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def padded(text: str, columns: int) -> str:
+    """A text filled up with spaces to so many columns."""
+    return text + " " * max(0, columns - wide(text))
+
+
+def folded(text: str, columns: int) -> list[str]:
+    """A text in lines of at most so many columns: at spaces where there are, else between Han characters."""
+    lines, line = [], ""
+    for piece in re.findall(r"[\u3000-\u9fff\uff00-\uffef]|[^\s\u3000-\u9fff\uff00-\uffef]+|\s+", text):
+        # a mark that closes something never begins a line
+        if line.strip() and wide(line + piece) > columns and piece not in "，。；：、！？）】》”":
+            lines.append(line.rstrip())
+            line = ""
+        line += piece if line else piece.lstrip()
+    return [*lines, line.rstrip()] if line.strip() else lines
 
 
 def red(text: str) -> str:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Verbs that need no desk and no trust: demo, board, verify, trace, report, pack, unpack."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,8 @@ import click
 from detente.check.verify import Step, Verified
 from detente.check.verify import verify as verify_exchange
 from detente.cli.build import argument, json_option, option, plan_id, plan_option, verb, voice
-from detente.cli.speech import Speech
-from detente.desk.logs import KINDS
+from detente.cli.speech import Speech, padded, wide
+from detente.desk.logs import KINDS, Board
 from detente.desk.logs import board as read_board
 from detente.desk.plans import plan_ids
 from detente.errors import CannotTell, WrongUsage
@@ -37,6 +38,20 @@ def _verified(speech: Speech, exchange: Path, plan: str | None, *, loud: bool) -
     return verify_exchange(exchange, plan_id(plan), told=told)
 
 
+def _tell_not_part(speech: Speech, verified: Verified) -> None:
+    """What lies beside the exchange and was not read: what nobody's folder holds by its top folder alone (.git, say)."""
+    parties = {party.id for party in verified.plan.plan.parties}
+    beside = Counter(path.split("/")[0] for path in verified.not_part if path.split("/")[0] not in parties)
+    own = [path for path in verified.not_part if path.split("/")[0] in parties]
+    if proposals := sum(path.split("/")[1] == "proposals" for path in own):
+        speech.say("not-read-proposals", n=proposals)
+    for path in own:
+        if path.split("/")[1] != "proposals":
+            speech.say("not-part", path=path)
+    for top, n in sorted(beside.items()):
+        speech.say("not-part-beside", path=top, n=n)
+
+
 def verify(lang: str) -> click.Command:
     """``detente verify EXCHANGE --plan ID``."""
 
@@ -45,12 +60,7 @@ def verify(lang: str) -> click.Command:
         verified = _verified(speech, exchange, plan, loud=True)
         for violation in verified.ledger.violations:
             speech.say("violation", party=violation.party, index=violation.index, code=violation.code)
-        proposals = [path for path in verified.not_part if path.split("/")[1] == "proposals"]
-        if proposals:
-            speech.say("not-read-proposals", n=len(proposals))
-        for path in verified.not_part:
-            if path not in proposals:
-                speech.say("not-part", path=path)
+        _tell_not_part(speech, verified)
         status = "final" if verified.final else "interim"
         if json:
             speech.row({"verified": True, "status": status, "plan": verified.plan.id, "result": verified.final})
@@ -69,20 +79,29 @@ def board(lang: str) -> click.Command:
         if plan is None:
             raise WrongUsage("cli-missing", expected="--plan")
         found = read_board(exchange, plan_id(plan) or "")
+        for party, row in found.rows.items() if json else ():
+            speech.row({"party": party, **{kind: {"n": c.n, "seen": c.seen_at} for kind, c in row.items()}})
         if not json:
-            titles = [say(f"cli.board.{kind}", lang) for kind in KINDS]
-            speech.data("  ".join([f"{'':<12}", *(f"{title:<22}" for title in titles)]).rstrip())
-        for party, row in found.rows.items():
-            if json:
-                speech.row({"party": party, **{kind: {"n": c.n, "seen": c.seen_at} for kind, c in row.items()}})
-                continue
-            cells = [f"{c.n} {c.seen_at or say('cli.board.unseen', lang)}" if c.n else "-" for c in row.values()]
-            speech.data("  ".join([f"{party:<12}", *(f"{cell:<22}" for cell in cells)]).rstrip())
+            _tell_board(speech, found)
         for error in found.trouble.values():
             speech.error(error)
         return CannotTell.exit_code if found.trouble else 0
 
     return verb("board", lang, [_path("exchange"), plan_option(lang), json_option(lang)], call)
+
+
+def _tell_board(speech: Speech, found: Board) -> None:
+    """Steps down, parties across: when a quorum of others held the newest entry, and how many there are if several."""
+    rows = [["", *found.rows]]
+    for kind in KINDS:
+        cells = [row[kind] for row in found.rows.values()]
+        seen = [cell.seen_at or say("cli.board.unseen", speech.lang) for cell in cells]
+        several = [f" ({cell.n})" if cell.n > 1 else "" for cell in cells]
+        told = [f"{at}{n}" if cell.n else "-" for at, n, cell in zip(seen, several, cells, strict=True)]
+        rows.append([say(f"cli.board.{kind}", speech.lang), *told])
+    columns = [max(map(wide, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        speech.data("  ".join(map(padded, row, columns)).rstrip())
 
 
 def trace(lang: str) -> click.Command:
@@ -100,7 +119,10 @@ def trace(lang: str) -> click.Command:
         if number is not None and number not in walks:
             raise WrongUsage("no-such-number", "trace", expected=" ".join(walks), got=number)
         name = number or next(iter(walks))
-        speech.data(harmless(name))
+        if json:
+            speech.row({"number": name, "others": [other for other in walks if other != name]})
+        else:
+            speech.data(harmless(name))
         for n, step in enumerate(walks[name]["steps"], 1):
             if json:
                 speech.row({"n": n, "rule": step["rule"], **step["fields"]})
@@ -114,6 +136,12 @@ def trace(lang: str) -> click.Command:
     return verb("trace", lang, params, call)
 
 
+def _refuse_inside(exchange: Path, out: Path) -> None:
+    """An exchange holds no file that the formats do not name, and no report of itself."""
+    if exchange.resolve() in [out.resolve(), *out.resolve().parents]:
+        raise WrongUsage("report-inside", str(out), got=str(exchange))
+
+
 def report(lang: str) -> click.Command:
     """``detente report EXCHANGE --plan ID --out DIR``."""
 
@@ -121,8 +149,7 @@ def report(lang: str) -> click.Command:
         from detente.desk.packing import write_report
 
         speech = voice(lang)
-        if exchange.resolve() in [out.resolve(), *out.resolve().parents]:
-            raise WrongUsage("report-inside", str(out), got=str(exchange))
+        _refuse_inside(exchange, out)
         written = write_report(_verified(speech, exchange, plan, loud=False), out)
         for path in written.files:
             speech.data(str(path))
@@ -146,6 +173,7 @@ def pack(lang: str) -> click.Command:
         from detente.desk.packing import pack as pack_exchange
 
         speech = voice(lang)
+        _refuse_inside(exchange, out)
         n = pack_exchange(_verified(speech, exchange, plan, loud=False), out)
         speech.say("packed", n=n, out=out)
         return 0

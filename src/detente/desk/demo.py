@@ -33,13 +33,13 @@ NAMES = {
     "lab-a": {
         "en": "Lab A",
         "zh-Hans": "实验室 A",
-        "subject/en": "Small model, bare",
+        "subject/en": "Bare small model",
         "subject/zh-Hans": "小模型（无防护）",
     },
     "lab-b": {
         "en": "Lab B",
         "zh-Hans": "实验室 B",
-        "subject/en": "Small model, guarded",
+        "subject/en": "Guarded small model",
         "subject/zh-Hans": "小模型（有防护）",
     },
 }
@@ -51,7 +51,7 @@ class Stage:
     def __init__(self, root: Path, lang: str) -> None:
         self.root, self.lang = root, lang
         bar = {"DETENTE_BAR": "1"} if sys.stderr.isatty() else {}
-        self.environ = {**os.environ, **bar, "PYTHONUTF8": "1", "DETENTE_LANG": lang}
+        self.environ = {**os.environ, **bar, "PYTHONUTF8": "1"}
 
     def say(self, key: str, **fields: object) -> None:
         """A sentence of the demo."""
@@ -81,7 +81,7 @@ class Stage:
         )
         if done.returncode != expect:
             raise CannotTell("demo-step", " ".join(words), expected=expect, got=done.returncode)
-        return done.stdout.strip()
+        return done.stdout.rstrip()
 
     def told(self, *words: str, expect: int = 0, last: int | None = None) -> str:
         """The same, and the data shown (its last lines only, where ``last`` says so)."""

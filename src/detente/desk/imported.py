@@ -4,9 +4,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from detente.desk.given import read_given
 from detente.desk.keys import Desk
 from detente.desk.plans import suite_lists
-from detente.desk.runs import RunState, conclude_run, register_run
+from detente.desk.runs import EXTERNAL, RunState, conclude_run, register_run
 from detente.errors import WrongUsage
 from detente.evidence.bundle import Bundle
 from detente.evidence.statements import Engine
@@ -28,11 +29,8 @@ def import_answers(
     """
     if not plan.plan.section(test.section).external:
         raise WrongUsage("R-10.not-allowed", f"$.sections {test.section}")
-    try:
-        digest = sha256(path.read_bytes())
-    except OSError as error:
-        raise WrongUsage("file-unreadable", str(path), got=error.strerror) from error
-    engine = Engine(name="external", version=made_by, sha256=digest)
+    digest = sha256(read_given(path))
+    engine = Engine(name=EXTERNAL, version=made_by, sha256=digest)
     _check_first(desk, plan, test, path)
     run = register_run(desk, plan, test, engine)
     if run.register.engine != engine:

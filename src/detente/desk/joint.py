@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from detente.check.verify import Closing, Verified, verify
-from detente.desk.keys import Desk, log_entry, sign_statement
+from detente.desk.keys import Desk, alone, log_entry, sign_statement
 from detente.errors import CannotTell, WrongUsage
 from detente.evidence.statements import Close
 from detente.pact.plan import PlanFile
 from detente.report.result import Result, closed_view, heads_now, summarise
 from detente.wire.canonical import decode
+from detente.wire.times import parse_time
 
 
 class Closed(NamedTuple):
@@ -22,11 +23,12 @@ class Closed(NamedTuple):
     waiting: list[str]
 
 
+@alone
 def close(desk: Desk, plan: PlanFile, reservation: Mapping[str, str] | None) -> Closed:
     """Log this lab's close (F-11): over the heads that another party closed with, if its result can be made again here.
 
     Otherwise over the logs as they stand. ``reservation``: the position in all languages of the plan's
-    texts, or None to endorse. CannotTell (F-11.open) while a planned test has not concluded.
+    texts, or None to endorse. CannotTell (F-11.open) while a planned test has neither concluded nor run out of time.
     """
     if desk.party not in plan.plan.closing.by:
         raise WrongUsage("F-11.not-yours", "$.closing.by", expected=", ".join(plan.plan.closing.by), got=desk.party)
@@ -63,13 +65,27 @@ def _standing(desk: Desk, verified: Verified) -> Closing | None:
 
 
 def _refuse_open(verified: Verified, result: Result) -> None:
-    """A close speaks of runs that ended: every planned test has a run that is not merely open."""
+    """A close speaks of what has ended: each planned test concluded, or over by the clocks of others (R-11).
+
+    Over, for a test that was never registered, is told as for a run: somebody else's note over its
+    party's log from after the deadline. A run that is over is ``unfinished`` and not ``open``.
+    """
+    plan, view = verified.plan.plan, result.view
+    deadline = parse_time(plan.runs.deadline)
     rows = decode(result.raw)["runs"]
-    for test in verified.plan.plan.tests:
-        ends = [
-            r["end"]
-            for r in rows
-            if (r["party"], r["subject"], r["section"]) == (test.party, test.subject, test.section)
-        ]
-        if not ends or ends[-1] == "open":
-            raise CannotTell("F-11.open", f"{test.party} {test.subject}", got=ends[-1] if ends else "-")
+    for test in plan.tests:
+        name = (test.party, test.subject, test.section)
+        ends = [row["end"] for row in rows if (row["party"], row["subject"], row["section"]) == name]
+        over = any(
+            note.at > deadline
+            and note.size <= view.sizes[test.party]
+            and (view.notes is None or note.digest in view.notes)
+            for note in verified.histories[test.party].seen
+        )
+        if ends[-1] == "open" if ends else not over:
+            raise CannotTell(
+                "F-11.open",
+                f"{test.party}/{test.subject}/{test.section}",
+                deadline=plan.runs.deadline,
+                party=test.party,
+            )

@@ -11,25 +11,33 @@ desk/runs/<run>/    journals, keys and texts of runs
 
 import json
 import os
+import secrets
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
 from pathlib import Path
-from typing import NamedTuple
+from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
 
 from detente.check.exchange import find_plan, notes_of, party_folder
+from detente.desk.given import read_hex
 from detente.errors import CannotTell, WrongUsage
 from detente.evidence.statements import Predicate, encode_statement
 from detente.pact.plan import Party, PlanFile
-from detente.pact.seal import new_identity
+from detente.pact.seal import new_identity, read_identity
 from detente.run.model import Model, load_model
-from detente.tlog.folder import Folder
+from detente.tlog.folder import Folder, is_leftover
 from detente.tlog.log import LogView, append, finish, origin_of
-from detente.wire.canonical import check_id, decode, encode
+from detente.wire.canonical import check_id, check_language, decode, encode
 from detente.wire.digests import sha256
 from detente.wire.dsse import seal_envelope
 from detente.wire.keys import SigningKey, new_seed
 
 KEYS = ("statement", "log", "witness")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class ModelEntry(NamedTuple):
@@ -61,12 +69,14 @@ class Desk(NamedTuple):
         return Folder(self.root.joinpath(*parts))
 
     def signer(self, role: str) -> SigningKey:
-        """One of the three Ed25519 keys: statement, log or witness."""
-        return SigningKey(bytes.fromhex(self.folder("keys").read(f"{role}.key").decode("ascii").strip()))
+        """One of the three Ed25519 keys: statement, log or witness; CannotTell (key-broken)."""
+        return SigningKey(bytes.fromhex(read_hex(self.folder("keys"), f"{role}.key", "key-broken")))
 
     def identity(self) -> str:
-        """The age identity that opens what others seal for this lab."""
-        return self.folder("keys").read("recipient.key").decode("ascii").strip()
+        """The age identity that opens what others seal for this lab; CannotTell (key-broken)."""
+        keys, name = self.folder("keys"), "recipient.key"
+        text = keys.read(name).decode("ascii", "replace").strip() if keys.exists(name) else ""
+        return read_identity(text, keys.place(name)).secret
 
     def open_exchange(self) -> Folder:
         """The exchange that this desk works with."""
@@ -83,7 +93,7 @@ class Desk(NamedTuple):
         folder = self.folder("")
         if not folder.exists("plan.txt"):
             raise WrongUsage("no-plan", str(self.root))
-        return folder.read("plan.txt").decode("ascii").strip()
+        return read_hex(folder, "plan.txt", "desk-damaged")
 
     def plan(self) -> PlanFile:
         """The plan that this desk signed, read from the exchange."""
@@ -114,23 +124,62 @@ class Desk(NamedTuple):
         return load_model(entry.use, system=entry.system, key=key, slots=slots)
 
 
+def alone(verb: Callable[Concatenate[Desk, P], R]) -> Callable[Concatenate[Desk, P], R]:
+    """One signing verb of a desk at a time; CannotTell (folder-busy) for a second one beside it.
+
+    Two at once could each sign what may be signed once (T-3). What a crash left half written in the
+    lab's own folder of the exchange is removed first: nobody else writes there meanwhile (L-4).
+    """
+
+    @wraps(verb)
+    def locked(desk: Desk, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        with desk.folder().held():
+            if desk.exchange.is_dir():
+                own = desk.own()
+                # log/ and mirror/ have locks of their own, and see to themselves
+                for path in own.names():
+                    if is_leftover(path) and path.split("/")[0] not in {"log", "mirror"}:
+                        own.drop(path)
+            return verb(desk, *args, **kwargs)
+
+    return locked
+
+
 def make_desk(
     root: Path, party: str, name: Mapping[str, str], home: str, exchange: Path, models: list[ModelEntry]
 ) -> Desk:
-    """Create a desk (or refresh its card: keys are never written twice) and the lab's folder in the exchange."""
+    """Create a desk and the lab's folder in the exchange; after a crash or a full disk the same call goes on.
+
+    Everything is judged before anything is written, and keys are never written twice. Raises
+    WrongUsage (desk-exists, desk-inside, not-a-folder, P-1.home, bad-home, as ``load_model``), Malformed (B-5.id, B-5.language).
+    """
     check_id(party, "init")
+    for tag in name:
+        check_language(tag, "init --name")
     if not home.startswith("https://"):
         raise WrongUsage("P-1.home", "init --home", got=home)
+    if not home.isprintable() or not urlsplit(home).hostname or any(c in home for c in " +"):
+        raise WrongUsage("bad-home", "init --home", got=home)
+    for entry in models:
+        check_id(entry.subject, "init --model")
+        load_model(entry.use, system=entry.system, key=None, slots=1)
     folder = Folder(root)
+    for wanted in (root, exchange):
+        there = next((path for path in (wanted, *wanted.absolute().parents) if path.exists()), wanted)
+        if there.exists() and not there.is_dir():
+            raise WrongUsage("not-a-folder", str(there))
+    if exchange.resolve() in [root.resolve(), *root.resolve().parents]:
+        raise WrongUsage("desk-inside", str(root), got=str(exchange))
     if folder.exists("desk.toml"):
-        raise WrongUsage("desk-exists", folder.place("desk.toml"), got=load_desk(root).party)
-    _make_private(root)
-    _make_private(root / "keys")
+        raise WrongUsage("desk-exists", folder.place("desk.toml"), expected=load_desk(root).party, got=party)
+    keys = root / "keys"
+    for private in (root, keys):
+        private.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for half in filter(lambda path: is_leftover(path.name), keys.iterdir()):
+        half.unlink()
     for role in KEYS:
-        _write_secret(root / "keys" / f"{role}.key", new_seed().hex())
-    identity = new_identity()
-    _write_secret(root / "keys" / "recipient.key", identity.secret)
-    folder.create("recipient.txt", identity.recipient.encode())
+        _write_secret(keys / f"{role}.key", new_seed().hex())
+    _write_secret(keys / "recipient.key", new_identity().secret)
     lines = [
         f"party = {_quoted(party)}",
         f"home = {_quoted(home)}",
@@ -144,11 +193,33 @@ def make_desk(
         lines += ["coded = true"] if entry.coded else []
         lines += [f"name = {{ {', '.join(f'{_quoted(t)} = {_quoted(n)}' for t, n in entry.name.items())} }}"]
     folder.create("desk.toml", ("\n".join(lines) + "\n").encode())
-    exchange.mkdir(parents=True, exist_ok=True)
     desk = load_desk(root)
+    make_own_folder(desk)
+    return desk
+
+
+def make_own_folder(desk: Desk) -> None:
+    """The lab's folder in the exchange, and the exchange itself where nobody has made it yet."""
+    desk.exchange.mkdir(parents=True, exist_ok=True)
     # git's autocrlf was seen to rewrite checkpoints (L-7)
     desk.own().create(".gitattributes", b"* -text\n")
-    return desk
+
+
+class _ModelRow(msgspec.Struct, forbid_unknown_fields=True):
+    subject: str
+    use: str
+    name: dict[str, str] = {}
+    system: str | None = None
+    key_env: str | None = None
+    coded: bool = False
+
+
+class _DeskFile(msgspec.Struct, forbid_unknown_fields=True):
+    party: str
+    home: str
+    exchange: str
+    name: dict[str, str]
+    model: list[_ModelRow] = []
 
 
 def load_desk(root: Path) -> Desk:
@@ -156,36 +227,32 @@ def load_desk(root: Path) -> Desk:
     folder = Folder(root)
     if not folder.exists("desk.toml"):
         raise WrongUsage("no-desk", str(root))
+    place = folder.place("desk.toml")
     try:
-        read = tomllib.loads(folder.read("desk.toml").decode("utf-8"))
-        models = [
-            ModelEntry(
-                m["subject"],
-                m["use"],
-                dict(m.get("name", {})),
-                m.get("system"),
-                m.get("key_env"),
-                m.get("coded", False),
-            )
-            for m in read.get("model", [])
-        ]
-        exchange = Path(os.path.normpath(root / read["exchange"]))
-        return Desk(root, read["party"], dict(read["name"]), read["home"], exchange, models)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise WrongUsage("desk-broken", folder.place("desk.toml"), got=error) from error
+        read = msgspec.convert(tomllib.loads(folder.read("desk.toml").decode("utf-8")), _DeskFile, strict=True)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, msgspec.ValidationError) as error:
+        raise WrongUsage("desk-broken", place, got=error) from error
+    check_id(read.party, f"{place} party")
+    models = [ModelEntry(m.subject, m.use, m.name, m.system, m.key_env, m.coded) for m in read.model]
+    subjects = [entry.subject for entry in models]
+    for entry in models:
+        check_id(entry.subject, f"{place} [[model]]")
+        if subjects.count(entry.subject) > 1:
+            raise WrongUsage("desk-broken", f"{place} [[model]]", got=f"{entry.subject}, {entry.subject}")
+    return Desk(root, read.party, read.name, read.home, Path(os.path.normpath(root / read.exchange)), models)
 
 
 def make_card(desk: Desk) -> bytes:
     """What the lab hands to the others, JCS: its entry in a plan but for the roles, and its subjects' descriptors."""
     log = desk.signer("log").public
-    home = desk.home.removeprefix("https://").rstrip("/")
+    home = _base(desk.home)
     subjects = [_card_subject(desk, entry) for entry in desk.models]
     card = {
         "home": desk.home,
         "id": desk.party,
         "log": {"key": log, "origin": origin_of(home, log)},
         "name": desk.name,
-        "recipient": desk.folder("").read("recipient.txt").decode(),
+        "recipient": read_identity(desk.identity(), "").recipient,
         "statement": desk.signer("statement").public,
         "subjects": subjects,
         "witness": {"key": desk.signer("witness").public, "name": f"{home}/witness"},
@@ -196,28 +263,41 @@ def make_card(desk: Desk) -> bytes:
     return raw
 
 
+def _base(home: str) -> str:
+    """What the lab's log and witness are called after."""
+    return home.removeprefix("https://").rstrip("/")
+
+
 def _card_subject(desk: Desk, entry: ModelEntry) -> dict[str, object]:
-    described = desk.load_model(entry.subject, 1).describe()
+    # A description needs no key, and whoever makes the card need not hold it.
+    described = load_model(entry.use, system=entry.system, key=None, slots=1).describe()
     if not entry.coded:
         return {"descriptor": described, "id": entry.subject, "name": entry.name}
-    folder, name = desk.folder("commitments"), f"{entry.subject}.json"
-    if commitment_line(desk, entry.subject, described) is None:
+    line = commitment_line(desk, entry.subject, described)
+    if line is None:
+        line = encode({**described, "salt": new_seed().hex()})
+        folder, name = desk.folder("commitments"), f"{entry.subject}.json"
         old = folder.read(name) if folder.exists(name) else None
-        folder.swap(name, old, encode({**described, "salt": new_seed().hex()}))
-    return {"commitment": sha256(folder.read(name)), "id": entry.subject, "name": None}
+        if old is not None:  # a plan may hold its commitment
+            folder.create(f"{entry.subject}.{sha256(old)[:16]}.json", old)
+        folder.swap(name, old, line)
+    return {"commitment": sha256(line), "id": entry.subject, "name": None}
 
 
 def commitment_line(desk: Desk, subject: str, described: Mapping[str, object]) -> bytes | None:
-    """The salted line that a coded subject's commitment hashes (B-7), if it still describes the model; else None.
+    """The salted line that a coded subject's commitment hashes (B-7), if one describes the model; else None.
 
-    Laying this line at ``plans/<plan>/files/<its sha256>`` opens the commitment (P-9).
+    Laying this line at ``plans/<plan>/files/<its sha256>`` opens the commitment (P-9). Lines of earlier
+    descriptions stay: a plan may name them.
     """
-    folder, name = desk.folder("commitments"), f"{subject}.json"
-    if not folder.exists(name):
-        return None
-    line = folder.read(name)
-    value = decode(line, folder.place(name))
-    return line if encode({**described, "salt": value.get("salt")}) == line else None
+    folder = desk.folder("commitments")
+    for name in folder.names():
+        if name.startswith(f"{subject}.") and not is_leftover(name):
+            line = folder.read(name)
+            value = decode(line, folder.place(name))
+            if encode({**described, "salt": value.get("salt")}) == line:
+                return line
+    return None
 
 
 def sign_statement(desk: Desk, kind: str, subjects: list[tuple[str, str]], predicate: Predicate) -> bytes:
@@ -239,20 +319,21 @@ def own_log(desk: Desk, plan: PlanFile) -> LogView:
     return finish(desk.own("log"), desk.folder("pending"), desk.signer("log"), me.log.origin, seen)
 
 
-def _make_private(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise CannotTell("no-permission", str(path), got=error.strerror) from error
-
-
 def _write_secret(path: Path, text: str) -> None:
+    """A secret that only the owner may read, whole or not at all; one that is there stays."""
+    if path.exists():
+        return
+    half = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    handle = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="ascii") as file:
             file.write(text + "\n")
-    except OSError as error:
-        raise CannotTell("no-permission", str(path), got=error.strerror) from error
+            file.flush()
+            os.fsync(file.fileno())
+        half.replace(path)
+    except OSError:
+        half.unlink(missing_ok=True)
+        raise
 
 
 def _quoted(text: str | None) -> str:

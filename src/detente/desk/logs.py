@@ -16,9 +16,10 @@ from detente.check.exchange import (
 )
 from detente.desk.keys import Desk
 from detente.errors import DetenteError, WrongUsage
-from detente.pact.plan import PlanFile
+from detente.pact.plan import Party, PlanFile
+from detente.tlog.folder import Folder
 from detente.tlog.witness import Cosigned, witness_log
-from detente.wire.times import encode_time
+from detente.wire.times import encode_time, parse_time
 
 KINDS = ("accept", "register", "conclude", "score", "challenge", "open", "audit", "close")
 
@@ -35,11 +36,13 @@ def witness(desk: Desk, plan: PlanFile | None = None) -> list[Witnessed]:
     """Cosign every other party's log that only grew, and mirror it (L-2).
 
     A log that is not there yet is told as trouble, not raised. A fork or rollback is told too,
-    after the others were seen: one bad log must not stop the witness of the rest.
+    after the others were seen: one bad log must not stop the witness of the rest. A log without
+    growth is cosigned again once a date has passed by which something was due from its owner.
     """
     plan = plan or desk.plan()
     me = desk.me(plan)
     exchange = desk.open_exchange()
+    now = int(time.time())
     found = []
     for party in plan.plan.parties:
         if party.id == desk.party:
@@ -54,12 +57,29 @@ def witness(desk: Desk, plan: PlanFile | None = None) -> list[Witnessed]:
                 desk.signer("witness"),
                 desk.folder("state"),
                 mirror,
-                int(time.time()),
+                now,
+                since=max((due for due in _dues(exchange, me, party, plan) if due < now), default=0),
             )
             found.append(Witnessed(party.id, note, None))
         except DetenteError as error:
             found.append(Witnessed(party.id, None, error))
     return found
+
+
+def _dues(exchange: Folder, me: Party, other: Party, plan: PlanFile) -> list[int]:
+    """When something is due from ``other``: the plan's deadline (R-11), and the answer to each of our challenges it saw (A-5)."""
+    dues = [parse_time(plan.plan.runs.deadline)]
+    try:
+        history = read_history(exchange, me, plan)
+    except DetenteError:  # our own log is not here, or is in trouble of its own
+        return dues
+    entries, _ = read_entries(me, history.view, plan)
+    hours = {section.audit.answerHours for section in plan.plan.sections if section.audit}
+    for entry in entries:
+        seen = [note.at for note in history.seen if note.witness == other.id and note.size > entry.index]
+        if entry.statement.kind == "challenge" and seen:
+            dues += [min(seen) + 3600 * h for h in hours]
+    return dues
 
 
 class BoardCell(NamedTuple):
@@ -108,6 +128,6 @@ def _quorum_time(history: History, index: int, quorum: int) -> str | None:
 def parse_duration(text: str) -> float:
     """``90s``, ``10m`` or ``2h`` in seconds; WrongUsage (bad-duration) otherwise."""
     units = {"s": 1, "m": 60, "h": 3600}
-    if text[-1:] in units and text[:-1].isdigit():
+    if text[-1:] in units and text[:-1].isascii() and text[:-1].isdigit() and len(text) <= 8:
         return float(int(text[:-1]) * units[text[-1]])
     raise WrongUsage("bad-duration", "--wait", expected="90s | 10m | 2h", got=text)

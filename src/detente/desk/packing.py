@@ -2,26 +2,37 @@
 """Carrying it: the report's files beside an exchange, the exchange as one file, and that file laid open again."""
 
 import io
+import re
+import stat
+import struct
+import unicodedata
 import zipfile
-from collections.abc import Mapping
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
 from detente.check.verify import Verified
+from detente.desk.given import check_target, unreadable, write_given
 from detente.errors import CannotTell, Malformed, NotVerified, WrongUsage
 from detente.report.cover import start_here
 from detente.report.html import render
 from detente.report.joint import Joint
 from detente.report.result import joint_of
 from detente.report.spreadsheet import codebook, write_csv
-from detente.tlog.folder import Folder
-from detente.wire.canonical import check_id, encode
+from detente.tlog.folder import Folder, is_leftover
+from detente.wire.canonical import check_id, decode, encode
+from detente.wire.digests import sha256
 from detente.wire.note import parse_checkpoint
 
 START_PAGES = {"en": "START-HERE.html", "zh": "请先看这里.html"}
 PACK_LIMIT = 4 * 1024**3  # bytes of everything in an archive, laid open
 FILE_LIMIT = 1024**3  # bytes of one file in it
 RATIO_LIMIT = 1100  # deflate cannot do better than about 1032; more is a trick
+MOST_NAME = 255  # bytes that file systems allow a name
+# All that zipfile was seen to raise on bytes that are not a sound archive.
+BROKEN = (
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError, OverflowError,
+)  # fmt: skip
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the same exchange packs to the same bytes
 
 
@@ -48,6 +59,7 @@ def report_files(joint: Joint) -> dict[str, bytes]:
 
 def write_report(verified: Verified, out: Path) -> Written:
     """Write a report into ``out``; the same exchange gives the same bytes."""
+    check_target(out, folder=True)
     joint = joint_of(verified)
     written = []
     for name, raw in report_files(joint).items():
@@ -62,10 +74,14 @@ def _old(path: Path) -> bytes | None:
 
 def pack(verified: Verified, out: Path) -> int:
     """One zip with the start pages on top, the report, and the exchange; how many files. Deterministic."""
+    check_target(out)
     joint = joint_of(verified)
     exchange = Folder(verified.root)
     inside = {f"report/{name}": raw for name, raw in report_files(joint).items()}
-    inside |= {f"exchange/{path}": exchange.read(path) for path in exchange.names("")}
+    for party in verified.plan.plan.parties:
+        # what lies beside the parties' folders (.git, say) is not part of the exchange (L-7)
+        paths = [path for path in exchange.names(party.id) if not is_leftover(path)]
+        inside |= {f"exchange/{path}": exchange.read(path) for path in paths}
     pages = {
         page: start_here(joint, "zh" if lang == "zh" else "en", sorted(inside)) for lang, page in START_PAGES.items()
     }
@@ -76,8 +92,7 @@ def pack(verified: Verified, out: Path) -> int:
             info.compress_type = zipfile.ZIP_DEFLATED
             info.external_attr = 0o644 << 16
             archive.writestr(info, raw)
-    folder = Folder(out.parent)
-    folder.swap(out.name, _old(out), buffer.getvalue())
+    write_given(out, [buffer.getvalue()])
     return len(pages) + len(inside)
 
 
@@ -92,72 +107,104 @@ class Unpacked(NamedTuple):
 def unpack(archive: Path, exchange: Path, keep: str | None) -> Unpacked:
     """Lay an archive's ``exchange/`` open below ``exchange``; nothing there is lost.
 
-    Written-once files are added, never changed; of two checkpoints the larger stays. ``keep``: a
-    party whose folder is left alone (one's own). Raises Malformed (pack-name, pack-limit) for path
-    tricks and bombs, NotVerified (L-5.changed) where a written-once file differs.
+    Written-once files are added, never changed; of two states of a log the larger stays. ``keep``: a
+    party whose folder is left alone (one's own). Everything is judged by name and size before anything
+    is written. Raises Malformed (pack-name, pack-limit, pack-broken, pack-empty), WrongUsage
+    (no-such-file, no-such-party), NotVerified (L-5.changed) where a written-once file differs.
     """
-    found = _read_archive(archive)
-    folder = Folder(exchange)
-    new = grown = same = 0
-    for name, raw in sorted(found.items()):
-        if not name.startswith("exchange/"):
-            continue
-        path = name.removeprefix("exchange/")
-        if keep is not None and path.startswith(f"{keep}/"):
-            continue
-        if not folder.exists(path):
-            folder.create(path, raw)
-            new += 1
-        elif (old := folder.read(path)) == raw:
-            same += 1
-        elif path.endswith("/checkpoint"):
-            if parse_checkpoint(raw, path).size > parse_checkpoint(old, path).size:
-                folder.swap(path, old, raw)
-                grown += 1
-        elif "/proposals/" in path:
-            folder.swap(path, old, raw)
-            grown += 1
-        else:
-            raise NotVerified("L-5.changed", folder.place(path))
-    return Unpacked(new, grown, same)
-
-
-def _read_archive(archive: Path) -> Mapping[str, bytes]:
     try:
-        with zipfile.ZipFile(archive) as opened:
-            return _members(opened, str(archive))
-    except zipfile.BadZipFile as error:
-        raise Malformed("pack-broken", str(archive), got=error) from error
+        opened = zipfile.ZipFile(archive)
     except OSError as error:
-        raise WrongUsage("file-unreadable", str(archive), got=error.strerror) from error
+        raise unreadable(error, archive) from error
+    except BROKEN as error:
+        raise Malformed("pack-broken", str(archive), got=error) from error
+    with opened:
+        members = _members(opened, str(archive))
+        parties = {path.split("/")[0] for path in members}
+        if keep is not None and keep not in parties and not (exchange / keep).is_dir():
+            raise WrongUsage("no-such-party", "--keep", expected=", ".join(sorted(parties)), got=keep)
+        done = {"new": 0, "grown": 0, "same": 0}
+        # A checkpoint comes after what it covers (L-5), also if the disk is full half-way.
+        for path in sorted(members, key=lambda path: (path.endswith("/checkpoint"), path)):
+            if keep is None or not path.startswith(f"{keep}/"):
+                done[_lay(Folder(exchange), path, _read_member(opened, members[path], str(archive)))] += 1
+    return Unpacked(**done)
 
 
-def _members(opened: zipfile.ZipFile, place: str) -> dict[str, bytes]:
-    """Every file of an archive, after judging its name and size: nothing is written before all are judged."""
-    found: dict[str, bytes] = {}
-    folded: set[str] = set()
+def _lay(folder: Folder, path: str, raw: bytes) -> str:
+    """One file of an archive into its place; what became of it: new, grown or same."""
+    if not folder.exists(path):
+        folder.create(path, raw)
+        return "new"
+    old = folder.read(path)
+    place = folder.place(path)
+    wanted = old
+    if re.fullmatch(r"[^/]+/mirror/[^/]+/checkpoint", path):
+        # it copies the newest note (L-4), and all notes are there by now
+        notes = path.removesuffix("checkpoint") + "notes"
+        newest = [name for name in folder.names(notes) if not is_leftover(name)]
+        wanted = folder.read(newest[-1]) if newest else raw
+    elif path.endswith("/log/checkpoint"):
+        here, there = parse_checkpoint(old, place), parse_checkpoint(raw, place)
+        if there.size == here.size and there.root != here.root:
+            raise NotVerified("L-5.changed", place, step="V-2", expected=here.root, got=there.root)
+        wanted = raw if there.size > here.size else old
+    elif path.endswith("/objections.json"):
+        wanted = max(old, raw, key=lambda rows: len(decode(rows, place)))
+    elif raw != old:
+        raise NotVerified("L-5.changed", place, step="V-2", expected=sha256(old), got=sha256(raw))
+    folder.swap(path, old, wanted)
+    return "same" if wanted == old else "grown"
+
+
+def _read_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, place: str) -> bytes:
+    try:
+        with opened.open(info) as file:
+            raw = file.read(info.file_size + 1)
+    except BROKEN as error:
+        raise Malformed("pack-broken", f"{place} {info.filename}", got=error) from error
+    if len(raw) != info.file_size:
+        raise CannotTell("file-cut", f"{place} {info.filename}", expected=info.file_size, got=len(raw))
+    return raw
+
+
+def _members(opened: zipfile.ZipFile, place: str) -> dict[str, zipfile.ZipInfo]:
+    """The files of an archive that belong below an exchange, by path, after judging every name and size in it."""
+    found: dict[str, zipfile.ZipInfo] = {}
+    spelled: dict[str, str] = {}
     total = 0
     for info in opened.infolist():
         name = info.filename
-        parts = name.split("/")
-        link = (info.external_attr >> 16) & 0o170000 == 0o120000
-        if link or name.startswith("/") or "\\" in name or any(p in {"", ".", ".."} for p in parts):
-            raise Malformed("pack-name", place, got=name)
-        if parts[0] == "exchange" and len(parts) > 2:
-            check_id(parts[1], place)
-        if name.casefold() in folded:
-            raise Malformed("pack-name", place, got=name)
-        folded.add(name.casefold())
+        if info.flag_bits & 1 or info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+            raise Malformed("pack-broken", place, got=f"{name}: encrypted, or not deflated")
+        _judge_name(info, spelled, place)
         total += info.file_size
-        if (
-            info.file_size > FILE_LIMIT
-            or total > PACK_LIMIT
-            or info.file_size > RATIO_LIMIT * max(info.compress_size, 64)
-        ):
+        most = RATIO_LIMIT * max(info.compress_size, 64)
+        if total > PACK_LIMIT or info.file_size > min(FILE_LIMIT, most):
             raise Malformed("pack-limit", place, got=name)
-        with opened.open(info) as file:
-            raw = file.read(info.file_size + 1)
-        if len(raw) != info.file_size:
-            raise CannotTell("file-cut", f"{place} {name}", expected=info.file_size, got=len(raw))
-        found[name] = raw
+        top, _, path = name.partition("/")
+        if top == "exchange" and "/" in path and not info.is_dir() and not is_leftover(path):
+            check_id(path.split("/")[0], f"{place} {name}")
+            found[path] = info
+    if not found:
+        raise Malformed("pack-empty", place)
     return found
+
+
+def _judge_name(info: zipfile.ZipInfo, spelled: dict[str, str], place: str) -> None:
+    """A name that leads nowhere else, that every system can hold, and that is spelled one way and stands there once."""
+    name = info.filename
+    parts = name.removesuffix("/").split("/")
+    link = (info.external_attr >> 16) & 0o170000 not in {0, stat.S_IFREG, stat.S_IFDIR}
+    odd = any(c in "\\:" or unicodedata.category(c) in {"Cc", "Cs"} for c in name)
+    long = any(len(part.encode("utf-8", "replace")) > MOST_NAME for part in parts) or len(name) > 4 * MOST_NAME
+    if link or odd or long or any(part in {"", ".", ".."} for part in parts):
+        raise Malformed("pack-name", place, got=name)
+    for n in range(1, len(parts) + 1):
+        here = "/".join(parts[:n])
+        folded = unicodedata.normalize("NFC", here).casefold()
+        is_folder = n < len(parts) or info.is_dir()
+        # A folder may come again, spelled the same; a file never.
+        if folded in spelled and not (is_folder and spelled[folded] == f"{here}/"):
+            raise Malformed("pack-name", place, got=name)
+        spelled[folded] = f"{here}/" if is_folder else here

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Agreeing: propose a plan, read it, compare two, object to a part of one, sign one."""
 
+import re
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -8,31 +9,66 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from detente.check.exchange import cut_text, files_by_digest, find_plan, read_by_digest
-from detente.desk.keys import Desk, log_entry, own_log, sign_statement
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from detente.check.exchange import bound_bytes, cut_text, files_by_digest, find_plan, read_by_digest, read_entries
+from detente.desk.given import read_given
+from detente.desk.keys import Desk, alone, log_entry, make_card, own_log, sign_statement
 from detente.errors import CannotTell, Malformed, NotVerified, WrongUsage
 from detente.evidence.counts import parse_definition
-from detente.evidence.statements import Accept, parse_statement
+from detente.evidence.statements import Accept
 from detente.pact.draft import Change, Draft, Supplies, compare_plans, draft_plan, read_draft
 from detente.pact.item import Item, Listed, SourceSuite, encode_suite, parse_list, parse_suite, read_source
 from detente.pact.plan import Plan, PlanFile, parse_plan
 from detente.score.scorer import SCORERS, definition_file, rule_files
 from detente.tlog.folder import Folder
 from detente.tlog.log import LogView
-from detente.wire.canonical import decode, encode
+from detente.wire.canonical import decode, decode_as, encode
 from detente.wire.digests import sha256
-from detente.wire.dsse import open_envelope
 from detente.wire.lines import compress, decompress
 
 SUITE_LIMIT = 64 * 1024 * 1024  # bytes of one suite's text, unpacked
+ID_START = 8  # digits of a plan id that name a proposal
+_PROPOSED = re.compile(r"[^/]+/(proposals|plans)/([0-9a-f]{64})/plan\.json")
 
 
 class Proposal(NamedTuple):
-    """A plan as proposed: its file, who proposed it, and the objections to it by party."""
+    """A plan as proposed: its file, and who proposed it."""
 
     plan: PlanFile
     by: str
-    objections: dict[str, list[dict[str, Any]]]
+
+
+class Objection(Struct, forbid_unknown_fields=True):
+    """One part of a proposal struck out by a party: a JSON pointer or an item's hash, and why (P-10)."""
+
+    at: str
+    reason: dict[str, str]
+
+
+class _Key(Struct, forbid_unknown_fields=True):
+    key: str
+    origin: str | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+
+
+class _CardSubject(Struct, forbid_unknown_fields=True):
+    id: str
+    name: dict[str, str] | None
+    descriptor: dict[str, Any] | UnsetType = UNSET
+    commitment: str | UnsetType = UNSET
+
+
+class _Card(Struct, forbid_unknown_fields=True):
+    home: str
+    id: str
+    log: _Key
+    name: dict[str, str]
+    recipient: str
+    statement: str
+    subjects: list[_CardSubject]
+    witness: _Key
 
 
 def load_suite(name: str, place: str) -> SourceSuite:
@@ -46,16 +82,15 @@ def load_suite(name: str, place: str) -> SourceSuite:
     return read_source(meta, rows, name)
 
 
+@alone
 def new_plan(desk: Desk, draft_path: Path, cards: Sequence[Path]) -> Proposal:
     """Propose a plan: lay it, and every file it names, in the lab's own folder; unsigned, of no force (P-10)."""
     place = str(draft_path)
-    draft = read_draft(_read(draft_path), place)
-    own = desk.folder("").read("card.json")
-    read = [decode(own, "card.json"), *(_read_card(path) for path in cards)]
+    draft = read_draft(read_given(draft_path), place)
     by_party: dict[str, Mapping[str, Any]] = {}
-    for card in read:
+    for card, path in ((_own_card(desk), desk.root / "card.json"), *((_read_card(path), path) for path in cards)):
         if card["id"] in by_party:
-            raise WrongUsage("two-labs-one-name", place, got=card["id"])
+            raise WrongUsage("two-labs-one-name", str(path), got=card["id"])
         by_party[card["id"]] = card
     folder = draft_path.parent
     suites = {
@@ -70,25 +105,29 @@ def new_plan(desk: Desk, draft_path: Path, cards: Sequence[Path]) -> Proposal:
         if definitions[name] in made.files.values():
             made.files.update(rule_files(name))
     _lay(desk, plan, made)
-    return Proposal(plan, desk.party, {})
+    return Proposal(plan, desk.party)
 
 
 def _beside(folder: Path, name: str) -> str:
     return str(folder / name) if (folder / name / "suite.toml").is_file() else name
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise WrongUsage("file-unreadable", str(path), got=error.strerror) from error
+def _own_card(desk: Desk) -> dict[str, Any]:
+    folder, place = desk.folder(), str(desk.root / "card.json")
+    return _card(folder.read("card.json") if folder.exists("card.json") else make_card(desk), place)
 
 
 def _read_card(path: Path) -> dict[str, Any]:
-    card = decode(_read(path), str(path))
-    members = {"home", "id", "log", "name", "recipient", "statement", "subjects", "witness"}
-    if not isinstance(card, dict) or set(card) != members:
-        raise Malformed("card-shape", str(path), expected=", ".join(sorted(members)))
+    return _card(read_given(path), str(path))
+
+
+def _card(raw: bytes, place: str) -> dict[str, Any]:
+    card: dict[str, Any] = decode(raw, place)
+    try:
+        msgspec.convert(card, _Card, strict=True)
+    except msgspec.ValidationError as error:
+        reason, _, path = str(error).partition(" - at `")
+        raise Malformed("card-shape", f"{place} {path.removesuffix('`') or '$'}", got=reason) from error
     return card
 
 
@@ -102,37 +141,36 @@ def _lay(desk: Desk, plan: PlanFile, made: Draft) -> None:
     own.create(f"proposals/{plan.id}/plan.json", plan.raw)
 
 
-def proposals(exchange: Folder) -> list[Proposal]:
-    """Every proposal in the exchange, with the objections of all parties; broken ones raise."""
-    found: dict[str, Proposal] = {}
-    for path in exchange.names(""):
-        party, _, rest = path.partition("/")
-        if rest.startswith("proposals/") and rest.endswith("/plan.json"):
-            plan = parse_plan(exchange.read(path), exchange.place(path))
-            if plan.id == rest.split("/")[1]:
-                found[plan.id] = Proposal(plan, party, {})
-    for path in exchange.names(""):
-        party, _, rest = path.partition("/")
-        if (
-            rest.startswith("proposals/")
-            and rest.endswith("/objections.json")
-            and (known := found.get(rest.split("/")[1]))
-        ):
-            known.objections[party] = decode(exchange.read(path), exchange.place(path))
-    return list(found.values())
+def objections_to(exchange: Folder, plan: PlanFile) -> dict[str, list[Objection]]:
+    """What each party objected to in a proposal; Malformed names the file that does not fit."""
+    ending = f"/proposals/{plan.id}/objections.json"
+    paths = [path for path in exchange.names() if path.endswith(ending) and path.count("/") == 3]
+    return {path.split("/")[0]: _objections(exchange, path) for path in paths}
+
+
+def _objections(folder: Folder, path: str) -> list[Objection]:
+    return decode_as(folder.read(path), list[Objection], folder.place(path))
 
 
 def find_proposal(exchange: Folder, prefix: str) -> PlanFile:
-    """The proposal whose id starts with ``prefix`` (at least 8 digits), or a plan in force."""
-    found = {proposal.plan.id: proposal.plan for proposal in proposals(exchange)}
-    for path in exchange.names(""):
-        parts = path.split("/")
-        if len(parts) == 4 and parts[1] == "plans" and parts[3] == "plan.json" and parts[2] not in found:
-            found[parts[2]] = find_plan(exchange, parts[2])
-    fits = [plan for id_, plan in found.items() if id_.startswith(prefix)]
-    if len(prefix) < 8 or len(fits) != 1:
-        raise WrongUsage("no-proposal", exchange.place(""), expected=", ".join(sorted(found)), got=prefix)
-    return fits[0]
+    """The proposal whose id starts with ``prefix`` (at least 8 digits), or a plan in force.
+
+    Only what the prefix names is read: nobody's broken proposal stands in the way of another one.
+    """
+    found: dict[str, list[str]] = {}
+    for path in exchange.names():
+        if named := _PROPOSED.fullmatch(path):
+            found.setdefault(named[2], []).append(path)
+    digits = "".join(prefix.lower().split())
+    fits = [id_ for id_ in found if id_.startswith(digits)]
+    if len(digits) < ID_START or len(fits) != 1:
+        there = ", ".join(id_[: 2 * ID_START] for id_ in sorted(found)) or "-"
+        raise WrongUsage("no-proposal", exchange.place(""), expected=there, got=prefix)
+    id_, paths = fits[0], found[fits[0]]
+    if any("/plans/" in path for path in paths):
+        return find_plan(exchange, id_)
+    whole = [path for path in paths if sha256(exchange.read(path)) == id_] or paths
+    return parse_plan(bound_bytes(exchange, whole[0], id_, cut_text(id_, b"}")), exchange.place(whole[0]))
 
 
 def suite_items(exchange: Folder, plan: PlanFile) -> dict[str, list[Item]]:
@@ -146,6 +184,17 @@ def suite_items(exchange: Folder, plan: PlanFile) -> dict[str, list[Item]]:
             plain = decompress(exchange.read(path), SUITE_LIMIT, exchange.place(path))
             found[suite.id] = parse_suite(plain, suite.id, plan.plan.canary, listed, exchange.place(path))
     return found
+
+
+def all_texts(exchange: Folder, plan: PlanFile) -> dict[str, list[Item]]:
+    """The items of every suite; CannotTell (file-missing) where a text has not come here."""
+    texts = suite_items(exchange, plan)
+    for suite in plan.plan.suites:
+        if suite.id not in texts:
+            raise CannotTell(
+                "file-missing", exchange.place(f"{suite.owner}/plans/{plan.id}/suites/{suite.id}.jsonl.gz")
+            )
+    return texts
 
 
 def suite_lists(exchange: Folder, plan: PlanFile) -> dict[str, list[Listed]]:
@@ -168,6 +217,7 @@ def _readable(exchange: Folder, plan: PlanFile) -> dict[str, Any]:
     return value
 
 
+@alone
 def object_to(desk: Desk, plan: PlanFile, at: str, reason: Mapping[str, str]) -> None:
     """Strike a part of a proposal with a reason in every language of its texts (P-10); ``at``: JSON pointer, item id or hash."""
     if sorted(reason) != sorted(plan.plan.texts) or not all(reason.values()):
@@ -175,8 +225,9 @@ def object_to(desk: Desk, plan: PlanFile, at: str, reason: Mapping[str, str]) ->
     where = _resolve(desk.open_exchange(), plan, at)
     folder, path = desk.own(), f"proposals/{plan.id}/objections.json"
     old = folder.read(path) if folder.exists(path) else None
-    rows = decode(old, path) if old else []
-    folder.swap(path, old, encode([*rows, {"at": where, "reason": dict(reason)}]))
+    rows = _objections(folder, path) if old is not None else []
+    if (wanted := Objection(where, dict(reason))) not in rows:
+        folder.swap(path, old, encode([*rows, wanted]))
 
 
 def _resolve(exchange: Folder, plan: PlanFile, at: str) -> str:
@@ -186,15 +237,18 @@ def _resolve(exchange: Folder, plan: PlanFile, at: str) -> str:
             for part in at[1:].split("/"):
                 node = node[int(part)] if isinstance(node, list) else node[part]
         except (KeyError, IndexError, ValueError, TypeError) as error:
-            raise WrongUsage("object-at", at, got=error) from error
+            raise WrongUsage("object-at", at) from error
         return at
-    for listed, items in zip(suite_lists(exchange, plan).values(), suite_items(exchange, plan).values(), strict=True):
-        for entry, item in zip(listed, items, strict=True):
-            if at in {item.id, entry.item}:
+    texts = suite_items(exchange, plan)
+    for suite, listed in suite_lists(exchange, plan).items():
+        ids = [item.id for item in texts.get(suite, [])] or [""] * len(listed)
+        for entry, id_ in zip(listed, ids, strict=True):
+            if at and at in {id_, entry.item}:
                 return entry.item
-    raise WrongUsage("object-at", at, got=at)
+    raise WrongUsage("object-at", at)
 
 
+@alone
 def sign_plan(desk: Desk, plan: PlanFile) -> LogView:
     """Log the acceptance of a plan's digest (P-2), after checking the plan and every file it names.
 
@@ -205,27 +259,21 @@ def sign_plan(desk: Desk, plan: PlanFile) -> LogView:
     _refuse_later(plan.plan)
     exchange = desk.open_exchange()
     where = files_by_digest(exchange, plan)
-    suite_items(exchange, plan)
-    for scorer in plan.plan.scorers:
-        parse_definition(read_by_digest(exchange, where, scorer.definition, b"}"), scorer.id)
+    all_texts(exchange, plan)
     for subject in plan.plan.subjects:
         if isinstance(subject.descriptor, str):
             read_by_digest(exchange, where, subject.descriptor, b"}")
-    if (folder := desk.folder("")).exists("plan.txt") and folder.read("plan.txt").decode().strip() != plan.id:
-        raise WrongUsage(
-            "signed-another", str(desk.root), expected=folder.read("plan.txt").decode().strip(), got=plan.id
-        )
+    folder = desk.folder()
+    if folder.exists("plan.txt") and desk.plan_id() != plan.id:
+        raise WrongUsage("signed-another", str(desk.root), expected=desk.plan_id(), got=plan.id)
     own = desk.own()
-    for digest, paths in where.items():
-        own.create(f"plans/{plan.id}/files/{digest}", _good_copy(exchange, paths, digest))
+    for digest in _named(exchange, plan, where):
+        own.create(f"plans/{plan.id}/files/{digest}", _good_copy(exchange, where.get(digest, []), digest))
     own.create(f"plans/{plan.id}/plan.json", plan.raw)
     folder.create("plan.txt", plan.id.encode())
-    me = desk.me(plan)
-    for entry in own_log(desk, plan).entries:
-        if parse_statement(open_envelope(entry, me.statement)).kind == "accept":
-            view = own_log(desk, plan)
-            break
-    else:
+    view = own_log(desk, plan)
+    accepted, _ = read_entries(desk.me(plan), view, plan)
+    if all(entry.statement.kind != "accept" for entry in accepted):
         accept = Accept(party=desk.party, plan=plan.id)
         view = log_entry(desk, plan, sign_statement(desk, "accept", [("plan.json", plan.id)], accept))
     for other in (own.root / "plans").iterdir():
@@ -234,13 +282,25 @@ def sign_plan(desk: Desk, plan: PlanFile) -> LogView:
     return view
 
 
+def _named(exchange: Folder, plan: PlanFile, where: Mapping[str, list[str]]) -> list[str]:
+    """The digests that a plan names, of files that must lie in the exchange (P-9); what else lies there is not part of it."""
+    found = [suite.list for suite in plan.plan.suites]
+    found += [one.descriptor for one in plan.plan.subjects if isinstance(one.descriptor, str)]
+    for scorer in plan.plan.scorers:
+        definition = parse_definition(read_by_digest(exchange, where, scorer.definition, b"}"), scorer.id)
+        found += [scorer.definition, *(scorer.rubric or {}).values(), *([definition.rules] if definition.rules else [])]
+    return list(dict.fromkeys(found))
+
+
 def _good_copy(exchange: Folder, paths: Sequence[str], digest: str) -> bytes:
-    for path in paths:
-        raw = exchange.read(path)
+    if not paths:
+        raise CannotTell("P-9.missing", exchange.place(""), expected=digest)
+    copies = [exchange.read(path) for path in paths]
+    for raw in copies:
         if sha256(raw) == digest:
             return raw
-        if cut_text(digest, b"}")(raw):
-            raise CannotTell("file-cut", exchange.place(path), expected=digest)
+    if cut_text(digest, b"}")(copies[0]):
+        raise CannotTell("file-cut", exchange.place(paths[0]), expected=digest)
     raise NotVerified("file-changed", exchange.place(paths[0]), step="V-5", expected=digest)
 
 

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What leaves: labels over fixed answers, and the laying of a concluded run into the exchange, listed byte by byte first."""
 
+import itertools
 import json
 from collections.abc import Callable
 from typing import NamedTuple
 
 from detente.check.runs import run_folder, scores_path
-from detente.desk.keys import Desk, log_entry, own_log, sign_statement
+from detente.desk.keys import Desk, alone, log_entry, own_log, sign_statement
 from detente.desk.runs import RunState, items_by_hash
 from detente.errors import WrongUsage
 from detente.evidence.bundle import Bundle, read_bundle
@@ -16,6 +17,7 @@ from detente.evidence.statements import Score
 from detente.pact.plan import PlanFile
 from detente.run.journal import Journal
 from detente.score.scorer import RuleScorer, definition_file, load_scorer
+from detente.tlog.folder import is_leftover
 from detente.wire.digests import sha256
 from detente.wire.dsse import open_envelope
 from detente.wire.lines import compress
@@ -39,6 +41,7 @@ def own_bundle(plan: PlanFile, run: RunState) -> Bundle:
     )
 
 
+@alone
 def score_run(
     desk: Desk, plan: PlanFile, run: RunState, scorer: str, told: Callable[[int, int], None] | None
 ) -> dict[str, int]:
@@ -74,11 +77,10 @@ def score_run(
         (f"{stem}.counts.json", sha256(counted)),
         ("conclude.json", sha256(out.read("conclude.json"))),
     ]
-    entry = sign_statement(desk, "score", subjects, score)
     if not out.exists(f"{scorer}.score.json"):
         out.create(f"{stem}.jsonl.gz", stored)
         out.create(f"{stem}.counts.json", counted)
-        out.create(f"{scorer}.score.json", entry)
+        out.create(f"{scorer}.score.json", sign_statement(desk, "score", subjects, score))
     return {label: sum(1 for given in labels.values() if given == label) for label in definition.labels}
 
 
@@ -106,7 +108,7 @@ def leaving(desk: Desk, plan: PlanFile, run: RunState) -> list[Leaving]:
     found = [
         Leaving(f"{folder}/headers.jsonl.gz", out.read("headers.jsonl.gz"), ["body", "cut", "i", "item", "outcome"])
     ]
-    for path in out.names("scores"):
+    for path in itertools.filterfalse(is_leftover, out.names("scores")):
         fields = (
             ["i", "label", "error"] if path.endswith(".gz") else ["cells", "crossed", "outcomes", "pairs", "spread"]
         )
@@ -120,6 +122,7 @@ def leaving(desk: Desk, plan: PlanFile, run: RunState) -> list[Leaving]:
     return found
 
 
+@alone
 def publish(desk: Desk, plan: PlanFile, run: RunState) -> list[Leaving]:
     """Lay the files, then log the conclusion and the scorings; what is there already stays as it is. Returns what left."""
     rows = leaving(desk, plan, run)

@@ -2,14 +2,17 @@
 """A lab alone with its model: put a suite, score the replies, tell nobody. No registration, no facts (F-8)."""
 
 import asyncio
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
 import orjson
 
+from detente.desk.given import check_target, read_given_text, read_hex, unreadable, write_given
 from detente.errors import CannotTell, Malformed, WrongUsage
 from detente.evidence.record import slot_seed
 from detente.pact.item import as_turns, read_source
@@ -19,6 +22,8 @@ from detente.run.journal import Journal
 from detente.run.model import Message, Model, Prompt, Sampling, load_model
 from detente.score.rows import parse_rows, score_rows
 from detente.score.scorer import RuleScorer, load_scorer
+from detente.tlog.folder import Folder
+from detente.wire.canonical import decode, encode
 from detente.wire.digests import sha256
 from detente.wire.keys import new_seed
 
@@ -78,17 +83,32 @@ def read_questions(name: str) -> list[Question]:
             for item in source.items
             for tag in source.languages
         ]
-    return [_question(row, n, f"{name}:{n}") for n, row in _rows(folder)]
+    found = [_question(row, n, f"{name}:{n}") for n, row in enumerate(_rows(folder), 1) if row.strip()]
+    if not found:
+        raise WrongUsage("suite-empty", name)
+    return found
 
 
-def _rows(path: Path) -> Iterator[tuple[int, bytes]]:
+def _rows(path: Path) -> Iterator[bytes]:
+    """The lines of a file, empty ones too; Malformed (row-twice) for a row that says one member twice."""
     try:
         with path.open("rb") as file:
             for n, line in enumerate(file, 1):
-                if line.strip():
-                    yield n, line
+                _refuse_twice(line, f"{path}:{n}")
+                yield line
     except OSError as error:
-        raise WrongUsage("file-unreadable", str(path), got=error.strerror) from error
+        raise unreadable(error, path) from error
+
+
+def _refuse_twice(line: bytes, place: str) -> None:
+    def once(pairs: list[tuple[str, object]]) -> None:
+        names = [name for name, _ in pairs]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise Malformed("row-twice", place, got=twice)
+
+    # what is no JSON at all is told by whoever reads the row
+    with suppress(ValueError, RecursionError):
+        json.loads(line, object_pairs_hook=once)
 
 
 def _question(line: bytes, n: int, place: str) -> Question:
@@ -127,16 +147,16 @@ def rehearse(wanted: Rehearsal, told: Callable[[Progress], None] | None) -> Summ
     """Ask, score and write ``answers.jsonl`` into ``out``; the same command goes on where a stopped one left off."""
     scorers = {name: load_scorer(name) for name in wanted.scorers}
     questions = read_questions(wanted.suite)
-    system = None
-    if wanted.system is not None:
-        try:
-            system = wanted.system.read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise WrongUsage("file-unreadable", str(wanted.system), got=error) from error
+    for scorer in scorers.values():
+        for question in questions:  # what a scorer cannot score is told before a model is asked
+            scorer.label("\n".join(question.turns), "", question.reference)
+    system = read_given_text(wanted.system) if wanted.system is not None else None
     key = os.environ.get(wanted.key_env) if wanted.key_env else None
     if wanted.key_env and not key:
         raise WrongUsage("no-key", "--key-env", got=wanted.key_env)
+    check_target(wanted.out, folder=True)
     model = load_model(wanted.model, system=system, key=key, slots=wanted.concurrency)
+    _refuse_other(wanted, questions, system)
     with Journal(wanted.out / "journal", _key(wanted.out)) as journal:
         asyncio.run(_ask(questions, wanted, model, journal, told))
         if len(journal) < len(questions):
@@ -162,17 +182,36 @@ async def _ask(
 
 def _key(out: Path) -> bytes:
     """The rehearsal's own secret: made once, so that a stopped rehearsal goes on with the same salts."""
-    path = out / "key"
-    out.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        path.write_text(new_seed().hex(), "ascii")
-    return bytes.fromhex(path.read_text("ascii"))
+    folder = Folder(out)
+    if not folder.exists("key"):
+        folder.create("key", new_seed().hex().encode())
+    return bytes.fromhex(read_hex(folder, "key", "key-broken"))
+
+
+def _refuse_other(wanted: Rehearsal, questions: Sequence[Question], system: str | None) -> None:
+    """What a rehearsal was begun with, written down; WrongUsage (rehearsal-other) where the folder holds another one."""
+    now = {
+        "suite": sha256(orjson.dumps([question._asdict() for question in questions])),
+        "model": wanted.model,
+        "system": sha256(system.encode()) if system is not None else None,
+        "max-chars": wanted.chars,
+        "max-tokens": wanted.tokens,
+    }
+    folder, name = Folder(wanted.out), "rehearsal.json"
+    if not folder.exists(name):
+        folder.create(name, encode(now))
+    then = decode(folder.read(name), folder.place(name))
+    for option, value in now.items():
+        if not isinstance(then, dict) or then.get(option) != value:
+            there = then.get(option) if isinstance(then, dict) else None
+            raise WrongUsage("rehearsal-other", str(wanted.out), expected=there, got=value, option=option)
 
 
 def _summary(questions: Sequence[Question], scorers: Mapping[str, RuleScorer], journal: Journal, out: Path) -> Summary:
     outcomes = journal.outcomes()._asdict()
     labels = {name: dict.fromkeys(scorer.labels, 0) for name, scorer in scorers.items()}
-    with (out / "answers.jsonl").open("wb") as file:
+
+    def rows() -> Iterator[bytes]:
         for question, body in zip(questions, journal.bodies(), strict=True):
             row: dict[str, object] = {
                 "id": question.id,
@@ -185,7 +224,9 @@ def _summary(questions: Sequence[Question], scorers: Mapping[str, RuleScorer], j
                     given = scorer.label("\n".join(question.turns), body.output, question.reference)
                     labels[name][given.label] += 1
                     row[name] = given.label
-            file.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+            yield orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+
+    write_given(out / "answers.jsonl", rows())
     scores = {}
     for name, counted in labels.items():
         total = sum(counted.values())
@@ -196,4 +237,4 @@ def _summary(questions: Sequence[Question], scorers: Mapping[str, RuleScorer], j
 
 def score_answers(path: Path, scorer: str) -> list[bytes]:
     """One ``{"id","label"}`` line per ``{"id","response"}`` row of a file, in its order."""
-    return list(score_rows(parse_rows((line for _, line in _rows(path)), str(path)), load_scorer(scorer)))
+    return list(score_rows(parse_rows(_rows(path), str(path)), load_scorer(scorer)))

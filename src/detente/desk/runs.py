@@ -19,10 +19,13 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from msgspec import structs
+
 from detente import __version__
 from detente.check.exchange import notes_of, read_entries, read_history
-from detente.desk.keys import Desk, commitment_line, log_entry, own_log, sign_statement
-from detente.desk.plans import suite_items, suite_lists
+from detente.desk.given import read_hex
+from detente.desk.keys import Desk, alone, commitment_line, log_entry, own_log, sign_statement
+from detente.desk.plans import all_texts, suite_lists
 from detente.errors import CannotTell, WrongUsage
 from detente.evidence.bundle import Bundle, make_bundle
 from detente.evidence.record import beacon_of, draw_commit, header_line, nonce_of, parse_body, slot_seed
@@ -50,6 +53,7 @@ from detente.wire.keys import new_seed
 from detente.wire.times import encode_time
 
 Told = Callable[[Progress], None]
+EXTERNAL = "external"  # the engine's name where answers come from another harness (R-10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +66,11 @@ class RunState:
     register: Register
     slots: Slots
     folder: Folder
+    logged: str | None = None  # digest of its conclusion in the lab's log, if it is there
 
     def key(self) -> bytes:
-        """The run's secret (R-6)."""
-        return bytes.fromhex(self.folder.read("key").decode())
+        """The run's secret (R-6); CannotTell (key-broken)."""
+        return bytes.fromhex(read_hex(self.folder, "key", "key-broken"))
 
     def journal_path(self) -> Path:
         """Where the journal lies."""
@@ -83,25 +88,46 @@ class RunState:
 def runs_of(desk: Desk, plan: PlanFile) -> list[RunState]:
     """The lab's registered runs under the plan, in log order."""
     lists = suite_lists(desk.open_exchange(), plan)
-    me = desk.me(plan)
+    entries, _ = read_entries(desk.me(plan), own_log(desk, plan), plan)
+    concluded = {
+        entry.statement.predicate.run: entry.digest
+        for entry in reversed(entries)
+        if isinstance(entry.statement.predicate, Conclude)
+    }
     found = []
-    for index, entry in enumerate(own_log(desk, plan).entries):
-        statement = parse_statement(open_envelope(entry, me.statement))
-        register = statement.predicate
-        if isinstance(register, Register) and register.plan == plan.id:
+    for entry in entries:
+        register = entry.statement.predicate
+        if isinstance(register, Register):
             test = Test(register.subject, register.section, desk.party)
             slots = Slots(plan.plan, register.section, lists)
-            found.append(RunState(sha256(entry), test, index, register, slots, desk.folder("runs", sha256(entry))))
+            folder = desk.folder("runs", entry.digest)
+            logged = concluded.get(entry.digest)
+            found.append(RunState(entry.digest, test, entry.index, register, slots, folder, logged))
     return found
 
 
 def find_run(desk: Desk, plan: PlanFile, prefix: str | None) -> RunState:
-    """The run whose id starts with ``prefix``, or the newest; WrongUsage (no-run) lists what there is."""
+    """The run whose id starts with ``prefix``, or the newest; WrongUsage (no-run) lists what there is.
+
+    CannotTell (desk-behind) if the lab's own log knows more of the run than this desk.
+    """
     runs = runs_of(desk, plan)
     fits = [run for run in runs if run.id.startswith(prefix)] if prefix else runs[-1:]
     if len(fits) != 1:
-        raise WrongUsage("no-run", str(desk.root), expected=" ".join(r.id[:16] for r in runs), got=prefix or "-")
-    return fits[0]
+        known = " ".join(run.id[:16] for run in runs) or "-"
+        raise WrongUsage("no-run", str(desk.root), expected=known, got=prefix or "-")
+    return _not_behind(fits[0])
+
+
+def _not_behind(run: RunState) -> RunState:
+    """The run, if the desk holds its secret and the very conclusion that is in the log: an older desk would sign another."""
+    path = "conclude.json"
+    held = sha256(run.out().read(path)) if run.concluded() else None
+    if not run.folder.exists("key"):
+        raise CannotTell("desk-behind", run.folder.place("key"), run=run.id[:16])
+    if run.logged is not None and held != run.logged:
+        raise CannotTell("desk-behind", run.out().place(path), expected=run.logged, got=held or "-", run=run.id[:16])
+    return run
 
 
 def pick_test(desk: Desk, plan: PlanFile, subject: str | None, section: str) -> Test:
@@ -115,11 +141,13 @@ def pick_test(desk: Desk, plan: PlanFile, subject: str | None, section: str) -> 
     return mine[0]
 
 
+@alone
 def register_run(desk: Desk, plan: PlanFile, test: Test, engine: Engine) -> RunState:
     """The registration of a test that is not published yet, or a new one (R-1). Refused before every party accepted, or once too often."""
-    mine = [run for run in runs_of(desk, plan) if run.test == test]
-    if mine and not desk.own(f"runs/{mine[-1].id}").exists("headers.jsonl.gz"):
-        return mine[-1]
+    runs = runs_of(desk, plan)
+    mine = [run for run in runs if run.test == test]
+    if mine and mine[-1].logged is None:
+        return _not_behind(mine[-1])
     if len(mine) >= plan.plan.runs.max:
         raise WrongUsage("R-1.attempts", f"$.runs.max {test.subject}", expected=plan.plan.runs.max, got=len(mine) + 1)
     key = new_seed()
@@ -135,13 +163,29 @@ def register_run(desk: Desk, plan: PlanFile, test: Test, engine: Engine) -> RunS
         section=test.section,
         subject=test.subject,
     )
-    entry = sign_statement(desk, "register", [("plan.json", plan.id)], register)
-    folder = desk.folder("runs", sha256(entry))
-    # The secret lies on the disk before anything that commits to it can be in a log.
-    folder.create("key", key.hex().encode())
-    folder.create("registration.json", entry)
+    entry = _signed_before(desk, plan, register, {run.id for run in runs})
+    if entry is None:
+        entry = sign_statement(desk, "register", [("plan.json", plan.id)], register)
+        folder = desk.folder("runs", sha256(entry))
+        # The secret lies on the disk before anything that commits to it can be in a log.
+        folder.create("key", key.hex().encode())
+        folder.create("registration.json", entry)
     log_entry(desk, plan, entry)
     return next(run for run in runs_of(desk, plan) if run.id == sha256(entry))
+
+
+def _signed_before(desk: Desk, plan: PlanFile, wanted: Register, logged: set[str]) -> bytes | None:
+    """The same registration, signed and kept here, that a full disk or a crash has kept from the log."""
+    runs = desk.folder("runs")
+    for path in runs.names():
+        id_, _, name = path.partition("/")
+        if name != "registration.json" or id_ in logged or not runs.exists(f"{id_}/key"):
+            continue
+        entry = runs.read(path)
+        register = parse_statement(open_envelope(entry, desk.me(plan).statement), runs.place(path)).predicate
+        if isinstance(register, Register) and structs.replace(register, drawCommits=wanted.drawCommits) == wanted:
+            return entry
+    return None
 
 
 def acceptances(desk: Desk, plan: PlanFile) -> list[str]:
@@ -184,8 +228,10 @@ def receipt_for(desk: Desk, plan: PlanFile, run: RunState, *, unwitnessed: bool)
             run=run.id[:16],
         )
     notes = [newest[id_].digest for id_ in order] if len(order) >= plan.plan.quorum else []
+    # start.json says that both are there: a crash between the two must not leave it alone.
+    if not run.folder.exists("started-at"):
+        run.folder.create("started-at", encode_time(int(time.time())).encode())
     run.folder.create("start.json", encode(Start(notes=notes, releases=[])))
-    run.folder.create("started-at", encode_time(int(time.time())).encode())
     return Receipt(run.id, run.index, tuple(notes), (), not notes)
 
 
@@ -210,8 +256,8 @@ class Prompts:
 
 
 def items_by_hash(exchange: Folder, plan: PlanFile) -> dict[str, Item]:
-    """Every item whose text lies open, by the hash that headers name it with."""
-    lists, texts = suite_lists(exchange, plan), suite_items(exchange, plan)
+    """Every item by the hash that headers name it with; CannotTell (file-missing) where a suite's text has not come here."""
+    lists, texts = suite_lists(exchange, plan), all_texts(exchange, plan)
     return {entry.item: item for suite, items in texts.items() for entry, item in zip(lists[suite], items, strict=True)}
 
 
@@ -231,6 +277,8 @@ def run_model(
     The descriptor is hashed again first: another model than the plan's is refused (P-12).
     """
     exchange = desk.open_exchange()
+    if run.register.engine.name == EXTERNAL:
+        raise WrongUsage("R-10.began-outside", run.id[:16], got=run.register.engine.version)
     model = desk.load_model(run.test.subject, concurrency)
     _check_descriptor(desk, plan, run.test.subject, model.describe())
     sampling = Sampling(float(plan.plan.sampling.temperature), float(plan.plan.sampling.topP))
@@ -289,7 +337,7 @@ def conclude_run(desk: Desk, plan: PlanFile, run: RunState, receipt: Receipt, jo
         start=Start(notes=list(receipt.notes), releases=list(receipt.releases)),
         startedAt=run.folder.read("started-at").decode(),
         status="completed",
-        trace=None if run.register.engine.name == "external" else trace,
+        trace=None if run.register.engine.name == EXTERNAL else trace,
     )
     subjects = [("headers.jsonl.gz", bundle.stored_sha256), ("headers.jsonl", bundle.plain_sha256)]
     out.create("conclude.json", sign_statement(desk, "conclude", subjects, conclusion))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from msgspec import UNSET
 
-from detente.errors import CannotTell, NotVerified
+from detente.errors import CannotTell, DetenteError, NotVerified
 from detente.evidence.record import (
     HEADER_LIMIT,
     OUTCOMES,
@@ -16,10 +16,10 @@ from detente.evidence.record import (
     parse_headers_start,
 )
 from detente.evidence.statements import OutcomeCounts
-from detente.pact.slots import Slots
+from detente.pact.slots import Slot, Slots
 from detente.wire.digests import sha256
 from detente.wire.lines import compress, decompress, join_lines, readable_start, seems_whole, split_lines
-from detente.wire.merkle import leaf_hash, root
+from detente.wire.merkle import hash_leaves, root
 
 CUT = len(OUTCOMES)  # the code of a reply cut at the plan's own cap; otherwise the index in OUTCOMES
 
@@ -61,7 +61,7 @@ def make_bundle(plan: str, run: str, canary: str, header_lines: Iterable[bytes])
     plain = join_lines([headers_start(plan, run, canary), *lines])
     stored = compress(plain)
     codes = bytes(_code(parse_header(line)) for line in lines)
-    leaves = [leaf_hash(line) for line in lines]
+    leaves = hash_leaves(lines)
     return Bundle(stored, sha256(stored), sha256(plain), root(leaves).hex(), codes, leaves)
 
 
@@ -79,29 +79,30 @@ def read_bundle(stored: bytes, plan: str, run: str, canary: str, slots: Slots, p
         plain, whole = readable_start(stored, limit), False
         plain = plain[: plain.rfind(b"\n") + 1]
     lines = split_lines(plain, place, HEADER_LIMIT) if plain else []
+    if lines:
+        start = parse_headers_start(lines[0], f"{place}:1")
+        if (start.plan, start.run, start.canary) != (plan, run, canary):
+            raise NotVerified("R-7.start", f"{place}:1", expected=f"{run} {plan}", got=f"{start.run} {start.plan}")
+    headers = lines[1:]
     codes = bytearray()
-    for n, line in enumerate(lines):
-        if n == 0:
-            start = parse_headers_start(line, f"{place}:1")
-            if (start.plan, start.run, start.canary) != (plan, run, canary):
-                raise NotVerified("R-7.start", f"{place}:1", expected=f"{run} {plan}", got=f"{start.run} {start.plan}")
-            continue
-        codes.append(_slot_code(parse_header(line, f"{place}:{n + 1}"), n - 1, slots, f"{place}:{n + 1}"))
+    for line, slot in zip(headers, slots, strict=False):
+        try:
+            codes.append(_slot_code(parse_header(line), slot))
+        except DetenteError as error:
+            raise error.at(f"{place}:{slot.i + 2}") from None
     if not whole and not seems_whole(stored, len(plain)) and len(lines) <= len(slots) + 1:
         raise CannotTell("file-cut", place, expected=len(slots) + 1, got=len(lines))
     if not whole or len(lines) != len(slots) + 1:
         raise NotVerified("R-7.count", place, expected=len(slots) + 1, got=len(lines))
-    leaves = [leaf_hash(line) for line in lines[1:]]
+    leaves = hash_leaves(headers)
     return Bundle(stored, sha256(stored), sha256(plain), root(leaves).hex(), bytes(codes), leaves)
 
 
-def _slot_code(header: Header, i: int, slots: Slots, place: str) -> int:
-    if i >= len(slots):
-        raise NotVerified("R-7.count", place, expected=len(slots), got=i + 1)
-    if header.i != i:
-        raise NotVerified("R-7.order", place, expected=i, got=header.i)
-    if header.item != slots[i].item:
-        raise NotVerified("R-7.item", place, expected=slots[i].item, got=header.item)
+def _slot_code(header: Header, slot: Slot) -> int:
+    if header.i != slot.i:
+        raise NotVerified("R-7.order", expected=slot.i, got=header.i)
+    if header.item != slot.item:
+        raise NotVerified("R-7.item", expected=slot.item, got=header.item)
     return _code(header)
 
 

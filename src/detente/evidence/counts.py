@@ -4,16 +4,17 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations, groupby
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from msgspec import UNSET, Struct, UnsetType
 
 from detente.errors import CannotTell, Malformed, NotVerified
 from detente.evidence.bundle import CUT, outcome_word
-from detente.evidence.record import OUTCOMES, Hex, Index
+from detente.evidence.record import OUTCOMES, Index
 from detente.pact.plan import Measure, Plan
 from detente.pact.slots import Slot, Slots
-from detente.wire.canonical import NS, decode_as, encode
+from detente.wire.canonical import NS, Hex, decode_as, encode
 from detente.wire.lines import decompress, join_lines, readable_start, seems_whole, split_lines
 
 SCORE_LIMIT = 4096  # B-8, bytes of one score line
@@ -63,7 +64,9 @@ class Tally(NamedTuple):
 def parse_definition(raw: bytes, place: str) -> Definition:
     """A scorer's definition file, read strictly (C-1)."""
     read = decode_as(raw, Definition, place)
-    if read.type != NS + "scorer/v1" or not read.labels or len(set(read.labels)) != len(read.labels):
+    # An empty label would look like a scorer's error in what is counted.
+    sound = all(read.labels) and len(set(read.labels)) == len(read.labels) > 0
+    if read.type != NS + "scorer/v1" or not sound:
         raise Malformed("C-1.definition", place, got=read.type)
     return read
 
@@ -102,7 +105,12 @@ def read_scores(
         plain = plain[: plain.rfind(b"\n") + 1]
     found: dict[int, str] = {}
     lines = split_lines(plain, place, SCORE_LIMIT) if plain else []
+    # Most lines are a label and nothing else, in the one spelling that it has (B-1): those are looked up.
+    endings = {encode({"label": label})[1:]: label for label in labels}
     for n, (line, i) in enumerate(zip(lines, expected, strict=False), 1):
+        if line.startswith(head := b'{"i":%d,' % i) and (label := endings.get(line[len(head) :])) is not None:
+            found[i] = label
+            continue
         row = decode_as(line, ScoreLine, f"{place}:{n}")
         if row.i != i:
             raise NotVerified("C-4.slot", f"{place}:{n}", expected=i, got=row.i)
@@ -130,15 +138,23 @@ def count(
     spread: Counter[tuple[str | int, ...]] = Counter()
     pairs: Counter[tuple[Any, ...]] = Counter()
     measures = [measure for measure in plan.measures if measure.scorer == scorer]
-    for _, group in groupby(slots, key=lambda slot: (slot.suite, slot.item)):
-        item = list(group)
-        for slot in item:
-            outcomes[slot.hazard, slot.kind, slot.lang, slot.suite][codes[slot.i]] += 1
-            if slot.i in given:
-                cells[slot.hazard, slot.kind, slot.lang, slot.suite][given[slot.i]] += 1
+    for (suite, _, kind, hazard), item in groupby(slots, key=attrgetter("suite", "item", "kind", "hazard")):
+        by_lang = {lang: [slot.i for slot in epochs] for lang, epochs in groupby(item, key=attrgetter("lang"))}
+        for lang, places in by_lang.items():
+            cell = (hazard, kind, lang, suite)
+            ended = outcomes[cell]
+            for i in places:
+                ended[codes[i]] += 1
+                if i in given:
+                    cells[cell][given[i]] += 1
         for measure in measures:
-            if measure.kind == item[0].kind:
-                _spread(measure, item, codes, given, spread, pairs)
+            if measure.kind == kind:
+                tallies = {lang: tally_item(measure, places, codes, given) for lang, places in by_lang.items()}
+                for lang, tally in tallies.items():
+                    spread[(measure.id, hazard, lang, suite, *tally)] += 1
+                for a, b in combinations(tallies, 2):
+                    columns = zip(tallies[a], tallies[b], strict=True)
+                    pairs[(measure.id, hazard, (a, b), suite, *columns)] += 1
     body = {
         "cells": [_cell(key, [n[label] for label in labels] + [n[""]]) for key, n in sorted(cells.items())],
         "crossed": [],
@@ -155,31 +171,12 @@ def _five(n: Counter[int]) -> list[int]:
     return [counted[0] + n[CUT], *counted[1:], n[CUT]]
 
 
-def _spread(
-    measure: Measure,
-    item: Sequence[Slot],
-    codes: bytes,
-    given: Mapping[int, str],
-    spread: Counter[tuple[str | int, ...]],
-    pairs: Counter[tuple[Any, ...]],
-) -> None:
-    by_lang: dict[str, Tally] = {}
-    for lang, group in groupby(item, key=lambda slot: slot.lang):
-        by_lang[lang] = tally_item(measure, list(group), codes, given)
-    first = item[0]
-    for lang, tally in by_lang.items():
-        spread[(measure.id, first.hazard, lang, first.suite, *tally)] += 1
-    for a, b in combinations(by_lang, 2):
-        columns = zip(by_lang[a], by_lang[b], strict=True)
-        pairs[(measure.id, first.hazard, (a, b), first.suite, *columns)] += 1
-
-
-def tally_item(measure: Measure, epochs: Iterable[Slot], codes: bytes, given: Mapping[int, str]) -> Tally:
-    """One item in one language over its epochs: hits, scored, filtered, failed (scorer errors count as failed)."""
+def tally_item(measure: Measure, places: Iterable[int], codes: bytes, given: Mapping[int, str]) -> Tally:
+    """One item in one language over its epochs, by slot numbers: hits, scored, filtered, failed (scorer errors too)."""
     hits = scored = filtered = failed = 0
-    for slot in epochs:
-        word = outcome_word(codes[slot.i])
-        label = given.get(slot.i)
+    for i in places:
+        word = outcome_word(codes[i])
+        label = given.get(i)
         if word == "filtered":
             filtered += 1
         elif label:

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 from msgspec import Meta, Struct, field
 
 from detente.errors import Malformed
-from detente.pact.plan import Head, Hex
-from detente.wire.canonical import NS, decode_as, encode
+from detente.pact.plan import Head
+from detente.wire.canonical import NS, Hex, decode_as, encode
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from detente.errors import Malformed, WrongUsage
 from detente.pact.item import Item, SourceSuite, encode_list, list_lines
+from detente.pact.outline import check_outline
 from detente.pact.plan import PLAN_TYPE
 from detente.wire.canonical import decode, encode
 from detente.wire.digests import sha256
@@ -41,7 +42,7 @@ class Draft(NamedTuple):
 
 
 def read_draft(raw: bytes, place: str) -> dict[str, Any]:
-    """A draft's TOML; Malformed (draft-toml, draft-member) names what does not fit."""
+    """A draft's TOML; Malformed (draft-toml, draft-member, draft-missing, draft-shape) names what does not fit."""
     try:
         draft = tomllib.loads(raw.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -51,14 +52,14 @@ def read_draft(raw: bytes, place: str) -> dict[str, Any]:
     for name in ("title", "suite", "test", "roles"):
         if not draft.get(name):
             raise Malformed("draft-missing", place, expected=name)
-    return draft
+    return check_outline(draft, place)
 
 
 def draft_plan(draft: Mapping[str, Any], supplies: Supplies, place: str) -> Draft:
     """A plan from a draft. Raises Malformed or WrongUsage naming the member; the plan itself is not judged here."""
     try:
         return _draft(draft, supplies, place)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise Malformed("draft-shape", place, got=error) from error
 
 
@@ -70,6 +71,9 @@ def _draft(draft: Mapping[str, Any], supplies: Supplies, place: str) -> Draft:
     suites = [
         _suite(row, order, supplies, files, items, f"{place} [[suite]] {n}") for n, row in enumerate(draft["suite"], 1)
     ]
+    annexes = [suite["section"] for suite in suites if suite["section"] != "core"]
+    if annexes and "disclosure" not in draft:
+        raise WrongUsage("P-5.home", place, got=annexes[0])
     scorers = [_scorer(row, draft, supplies, files, place) for row in draft.get("scorer", _default_scorers(suites))]
     plan = {
         "blind": bool(draft.get("blind", False)),
@@ -149,6 +153,8 @@ def _suite(
     source = supplies.suites[row["from"]]
     id_ = row.get("id", source.id)
     languages = list(row.get("languages", source.languages))
+    if strange := [tag for tag in languages if tag not in source.languages]:
+        raise WrongUsage("no-language", place, expected=", ".join(source.languages), got=", ".join(strange))
     items[id_] = [_in_languages(item, languages) for item in _take(source.items, row, place)]
     return {
         "epochs": row.get("epochs", 1),
@@ -253,9 +259,9 @@ def _runs(row: Mapping[str, Any], now: int) -> dict[str, Any]:
 
 
 def _date(text: str, now: int) -> str:
-    """A date as it is, or ``+14d`` counted from now."""
+    """A date as it is, or ``+14d`` counted from the coming midnight, UTC."""
     if text.startswith("+") and text.endswith("d") and text[1:-1].isdigit():
-        return encode_time(now + int(text[1:-1]) * DAY_S)
+        return encode_time((now // DAY_S + 1 + int(text[1:-1])) * DAY_S)
     return text
 
 

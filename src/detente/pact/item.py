@@ -15,8 +15,8 @@ from msgspec import UNSET, Struct, UnsetType
 
 from detente.errors import Malformed
 from detente.pact.hazards import hazard as known_hazard
-from detente.pact.plan import Hex, Kind
-from detente.wire.canonical import NS, check_id, check_language, decode_as, encode
+from detente.pact.plan import Kind
+from detente.wire.canonical import NS, Hex, check_id, check_language, decode_as, encode
 from detente.wire.digests import sha256
 from detente.wire.lines import join_lines, split_lines
 
@@ -210,7 +210,7 @@ def parse_suite(
         raise Malformed("S-2.start", f"{place}:1", expected=f"{suite} {canary}", got=f"{start.suite} {start.canary}")
     if len(lines) - 1 != len(listed):
         raise Malformed("S-2.count", place, expected=len(listed), got=len(lines) - 1)
-    items = []
+    items: list[Item] = []
     for n, (line, entry) in enumerate(zip(lines[1:], listed, strict=True), 2):
         if sha256(line) != entry.item:
             raise Malformed("S-1.item", f"{place}:{n}", expected=entry.item, got=sha256(line))
@@ -225,10 +225,11 @@ def parse_suite(
 def _check_texts(item: Item, languages: Sequence[str], place: str) -> None:
     """Every language has its text, and its reference where there is one; no turn is empty (S-2, S-3)."""
     check_id(item.id, place)
-    references = [] if item.reference is UNSET else [item.reference]
-    for texts in (item.text, *references):
-        if set(texts) != set(languages):
-            raise Malformed("S-2.missing", place, expected=", ".join(languages), got=", ".join(texts), item=item.id)
+    tags = [set(item.text), *([set(item.reference)] if isinstance(item.reference, dict) else [])]
+    for there in tags:
+        if there != set(languages):
+            got = ", ".join(sorted(there))
+            raise Malformed("S-2.missing", place, expected=", ".join(languages), got=got, item=item.id)
     for text in item.text.values():
         if not all(turn.strip() for turn in as_turns(text)) or not text:
             raise Malformed("S-2.empty", place, got=item.id)

@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from detente.errors import Malformed
 from detente.pact.seal import check_recipient
-from detente.wire.canonical import NS, check_id, check_language, decimal, decode_as
+from detente.wire.canonical import NS, Hex, check_id, check_language, decimal, decode_as
 from detente.wire.digests import sha256
 from detente.wire.keys import check_public
 from detente.wire.note import check_name
@@ -22,7 +22,6 @@ PLAN_TYPE = NS + "plan/v1"
 MAX_SLOTS = 2**53 - 1
 
 # The length too: "$" alone also matches before a newline at the end.
-Hex = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
 Count = Annotated[int, Meta(ge=1, le=2**53 - 1)]
 Texts = dict[str, str]
 Kind = Literal["hazard", "benign", "attack", "control"]

@@ -21,6 +21,15 @@ def new_identity() -> Identity:
     return Identity(str(identity), str(identity.to_public()))
 
 
+def read_identity(secret: str, place: str) -> Identity:
+    """The identity that ``secret`` is; CannotTell (key-broken) if it is none."""
+    try:
+        identity = pyrage.x25519.Identity.from_str(secret)
+    except (pyrage.IdentityError, UnicodeEncodeError):
+        raise CannotTell("key-broken", place) from None  # without the secret in any message
+    return Identity(secret, str(identity.to_public()))
+
+
 def check_recipient(text: str, place: str) -> None:
     """Malformed (P-3.recipient) unless ``text`` is an age X25519 recipient."""
     try:

@@ -4,9 +4,10 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from detente.check.exchange import bound_bytes, cut_text, open_exchange, party_folder
+from detente.check import closings
+from detente.check.exchange import open_exchange
 from detente.check.facts import View
-from detente.check.tally import Numbers, Pattern
+from detente.check.tally import Numbers, Pattern, heads_of
 from detente.check.verify import Closing, Verified
 from detente.errors import NotVerified
 from detente.pact.hazards import load_hazards
@@ -73,15 +74,8 @@ def _gap_limits(patterns: Sequence[Pattern]) -> dict[str, object]:
 
 def closed_view(verified: Verified, closing: Closing) -> View:
     """The view that a close speaks of: its heads, and the notes that its result names (F-10)."""
-    result = decode(_result_bytes(verified, closing), closing.result_sha256)
-    sizes = {party.id: head.size for party, head in zip(verified.plan.plan.parties, closing.heads, strict=True)}
-    return View(sizes, frozenset(result["notes"]))
-
-
-def _result_bytes(verified: Verified, closing: Closing) -> bytes:
-    folder = party_folder(open_exchange(verified.root), closing.party, "results")
-    digest = closing.result_sha256
-    return bound_bytes(folder, f"{digest}.json", digest, cut_text(digest, b"}"))
+    raw, place = closings.read_result(open_exchange(verified.root), closing)
+    return closings.closed_view(raw, verified.plan.plan, closing, place)
 
 
 def joint_of(verified: Verified) -> Joint:
@@ -89,7 +83,7 @@ def joint_of(verified: Verified) -> Joint:
 
     A closed result is made again, limits included; NotVerified (F-10.limits) if a digit differs.
     """
-    common = next((c for c in verified.closings if c.result_sha256 == verified.final), None)
+    common = closings.common_closing(verified.plan.plan, verified.closings)
     made = summarise(verified, closed_view(verified, common) if common else None)
     if common and made.digest != common.result_sha256:
         place = f"{common.party}/results/{common.result_sha256}.json"
@@ -110,13 +104,15 @@ def joint_of(verified: Verified) -> Joint:
 
 
 def _closings(verified: Verified, common: Closing | None) -> list[JointClosing]:
-    latest = {closing.party: closing for closing in verified.closings}
+    """Every close; ``after`` marks those that do not stand: replaced, or not of the common result (F-11)."""
+    of_it = [c for c in verified.closings if common is None or c.names() == common.names()]
+    latest = {closing.party: closing for closing in of_it}
     return [
         {
             "party": closing.party,
             "position": "reserve" if closing.position == "reserve" else "endorse",
             "text": closing.text,
-            "after": common is not None and closing is not latest[closing.party],
+            "after": closing is not latest.get(closing.party),
         }
         for closing in verified.closings
     ]
@@ -124,5 +120,5 @@ def _closings(verified: Verified, common: Closing | None) -> list[JointClosing]:
 
 def heads_now(verified: Verified, view: View) -> list[Head]:
     """The heads of a view as a close states them (F-11)."""
-    rows: list[dict[str, object]] = verified.numbers(view).result["heads"]  # type: ignore[assignment]
+    rows = heads_of(verified.plan.plan, verified.histories, view)
     return [Head(origin=str(r["origin"]), size=int(str(r["size"])), root=str(r["root"])) for r in rows]

@@ -39,9 +39,8 @@ def _steps(verified: Verified, view: View, run: Run, row: Mapping[str, Any], lan
     steps.append(_step("R-7", "headers", n=len(bundle.codes), sha256=bundle.stored_sha256, root=bundle.root))
     steps.append(_step("T-5", "conclude", party=conclusion.party, index=conclusion.index, sha256=conclusion.digest))
     steps.append(_step("R-1", "register", party=run.test.party, index=run.registration.index, sha256=run.id))
-    history = verified.histories[run.test.party]
-    for note in history.seen:
-        if note.digest in conclude.start.notes and (view.notes is None or note.digest in view.notes):
+    for note in view.notes_over(run.test.party, verified.histories[run.test.party]):
+        if note.digest in conclude.start.notes and note.size > run.registration.index:
             at = encode_time(note.at)
             steps.append(_step("L-3", "cosigned", witness=note.witness, at=at, size=note.size, sha256=note.digest))
     for party, entry in verified.acceptances.items():

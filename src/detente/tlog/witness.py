@@ -12,6 +12,10 @@ last one is its beginning. In this order, each on the disk before the next:
 So a witness that crashed can always repeat itself, and never has to contradict itself. What it
 cosigned last is the largest note of its state and of its mirror (L-6): one of them may have come
 from a backup. A mirror is ``<party>/mirror/<H(origin)>/{checkpoint, tile/, notes/, fork/}`` (L-4).
+
+A log that does not grow is cosigned again only when the caller says that a date has passed (``since``):
+"nothing had been logged by then" needs a note from after it (R-11, A-5). The later note of a size lies
+beside the first, since statements may name the first by its digest.
 """
 
 import re
@@ -28,7 +32,7 @@ from detente.wire.note import MAX_NOTE, Checkpoint, cosign, strip_note, verify_c
 from detente.wire.tiles import tile_files
 
 _STEP = "V-2"
-_NOTE = re.compile(r"notes/[0-9]{20}")
+_NOTE = re.compile(r"notes/[0-9]{20}(-[0-9]{20})?")
 _FORK = re.compile(r"fork/[0-9a-f]{64}")
 
 
@@ -67,9 +71,12 @@ class Seen(NamedTuple):
     raw: bytes
 
 
-def note_path(size: int) -> str:
-    """Where a mirror keeps its note of that size: twenty digits, so that names sort as sizes do (L-4)."""
-    return f"notes/{size:020d}"
+def note_path(size: int, at: int | None = None) -> str:
+    """Where a mirror keeps its note of that size: twenty digits, so that names sort as sizes do (L-4).
+
+    A later note of the same size has its time behind it, and sorts after the first.
+    """
+    return f"notes/{size:020d}" if at is None else f"notes/{size:020d}-{at:020d}"
 
 
 def state_path(origin: str) -> str:
@@ -78,12 +85,13 @@ def state_path(origin: str) -> str:
 
 
 def witness_log(  # noqa: PLR0917 - a log, a witness and two folders, each in the parts that a caller has
-    log: Folder, origin: str, log_public: str, name: str, signer: Signer, state: Folder, mirror: Folder, now: int
-) -> Cosigned:
+    log: Folder, origin: str, log_public: str, name: str, signer: Signer, state: Folder, mirror: Folder, now: int,
+    *, since: int = 0,
+) -> Cosigned:  # fmt: skip
     """Cosign ``log`` as it stands and mirror it, by the rule at the top of this file (L-2).
 
     ``name`` and ``signer`` are the witness's, ``now`` its clock in unix seconds. Nothing new: the
-    note that exists, again. Raises NotVerified ``L-2.rollback`` (the log is smaller than what was
+    note that exists, again, unless it is not later than ``since`` and ``now`` is. Raises NotVerified ``L-2.rollback`` (the log is smaller than what was
     cosigned), ``L-2.fork`` (another history: both notes are kept in the mirror's ``fork/``), or as
     ``read_log`` for a log that does not verify; CannotTell where something is missing. After any
     of them nothing was signed.
@@ -106,12 +114,12 @@ def witness_log(  # noqa: PLR0917 - a log, a witness and two folders, each in th
             mirror.drop(path)
         for path, tile in tile_files(view.entries, view.leaf_hashes):
             mirror.create(path, tile)
-        if last is None or last.size < head.size:
+        if last is None or last.size < head.size or last.at <= since < now:
             note, grew = cosign(bare, name, signer, now), True
         else:
             note, grew = last.raw, False
-        _keep(state, mirror, origin, head.size, note)
-    at = verify_cosigned(note, origin, log_public, witness)[1][0].at
+        at = verify_cosigned(note, origin, log_public, witness)[1][0].at
+        _keep(state, mirror, origin, (head.size, at), note)
     return Cosigned(head.size, head.root, at, sha256(note), grew)
 
 
@@ -134,7 +142,7 @@ def read_notes(mirror: Folder, origin: str, log_public: str, witnesses: Mapping[
     for path in notes:
         raw = mirror.read(path, MAX_NOTE + 1)
         head, cosignatures = verify_cosigned(raw, origin, log_public, witnesses, mirror.place(path))
-        if note_path(head.size) != path:
+        if path not in {note_path(head.size), *(note_path(head.size, at) for _, at in cosignatures)}:
             raise NotVerified("L-4.note", mirror.place(path), step=_STEP, got=head.size)
         found += [Seen(by, head.size, head.root, at, sha256(raw), raw) for by, at in cosignatures]
     newest = _newest(mirror, found, origin, log_public, witnesses)
@@ -198,7 +206,7 @@ def _last_note(state: Folder, mirror: Folder, origin: str, log_public: str, witn
         note = Seen(by, head.size, head.root, at, sha256(raw), raw)
         if last is not None and last.size == note.size and last.root != note.root:
             raise _forked(mirror, last, head, raw)
-        if last is None or last.size < note.size:
+        if last is None or (last.size, last.at) < (note.size, note.at):
             last = note
     return last
 
@@ -226,10 +234,13 @@ def _forked(mirror: Folder, last: Seen, head: Checkpoint, bare: bytes) -> NotVer
     )
 
 
-def _keep(state: Folder, mirror: Folder, origin: str, size: int, note: bytes) -> None:
-    """The note into the state, and only then to where others see it (L-2)."""
-    for folder, path in ((state, state_path(origin)), (mirror, note_path(size)), (mirror, CHECKPOINT)):
-        if path == note_path(size):
+def _keep(state: Folder, mirror: Folder, origin: str, named: tuple[int, int], note: bytes) -> None:
+    """The note (``named``: size and time) into the state, and only then to where others see it (L-2)."""
+    first = note_path(named[0])
+    later = mirror.exists(first) and mirror.read(first) != note
+    kept = note_path(*named) if later else first
+    for folder, path in ((state, state_path(origin)), (mirror, kept), (mirror, CHECKPOINT)):
+        if path == kept:
             folder.create(path, note)
         else:
             folder.swap(path, folder.read(path) if folder.exists(path) else None, note)

@@ -9,7 +9,7 @@ left (escapes, no spaces, sorted keys) msgspec writes; tests hold it against an 
 import re
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -35,6 +35,9 @@ _LANGUAGE = re.compile(
 )
 # Two-letter codes that the IANA registry replaced.
 _RENAMED = {"in": "id", "iw": "he", "ji": "yi", "jw": "jv", "mo": "ro"}
+
+Hex = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
+"""A digest, a key or a salt in a file: 32 bytes as lowercase hex (B-1, B-6)."""
 
 _encoder = msgspec.json.Encoder(order="sorted")
 _decoder = msgspec.json.Decoder()

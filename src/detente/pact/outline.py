@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which members a draft may have, and of which kind: a word mistyped in a draft must not become a default in a plan."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from detente.errors import Malformed
+from detente.wire.times import encode_time
+
+Number = str | int | float
+Tags = list[str]
+
+
+class _Take(Struct, forbid_unknown_fields=True):
+    hazard: str | UnsetType = UNSET
+    kind: str | UnsetType = UNSET
+    n: int | UnsetType = UNSET
+
+
+class _Suite(Struct, forbid_unknown_fields=True, rename={"source": "from"}):
+    source: str
+    id: str | UnsetType = UNSET
+    languages: Tags | UnsetType = UNSET
+    epochs: int | UnsetType = UNSET
+    owner: str | UnsetType = UNSET
+    section: str | UnsetType = UNSET
+    without: list[str] | UnsetType = UNSET
+    take: list[_Take] | UnsetType = UNSET
+
+
+class _Test(Struct, forbid_unknown_fields=True):
+    party: str
+    subject: str
+    section: str | UnsetType = UNSET
+
+
+class _Audit(Struct, forbid_unknown_fields=True):
+    answerHours: int | UnsetType = UNSET  # noqa: N815 - the format's own name
+    by: list[str] | UnsetType = UNSET
+    n: int | UnsetType = UNSET
+    place: str | UnsetType = UNSET
+
+
+class _Sampling(Struct, forbid_unknown_fields=True):
+    temperature: Number | UnsetType = UNSET
+    topP: Number | UnsetType = UNSET  # noqa: N815 - the format's own name
+    seed: str | UnsetType = UNSET
+
+
+class _Cap(Struct, forbid_unknown_fields=True):
+    chars: int
+    tokens: int
+
+
+class _Scorer(Struct, forbid_unknown_fields=True):
+    id: str
+    rule: str | UnsetType = UNSET
+    by: str | UnsetType = UNSET
+    languages: Tags | UnsetType = UNSET
+    tolerance: Number | UnsetType = UNSET
+
+
+class _Runs(Struct, forbid_unknown_fields=True):
+    max: int | UnsetType = UNSET
+    deadline: str | UnsetType = UNSET
+    register_by: str | UnsetType = UNSET
+
+
+class _Draft(Struct, forbid_unknown_fields=True):
+    title: dict[str, str]
+    roles: dict[str, list[str]]
+    suite: list[_Suite]
+    test: list[_Test]
+    texts: Tags | UnsetType = UNSET
+    naming: str | UnsetType = UNSET
+    quorum: int | UnsetType = UNSET
+    audit: _Audit | UnsetType = UNSET
+    sampling: _Sampling | UnsetType = UNSET
+    caps: dict[str, _Cap] | UnsetType = UNSET
+    scorer: list[_Scorer] | UnsetType = UNSET
+    measure: list[dict[str, Any]] | UnsetType = UNSET
+    filtered: str | UnsetType = UNSET
+    max_missing: Number | UnsetType = UNSET
+    competence_floor: Number | UnsetType = UNSET
+    runs: _Runs | UnsetType = UNSET
+    requires: list[str] | UnsetType = UNSET
+    blind: bool | UnsetType = UNSET
+    closing: list[str] | UnsetType = UNSET
+    disclosure: str | dict[str, str] | UnsetType = UNSET
+    external: bool | UnsetType = UNSET
+
+
+def check_outline(draft: dict[str, Any], place: str) -> dict[str, Any]:
+    """A draft's value with TOML's own dates as text, after its members were judged; Malformed (draft-shape) with the path."""
+    plain: dict[str, Any] = _with_dates(draft)
+    try:
+        msgspec.convert(plain, _Draft, strict=True)
+    except msgspec.ValidationError as error:
+        reason, _, path = str(error).partition(" - at `")
+        raise Malformed("draft-shape", f"{place} {path.removesuffix('`')}".strip(), got=reason) from error
+    return plain
+
+
+def _with_dates(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _with_dates(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_with_dates(member) for member in value]
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return encode_time(int(value.astimezone(UTC).timestamp()))
+    return value

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A draft: what it leaves out has the default of the pages, what does not fit is named, and two plans differ in words."""
+
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detente.errors import DetenteError, Malformed, WrongUsage
+from detente.pact.draft import Change, Draft, Supplies, compare_plans, draft_plan, read_draft
+from detente.pact.item import Item, SourceSuite
+from detente.pact.outline import check_outline
+from detente.pact.plan import Plan, parse_plan
+from detente.wire.digests import sha256
+from kit.paper import CANARY, DESCRIPTOR, NOON, PaperLab, definition
+
+LABS = [PaperLab("lab-a"), PaperLab("lab-b")]
+ITEMS = [
+    Item(
+        "dt:crime", f"i{k}", "benign" if k % 3 == 2 else "hazard", f"i{k - 1}" if k % 3 == 2 else None, {"en": f"q {k}", "zh-Hans": f"问 {k}"}
+    )
+    for k in range(9)
+]  # fmt: skip
+SUPPLIES = Supplies(
+    {
+        lab.id: {
+            **{name: value for name, value in lab.party().items() if name != "roles"},
+            "subjects": [{"descriptor": DESCRIPTOR, "id": f"m-{lab.id}", "name": {"en": "M", "zh-Hans": "模"}}],
+        }
+        for lab in LABS
+    },
+    {"mini": SourceSuite("mini", {"en": "Mini", "zh-Hans": "小"}, ["en", "zh-Hans"], CANARY, ITEMS)},
+    {name: definition(name) for name in ("refusal", "includes")},
+    NOON,
+)
+TOML = """
+[title]
+en = "A"
+zh-Hans = "甲"
+[roles]
+lab-a = ["tests", "audits"]
+lab-b = ["audits", "coordinates"]
+[[suite]]
+from = "mini"
+[[test]]
+party = "lab-a"
+subject = "m-lab-a"
+"""
+
+
+def made(toml: str) -> Draft:
+    return draft_plan(read_draft(toml.encode(), "d"), SUPPLIES, "d")
+
+
+def plan_of(toml: str) -> Plan:
+    return parse_plan(made(toml).raw).plan
+
+
+def test_draft_when_it_says_little_then_the_defaults_are_those_of_the_pages() -> None:
+    plan = plan_of(TOML)
+    section = plan.section("core")
+    assert [party.id for party in plan.parties] == ["lab-a", "lab-b"]
+    assert (plan.quorum, plan.requires, plan.closing.by) == (1, ["complete", "seen"], ["lab-a", "lab-b"])
+    assert (plan.filtered, plan.maxMissing, plan.competence.floor) == ("asDeployed", "0.1", "0.5")
+    assert (plan.sampling.temperature, plan.sampling.topP, plan.sampling.seed) == ("0", "1", "slot")
+    assert (plan.runs.max, plan.runs.registerBy, plan.runs.deadline) == (
+        1,
+        "2026-11-28T00:00:00Z",
+        "2026-12-12T00:00:00Z",
+    )
+    assert section.audit
+    assert (section.audit.n, section.audit.place, section.audit.by) == (20, "crosses", ["lab-a", "lab-b"])
+    assert (section.releasers, section.external, plan.texts, plan.canary) == ([], False, ["en", "zh-Hans"], CANARY)
+    assert [scorer.id for scorer in plan.scorers] == ["refusal", "includes"]
+    assert (plan.suites[0].items, plan.suites[0].languages, plan.suites[0].epochs) == (9, ["en", "zh-Hans"], 1)
+
+
+def test_draft_when_made_then_every_digest_of_the_plan_has_its_file() -> None:
+    draft = made(TOML)
+    plan = parse_plan(draft.raw).plan
+    named = {plan.suites[0].list, str(plan.subjects[0].descriptor), *(scorer.definition for scorer in plan.scorers)}
+    assert named == set(draft.files)
+    assert all(sha256(raw) == digest for digest, raw in draft.files.items())
+
+
+def test_draft_when_items_are_taken_then_partners_come_first_and_lost_partners_are_forgotten() -> None:
+    take = 'take = [{kind = "hazard", n = 2}, {kind = "benign", n = 1}]\nwithout = ["i0"]'
+    draft = made(TOML.replace('from = "mini"', f'from = "mini"\n{take}'))
+    assert [(item.id, item.pair) for item in draft.items["mini"]] == [("i1", None), ("i2", "i1"), ("i3", None)]
+    alone = made(TOML.replace('from = "mini"', 'from = "mini"\ntake = [{kind = "benign", n = 1}]'))
+    assert [(item.id, item.pair) for item in alone.items["mini"]] == [("i2", None)]
+
+
+def test_draft_when_it_asks_for_some_languages_then_items_have_those_alone() -> None:
+    draft = made(TOML.replace('from = "mini"', 'from = "mini"\nlanguages = ["zh-Hans"]'))
+    assert draft.items["mini"][0].text == {"zh-Hans": "问 0"}
+
+
+def test_draft_when_an_annex_is_not_said_to_be_public_then_it_does_not_leave() -> None:
+    """P-5: the default of an annex is home; its suites must not be published by an omission."""
+    annex = TOML.replace('from = "mini"', 'from = "mini"\nsection = "annex-lab-a"')
+    annex = annex.replace('subject = "m-lab-a"', 'subject = "m-lab-a"\nsection = "annex-lab-a"')
+    with pytest.raises(WrongUsage) as caught:
+        made(annex)
+    assert (caught.value.code, caught.value.got) == ("P-5.home", "annex-lab-a")
+    said = annex + '[disclosure]\nheaders = "public"\nscores = "public"\n'
+    assert [section.id for section in plan_of(said).sections] == ["core", "annex-lab-a"]
+
+
+BROKEN: list[tuple[str, str]] = [
+    ("draft-toml", "title = "),
+    ("draft-member", "mistyped = 1\n" + TOML),
+    ("draft-missing", TOML.replace("[[test]]", "[[tests]]").replace("[[tests]]", "[audit]\nn = 5\n[runs]", 1).split("party")[0]),
+    ("draft-shape", 'title = "A"\n' + TOML.split("zh-Hans = ", 1)[1].split("\n", 1)[1]),
+    ("draft-shape", TOML.replace('from = "mini"', 'form = "mini"')),
+    ("draft-shape", "runs = 3\n" + TOML),
+    ("draft-shape", TOML.replace('["tests", "audits"]', '"tests"')),
+    ("no-card", TOML.replace("lab-b = ", "lab-z = ")),
+    ("no-subject", TOML.replace("m-lab-a", "m-lab-z")),
+    ("no-item", TOML.replace('from = "mini"', 'from = "mini"\nwithout = ["i99"]')),
+    ("too-few-items", TOML.replace('from = "mini"', 'from = "mini"\ntake = [{n = 10}]')),
+    ("too-few-items", TOML.replace('from = "mini"', 'from = "mini"\ntake = [{n = -1}]')),
+    ("no-scorer", TOML + '[[scorer]]\nid = "nobody"\n'),
+    ("B-1.float", TOML + "[[measure]]\nid = 0.5\n"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "toml"), BROKEN, ids=[f"{n} {code}" for n, (code, _) in enumerate(BROKEN)])
+def test_draft_when_something_does_not_fit_then_it_is_named(code: str, toml: str) -> None:
+    with pytest.raises(DetenteError) as caught:
+        made(toml)
+    assert caught.value.code == code
+    assert caught.value.exit_code == 2
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["from", "n", "id", "en"]), inner, max_size=3),
+    max_leaves=5,
+)  # fmt: skip
+
+
+@given(
+    st.sampled_from(["title", "roles", "suite", "test", "audit", "runs", "sampling", "caps", "scorer", "texts"]), VALUES
+)
+def test_draft_when_a_member_is_anything_then_it_is_drafted_or_named(name: str, value: Any) -> None:
+    draft = {**read_draft(TOML.encode(), "d"), name: value}
+    with suppress(WrongUsage):
+        draft_plan(draft, SUPPLIES, "d")
+        draft_plan(check_outline(draft, "d"), SUPPLIES, "d")
+
+
+def test_plans_when_compared_then_rows_are_matched_by_their_ids() -> None:
+    old = {"a": [{"id": "x", "n": 1}, {"id": "y", "n": 2}], "b": 1, "d": [1, 2]}
+    new = {"a": [{"id": "y", "n": 3}, {"id": "z", "n": 4}], "c": 1, "d": [2]}
+    assert list(compare_plans(old, new)) == [
+        Change("removed", "a.x", {"id": "x", "n": 1}, None),
+        Change("changed", "a.y.n", 2, 3),
+        Change("added", "a.z", None, {"id": "z", "n": 4}),
+        Change("removed", "b", 1, None),
+        Change("changed", "d", [1, 2], [2]),
+        Change("added", "c", None, 1),
+    ]
+
+
+@given(VALUES, VALUES)
+def test_plans_when_compared_with_themselves_then_nothing_changed(one: Any, other: Any) -> None:
+    assert list(compare_plans(one, one)) == []
+    assert isinstance(list(compare_plans(one, other)), list)
+
+
+def test_draft_when_members_are_right_then_malformed_is_not_blamed_on_the_person_twice() -> None:
+    with pytest.raises(Malformed):
+        read_draft(b"\xff", "d")
