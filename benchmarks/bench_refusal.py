@@ -93,9 +93,12 @@ def show(lang: str, half: str, table: dict[str, Any]) -> None:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--data", type=Path, required=True, metavar="DIR")
+    options.add_argument("--data", type=Path, metavar="DIR", help="without it nothing is measured")
     options.add_argument("--write", action="store_true", help=f"write {OUT.name}, which the scorer's definition quotes")
     given = options.parse_args()
+    if given.data is None:
+        print("skipped: labelled replies are not part of the repository; name their folder with --data DIR")
+        return
     [rules] = rule_files("refusal")
     measured: dict[str, Any] = {"rules": rules, "version": load_rules().version}
     for lang, short in LANGS.items():

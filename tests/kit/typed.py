@@ -43,6 +43,9 @@ def refused(capsys: pytest.CaptureFixture[str], code: int, error: str, *words: o
     """A command line that must fail in this way, in English and in Chinese; what it said in English."""
     said = {lang: typed(capsys, *words, lang=lang) for lang in ("zh", "en")}
     for lang, one in said.items():
+        if os.environ.get("READ_ALOUD"):  # for whoever mends the words: READ_ALOUD=1 pytest tests/cli
+            with capsys.disabled():
+                print(f"\n$ detente {' '.join(map(str, words))}\n{one.err}", end="")
         assert (one.code, one.error) == (code, error), f"{lang}: {one}"
         well_spoken(one, lang)
     return said["en"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One ``detente`` command in a process that watches which optional packages it loads, or refuses them all.
+"""``detente`` commands (``+`` between them) in a process that watches which optional packages it loads, or refuses them all.
 
 python tests/kit/watched.py watch|refuse REPORT WORD...     REPORT gets {"exit", "asked": {package: by whom first}, "loaded"}
 """
@@ -50,7 +50,11 @@ def main() -> None:
     sys.meta_path[:] = [Gate(finder, refuse=how == "refuse") for finder in sys.meta_path]
     from detente.cli.entry import main as run
 
-    code = run(words)
+    code = 0
+    while words:
+        end = words.index("+") if "+" in words else len(words)
+        code = code or run(words[:end])
+        words = words[end + 1 :]
     loaded = [name for name in OPTIONAL if name in sys.modules]
     Path(report).write_text(json.dumps({"exit": code, "asked": Gate.asked, "loaded": loaded}), "utf-8")
 

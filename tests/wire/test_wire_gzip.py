@@ -51,6 +51,14 @@ def test_member_when_any_single_bit_is_flipped_then_it_is_refused(plain: bytes) 
     assert unseen(raw, plain) == []
 
 
+@pytest.mark.parametrize("plain", [SCORES, HEADERS * 3, b"%d green bottles hanging on the wall; " * 40])
+def test_member_when_spelled_once_and_any_bit_is_flipped_then_it_is_refused(plain: bytes) -> None:
+    """Suite texts: nobody signs their stored bytes, so no bit of them may be free."""
+    raw = compress(plain, spelled_once=True)
+    assert read_by_others(raw) == plain
+    assert unseen(raw, plain) == []
+
+
 @pytest.mark.parametrize("plain", [SCORES, b"%d green bottles hanging on the wall; " * 40, bytes(range(256))])
 def test_member_when_a_bit_is_flipped_then_it_is_refused_or_reads_the_same(plain: bytes) -> None:
     """The limit of B-8: one repetition has two spellings, and a stored block has bits over. Only the stored bytes' digest tells."""

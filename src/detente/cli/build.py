@@ -261,7 +261,7 @@ def by_tag(pairs: Sequence[str], option_name: str) -> dict[str, str]:
         if not sep or not key or not value:
             raise WrongUsage("bad-pair", option_name, expected="TAG=TEXT", got=pair)
         if key in found:
-            raise WrongUsage("bad-pair", option_name, expected=f"{key}=...", got=pair)
+            raise WrongUsage("pair-twice", option_name, got=f"{key}=")
         found[key] = value
     return found
 

@@ -84,7 +84,7 @@ class Speech(NamedTuple):
             self.row({**row, "exit": error.exit_code})
             return
         print(red(f"error[{error.code}]: {f'{step}: ' if step else ''}{what}"), file=sys.stderr)
-        if error.place:
+        if error.place and harmless(short(error.place)) not in what:
             print(f"  {say('cli.error.at', self.lang)} {harmless(error.place)}", file=sys.stderr)
         if error.expected is not None and error.got is not None:
             sentence = say("cli.error.values", self.lang, expected=short(error.expected), got=short(error.got))
@@ -98,9 +98,27 @@ class Speech(NamedTuple):
 def said_error(code: str, lang: str, fields: dict[str, object]) -> tuple[str, str]:
     """An error's two sentences; a placeholder without a value stays visible rather than failing the message."""
     try:
-        return say_error(code, lang, **{name: short(value) for name, value in fields.items()})
+        return say_error(code, lang, **{name: in_words(short(value), lang) for name, value in fields.items()})
     except KeyError:
         return code, ""
+
+
+# What a typed reader says of a value, as msgspec puts it; it speaks English only, and of its own types.
+REASONS = {
+    "unknown": re.compile(r"Object contains unknown field `(?P<name>[^`]*)`"),
+    "missing": re.compile(r"Object missing required field `(?P<name>[^`]*)`"),
+    "kind": re.compile(r"Expected `(?P<wanted>[^`]*)`, got `(?P<found>[^`]*)`"),
+    "enum": re.compile(r"Invalid enum value '(?P<name>.*)'$"),
+    "pattern": re.compile(r"Expected `str` matching regex '(?P<pattern>.*)'$"),
+}
+
+
+def in_words(text: str, lang: str) -> str:
+    """A reason that a typed reader gave, in our words; any other text as it is."""
+    for key, pattern in REASONS.items():
+        if found := pattern.match(text):
+            return say(f"cli.reason.{key}", lang, **found.groupdict()) + text[found.end() :]
+    return text
 
 
 def shown_json(text: str) -> str:

@@ -231,7 +231,8 @@ def load_desk(root: Path) -> Desk:
     try:
         read = msgspec.convert(tomllib.loads(folder.read("desk.toml").decode("utf-8")), _DeskFile, strict=True)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, msgspec.ValidationError) as error:
-        raise WrongUsage("desk-broken", place, got=error) from error
+        reason, _, path = str(error).partition(" - at `")
+        raise WrongUsage("desk-broken", f"{place} {path.removesuffix('`')}".strip(), got=reason) from error
     check_id(read.party, f"{place} party")
     models = [ModelEntry(m.subject, m.use, m.name, m.system, m.key_env, m.coded) for m in read.model]
     subjects = [entry.subject for entry in models]

@@ -99,7 +99,10 @@ def new_plan(desk: Desk, draft_path: Path, cards: Sequence[Path]) -> Proposal:
         if isinstance(row, dict) and "from" in row
     }
     definitions = {name: definition_file(name) for name in SCORERS}
-    made = draft_plan(draft, Supplies(by_party, suites, definitions, int(time.time())), place)
+    try:
+        made = draft_plan(draft, Supplies(by_party, suites, definitions, int(time.time())), place)
+    except Malformed as error:
+        raise error.at(place) from None
     plan = parse_plan(made.raw, place)
     for name in SCORERS:
         if definitions[name] in made.files.values():
@@ -137,7 +140,7 @@ def _lay(desk: Desk, plan: PlanFile, made: Draft) -> None:
         own.create(f"plans/{plan.id}/files/{digest}", raw)
     for suite in plan.plan.suites:
         text = encode_suite(suite.id, plan.plan.canary, made.items[suite.id])
-        own.create(f"plans/{plan.id}/suites/{suite.id}.jsonl.gz", compress(text))
+        own.create(f"plans/{plan.id}/suites/{suite.id}.jsonl.gz", compress(text, spelled_once=True))
     own.create(f"proposals/{plan.id}/plan.json", plan.raw)
 
 
@@ -165,7 +168,7 @@ def find_proposal(exchange: Folder, prefix: str) -> PlanFile:
     fits = [id_ for id_ in found if id_.startswith(digits)]
     if len(digits) < ID_START or len(fits) != 1:
         there = ", ".join(id_[: 2 * ID_START] for id_ in sorted(found)) or "-"
-        raise WrongUsage("no-proposal", exchange.place(""), expected=there, got=prefix)
+        raise WrongUsage("no-proposal", exchange.place(""), expected=there, got=prefix or "-")
     id_, paths = fits[0], found[fits[0]]
     if any("/plans/" in path for path in paths):
         return find_plan(exchange, id_)
@@ -181,9 +184,19 @@ def suite_items(exchange: Folder, plan: PlanFile) -> dict[str, list[Item]]:
         listed = parse_list(read_by_digest(exchange, where, suite.list, b"\n"), suite.id)
         path = f"{suite.owner}/plans/{plan.id}/suites/{suite.id}.jsonl.gz"
         if exchange.exists(path):
-            plain = decompress(exchange.read(path), SUITE_LIMIT, exchange.place(path))
-            found[suite.id] = parse_suite(plain, suite.id, plan.plan.canary, listed, exchange.place(path))
+            found[suite.id] = _suite_text(exchange, path, suite.id, plan.plan.canary, listed)
     return found
+
+
+def _suite_text(exchange: Folder, path: str, suite: str, canary: str, listed: list[Listed]) -> list[Item]:
+    """A suite's items; what does not fit the list, which the plan names by digest, was changed (V-5)."""
+    place = exchange.place(path)
+    try:
+        return parse_suite(decompress(exchange.read(path), SUITE_LIMIT, place), suite, canary, listed, place)
+    except Malformed as error:
+        raise NotVerified(
+            error.code, error.place, step="V-5", expected=error.expected, got=error.got, **error.fields
+        ) from error
 
 
 def all_texts(exchange: Folder, plan: PlanFile) -> dict[str, list[Item]]:
@@ -237,7 +250,7 @@ def _resolve(exchange: Folder, plan: PlanFile, at: str) -> str:
             for part in at[1:].split("/"):
                 node = node[int(part)] if isinstance(node, list) else node[part]
         except (KeyError, IndexError, ValueError, TypeError) as error:
-            raise WrongUsage("object-at", at) from error
+            raise WrongUsage("object-at", at or "-") from error
         return at
     texts = suite_items(exchange, plan)
     for suite, listed in suite_lists(exchange, plan).items():
@@ -245,7 +258,7 @@ def _resolve(exchange: Folder, plan: PlanFile, at: str) -> str:
         for entry, id_ in zip(listed, ids, strict=True):
             if at and at in {id_, entry.item}:
                 return entry.item
-    raise WrongUsage("object-at", at)
+    raise WrongUsage("object-at", at or "-")
 
 
 @alone
@@ -260,15 +273,12 @@ def sign_plan(desk: Desk, plan: PlanFile) -> LogView:
     exchange = desk.open_exchange()
     where = files_by_digest(exchange, plan)
     all_texts(exchange, plan)
-    for subject in plan.plan.subjects:
-        if isinstance(subject.descriptor, str):
-            read_by_digest(exchange, where, subject.descriptor, b"}")
     folder = desk.folder()
     if folder.exists("plan.txt") and desk.plan_id() != plan.id:
         raise WrongUsage("signed-another", str(desk.root), expected=desk.plan_id(), got=plan.id)
     own = desk.own()
-    for digest in _named(exchange, plan, where):
-        own.create(f"plans/{plan.id}/files/{digest}", _good_copy(exchange, where.get(digest, []), digest))
+    for digest, ending in _named(exchange, plan, where).items():
+        own.create(f"plans/{plan.id}/files/{digest}", read_by_digest(exchange, where, digest, ending))
     own.create(f"plans/{plan.id}/plan.json", plan.raw)
     folder.create("plan.txt", plan.id.encode())
     view = own_log(desk, plan)
@@ -282,26 +292,19 @@ def sign_plan(desk: Desk, plan: PlanFile) -> LogView:
     return view
 
 
-def _named(exchange: Folder, plan: PlanFile, where: Mapping[str, list[str]]) -> list[str]:
-    """The digests that a plan names, of files that must lie in the exchange (P-9); what else lies there is not part of it."""
-    found = [suite.list for suite in plan.plan.suites]
-    found += [one.descriptor for one in plan.plan.subjects if isinstance(one.descriptor, str)]
+def _named(exchange: Folder, plan: PlanFile, where: Mapping[str, list[str]]) -> dict[str, bytes]:
+    """The digests that a plan names, of files that must lie in the exchange (P-9), each with the byte that ends its file.
+
+    What else lies there is not part of it.
+    """
+    found = {suite.list: b"\n" for suite in plan.plan.suites}
+    found |= {one.descriptor: b"}" for one in plan.plan.subjects if isinstance(one.descriptor, str)}
     for scorer in plan.plan.scorers:
         definition = parse_definition(read_by_digest(exchange, where, scorer.definition, b"}"), scorer.id)
-        found += [scorer.definition, *(scorer.rubric or {}).values(), *([definition.rules] if definition.rules else [])]
-    return list(dict.fromkeys(found))
-
-
-def _good_copy(exchange: Folder, paths: Sequence[str], digest: str) -> bytes:
-    if not paths:
-        raise CannotTell("P-9.missing", exchange.place(""), expected=digest)
-    copies = [exchange.read(path) for path in paths]
-    for raw in copies:
-        if sha256(raw) == digest:
-            return raw
-    if cut_text(digest, b"}")(copies[0]):
-        raise CannotTell("file-cut", exchange.place(paths[0]), expected=digest)
-    raise NotVerified("file-changed", exchange.place(paths[0]), step="V-5", expected=digest)
+        found[scorer.definition] = b"}"
+        texts = [*(scorer.rubric or {}).values(), *([definition.rules] if definition.rules else [])]
+        found |= dict.fromkeys(texts, b"\n")
+    return found
 
 
 def _refuse_later(plan: Plan) -> None:

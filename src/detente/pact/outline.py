@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which members a draft may have, and of which kind: a word mistyped in a draft must not become a default in a plan."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 import msgspec
@@ -94,8 +94,11 @@ class _Draft(Struct, forbid_unknown_fields=True):
 
 
 def check_outline(draft: dict[str, Any], place: str) -> dict[str, Any]:
-    """A draft's value with TOML's own dates as text, after its members were judged; Malformed (draft-shape) with the path."""
-    plain: dict[str, Any] = _with_dates(draft)
+    """A draft's value with TOML's own dates as text, after its members were judged.
+
+    Malformed (draft-shape) with the path; (B-1.time) for a date without a time zone.
+    """
+    plain: dict[str, Any] = _with_dates(draft, place)
     try:
         msgspec.convert(plain, _Draft, strict=True)
     except msgspec.ValidationError as error:
@@ -104,11 +107,13 @@ def check_outline(draft: dict[str, Any], place: str) -> dict[str, Any]:
     return plain
 
 
-def _with_dates(value: Any) -> Any:
+def _with_dates(value: Any, place: str) -> Any:
     if isinstance(value, dict):
-        return {name: _with_dates(member) for name, member in value.items()}
+        return {name: _with_dates(member, place) for name, member in value.items()}
     if isinstance(value, list):
-        return [_with_dates(member) for member in value]
+        return [_with_dates(member, place) for member in value]
     if isinstance(value, datetime) and value.tzinfo is not None:
         return encode_time(int(value.astimezone(UTC).timestamp()))
+    if isinstance(value, date | time):  # without a time zone everybody reads another moment
+        raise Malformed("B-1.time", place, got=value)
     return value
