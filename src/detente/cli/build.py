@@ -249,7 +249,7 @@ def plan_id(text: str | None) -> str | None:
         return None
     digits = "".join(text.lower().split())
     if len(digits) != 64 or any(c not in "0123456789abcdef" for c in digits):
-        raise WrongUsage("bad-plan-id", "--plan", got=text)
+        raise WrongUsage("bad-plan-id", "--plan", got=text, n=len(digits))
     return digits
 
 

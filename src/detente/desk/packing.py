@@ -123,11 +123,17 @@ def unpack(archive: Path, exchange: Path, keep: str | None) -> Unpacked:
         parties = {path.split("/")[0] for path in members}
         if keep is not None and keep not in parties and not (exchange / keep).is_dir():
             raise WrongUsage("no-such-party", "--keep", expected=", ".join(sorted(parties)), got=keep)
-        done = {"new": 0, "grown": 0, "same": 0}
+        folder, place = Folder(exchange), str(archive)
         # A checkpoint comes after what it covers (L-5), also if the disk is full half-way.
-        for path in sorted(members, key=lambda path: (path.endswith("/checkpoint"), path)):
-            if keep is None or not path.startswith(f"{keep}/"):
-                done[_lay(Folder(exchange), path, _read_member(opened, members[path], str(archive)))] += 1
+        paths = sorted(
+            (path for path in members if keep is None or not path.startswith(f"{keep}/")),
+            key=lambda path: (path.endswith("/checkpoint"), path),
+        )
+        for path in filter(folder.exists, paths):
+            _later(folder, path, _read_member(opened, members[path], place))
+        done = {"new": 0, "grown": 0, "same": 0}
+        for path in paths:
+            done[_lay(folder, path, _read_member(opened, members[path], place))] += 1
     return Unpacked(**done)
 
 
@@ -136,25 +142,29 @@ def _lay(folder: Folder, path: str, raw: bytes) -> str:
     if not folder.exists(path):
         folder.create(path, raw)
         return "new"
-    old = folder.read(path)
-    place = folder.place(path)
-    wanted = old
+    old, wanted = folder.read(path), _later(folder, path, raw)
+    folder.swap(path, old, wanted)
+    return "same" if wanted == old else "grown"
+
+
+def _later(folder: Folder, path: str, raw: bytes) -> bytes:
+    """Of a file that is there and the archive's the later state; NotVerified (L-5.changed) where there is one state only."""
+    old, place = folder.read(path), folder.place(path)
     if re.fullmatch(r"[^/]+/mirror/[^/]+/checkpoint", path):
-        # it copies the newest note (L-4), and all notes are there by now
+        # it copies the newest note (L-4), and all notes are laid before it
         notes = path.removesuffix("checkpoint") + "notes"
         newest = [name for name in folder.names(notes) if not is_leftover(name)]
-        wanted = folder.read(newest[-1]) if newest else raw
-    elif path.endswith("/log/checkpoint"):
+        return folder.read(newest[-1]) if newest else raw
+    if path.endswith("/log/checkpoint"):
         here, there = parse_checkpoint(old, place), parse_checkpoint(raw, place)
         if there.size == here.size and there.root != here.root:
             raise NotVerified("L-5.changed", place, step="V-2", expected=here.root, got=there.root)
-        wanted = raw if there.size > here.size else old
-    elif path.endswith("/objections.json"):
-        wanted = max(old, raw, key=lambda rows: len(decode(rows, place)))
-    elif raw != old:
+        return raw if there.size > here.size else old
+    if path.endswith("/objections.json"):
+        return max(old, raw, key=lambda rows: len(decode(rows, place)))
+    if raw != old:
         raise NotVerified("L-5.changed", place, step="V-2", expected=sha256(old), got=sha256(raw))
-    folder.swap(path, old, wanted)
-    return "same" if wanted == old else "grown"
+    return old
 
 
 def _read_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, place: str) -> bytes:

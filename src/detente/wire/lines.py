@@ -66,7 +66,8 @@ def decompress(raw: bytes, limit: int, place: str) -> bytes:
         plain = stream.decompress(body[:-1], limit + 1)
         if len(plain) > limit:
             raise Malformed("B-8.limit", place, expected=limit)
-        if stream.eof:
+        ended_early = stream.eof
+        if ended_early:
             raise Malformed("B-8.trailing", place, got=len(stream.unused_data) + 1)
         before_last = stream.copy()
         plain += stream.decompress(body[-1:])
