@@ -342,7 +342,7 @@ FINDINGS: list[tuple[str, str, Spoil]] = [
     ("disputed", "no scorer looked at", lambda _: {"rescored": []}),
     ("disputed", "one scorer left out", lambda rows: {"rescored": rows[:1]}),
     ("disputed", "one scorer twice", lambda rows: {"rescored": [*rows, rows[0]]}),
-    ("disputed", "a label less", lambda rows: {"rescored": [{**row, "n": row["n"] + 1} for row in rows]}),
+    ("disputed", "labels that were not drawn", lambda rows: {"rescored": [{**row, **dict.fromkeys(("agreed", "n", "parsed"), 9)} for row in rows]}),
     ("disputed", "labels that differ", lambda rows: {"rescored": [{**row, "agreed": max(0, row["agreed"] - 1)} for row in rows]}),
     ("disputed", "more agreed than there were", lambda rows: {"rescored": [{**row, "agreed": 99} for row in rows]}),
     ("disputed", "more parsed than there were", lambda rows: {"rescored": [{**row, "parsed": 99} for row in rows]}),

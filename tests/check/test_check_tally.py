@@ -227,8 +227,6 @@ def test_numbers_when_logs_go_on_then_an_earlier_view_stays_as_it_was(tmp_path: 
     """A result is a function of its heads: nothing logged later may change it, not even what makes sense of earlier entries."""
     paper = Paper(tmp_path)
     paper.played()
-    later = Paper(tmp_path / "draft")  # the same keys and plan: to know the next statements before they are logged
-    later.labs["lab-a"].entries = list(paper.labs["lab-a"].entries)
     early = paper.challenge("lab-b", "0" * 64, [])
     view = paper.verify().view()
     before = paper.verify().numbers(view).result
@@ -255,6 +253,15 @@ def test_view_when_a_statement_comes_before_what_it_is_about_then_later_entries_
     cut = verified.numbers(verified.view()._replace(sizes=sizes)).result
     assert cut["violations"] == [{"code": "T-3.no-run", "index": 1, "party": "lab-a"}]
     assert verified.numbers().result["violations"] == [{"code": "T-5.shape", "index": 1, "party": "lab-a"}]
+
+
+def test_view_when_it_is_cut_then_notes_over_later_heads_are_not_used(tmp_path: Path) -> None:
+    paper = Paper(tmp_path)
+    paper.played()
+    verified = paper.verify()
+    full, early = verified.view(), {"lab-a": 1, "lab-b": 1}
+    assert len(verified.numbers(full).result["notes"]) == 4  # type: ignore[arg-type]
+    assert len(verified.numbers(full._replace(sizes=early)).result["notes"]) == 2  # type: ignore[arg-type]
 
 
 RATE = {"high": "0.9", "low": "0.1", "rate": "0.5"}

@@ -83,7 +83,9 @@ def propose(labs: Labs, text: str | bytes, *more: object) -> list[object]:
     ],
     ids=lambda value: value[:30].replace("\n", " ") if isinstance(value, str) else "",
 )  # fmt: skip
-def test_draft_when_something_does_not_fit_then_it_is_named_and_nothing_is_proposed(capsys, labs, old, new, error, named):
+def test_draft_when_something_does_not_fit_then_it_is_named_and_nothing_is_proposed(
+    capsys, labs, old, new, error, named
+):
     assert old in DRAFTED
     said = refused(capsys, 2, error, *propose(labs, DRAFTED.replace(old, new, 1)))
     assert named in said.err
@@ -145,7 +147,9 @@ def test_card_when_missing_or_own_or_given_twice_then_it_is_told(capsys, labs):
     refused(capsys, 2, "two-labs-one-name", *propose(labs, DRAFTED, "--card", card))
     own = labs.root / "desks" / "lab-a" / "card.json"
     assert "leave out your own" in refused(capsys, 2, "two-labs-one-name", *propose(labs, DRAFTED, "--card", own)).err
-    assert "nix.json" in refused(capsys, 2, "no-such-file", *propose(labs, DRAFTED, "--card", labs.root / "nix.json")).err
+    assert (
+        "nix.json" in refused(capsys, 2, "no-such-file", *propose(labs, DRAFTED, "--card", labs.root / "nix.json")).err
+    )
     own.unlink()
     assert typed(capsys, *propose(labs, DRAFTED)).code == 0  # one's own card is made again where it is needed
 
@@ -212,7 +216,10 @@ def test_plan_file_when_it_does_not_fit_then_it_is_named_and_not_signed(
 def test_plan_id_when_it_names_none_or_is_too_short_then_the_proposals_are_listed(capsys, proposed):
     good = next((proposed.exchange / "lab-a" / "proposals").iterdir()).name
     for prefix in ("0" * 16, good[:7], "", "zz"):
-        assert good[:16] in refused(capsys, 2, "no-proposal", "plan", "show", prefix, "--desk", proposed.desks["lab-a"].root).err
+        assert (
+            good[:16]
+            in refused(capsys, 2, "no-proposal", "plan", "show", prefix, "--desk", proposed.desks["lab-a"].root).err
+        )
     spaced = " ".join(good[i : i + 4] for i in range(0, 64, 4))
     assert typed(capsys, "plan", "show", spaced, "--desk", proposed.desks["lab-a"].root).code == 0
 
@@ -232,12 +239,14 @@ def test_plan_file_when_changed_or_cut_after_it_was_proposed_then_it_is_told(cap
 @pytest.mark.parametrize("damage", ["gone", "cut", "changed"])
 def test_file_of_a_plan_when_gone_cut_or_changed_then_nothing_is_signed(capsys, proposed, part, damage):
     id_ = next((proposed.exchange / "lab-a" / "proposals").iterdir()).name
-    path = sorted((proposed.exchange / "lab-a" / "plans" / id_ / part).iterdir(), key=lambda p: p.stat().st_size)[-1]
+    path = max((proposed.exchange / "lab-a" / "plans" / id_ / part).iterdir(), key=lambda p: p.stat().st_size)
     raw_bytes = path.read_bytes()
     if damage == "gone":
         path.unlink()
     else:
-        path.write_bytes(raw_bytes[:-40] if damage == "cut" else raw_bytes[:99] + bytes([raw_bytes[99] ^ 1]) + raw_bytes[100:])
+        path.write_bytes(
+            raw_bytes[:-40] if damage == "cut" else raw_bytes[:99] + bytes([raw_bytes[99] ^ 1]) + raw_bytes[100:]
+        )
     said = typed(capsys, "plan", "sign", id_, "--desk", proposed.desks["lab-b"].root)
     assert said.code == (3 if damage == "changed" else 4), said
     assert not (proposed.exchange / "lab-b" / "log").exists()
@@ -342,14 +351,16 @@ def test_texts_when_hostile_then_nothing_raw_reaches_the_terminal(capsys, labs):
     card = labs.root / "desks" / "lab-b" / "card.json"
     value = json.loads(card.read_bytes())
     card.write_bytes(encode({**value, "name": {tag: text + HOSTILE for tag, text in value["name"].items()}}))
-    text = DRAFTED.replace("A joint test", "A joint test\\u001b[2J\\u202e").replace('from = "core-v0"', 'from = "suite"')
+    text = DRAFTED.replace("A joint test", "A joint test\\u001b[2J\\u202e").replace(
+        'from = "core-v0"', 'from = "suite"'
+    )
     first = typed(capsys, *propose(labs, text))
     assert first.code == 0, first
     second = typed(capsys, *propose(labs, text.replace("A joint test", "Another\\u001b")))
     said = [first, second]
-    for lang in ("en", "zh"):
-        for verb in (["show", first.out.strip()], ["diff", first.out.strip(), second.out.strip()]):
-            said.append(typed(capsys, "plan", *verb, "--desk", labs.desks["lab-b"].root, lang=lang))
+    verbs = (["show", first.out.strip()], ["diff", first.out.strip(), second.out.strip()])
+    desk = ["--desk", labs.desks["lab-b"].root]
+    said += [typed(capsys, "plan", *verb, *desk, lang=lang) for verb in verbs for lang in ("en", "zh")]
     reason = ["--reason", f"en={HOSTILE}", "--reason", f"zh-Hans={HOSTILE}"]
     words = ["plan", "object", first.out.strip(), "--at", "/title", *reason]
     said.append(typed(capsys, *words, "--desk", labs.desks["lab-b"].root))

@@ -180,8 +180,7 @@ def test_lab_when_restored_from_an_older_backup_then_it_signs_nothing_until_its_
     rewrite_log(labs.exchange, desk, plan, lambda entries: entries[:1])
     checkpoint = (log / "checkpoint").read_bytes()
     for words in (["run"], ["status"], ["plan", "sign", plan.id], ["audit", "ask"], ["close"]):
-        said = refused(capsys, 3, "L-3.rollback" if words[0] in {"audit", "close"} else "L-6.ahead", *words, "--desk", desk.root)
-        assert "mirror" in said.err or "witnessed" in said.err
+        assert "mirror" in refused(capsys, 3, "L-6.ahead", *words, "--desk", desk.root).err
     assert (log / "checkpoint").read_bytes() == checkpoint
 
     # what the hint says
@@ -235,9 +234,13 @@ def test_two_commands_of_one_desk_when_at_once_then_the_second_waits_its_turn(st
 def test_two_runs_of_one_desk_when_at_once_then_one_asks_and_the_other_is_told(stories, capsys, tmp_path):
     labs = stories.at("registered").moved(tmp_path)
     desk, run = labs.desks["lab-a"], labs.runs["lab-a"]
-    slow = "import kit.labs, time; quick = kit.labs.scripted; kit.labs.scripted = lambda m: (time.sleep(.07), quick(m))[1]"
+    slow = (
+        "import kit.labs, time; quick = kit.labs.scripted; kit.labs.scripted = lambda m: (time.sleep(.07), quick(m))[1]"
+    )
     words = ["run", "--desk", desk.root, "--concurrency", "1"]
-    first = subprocess.Popen(program(*words, prelude=slow), env=environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    first = subprocess.Popen(
+        program(*words, prelude=slow), env=environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     until = time.monotonic() + 20
     while not (run.journal_path() / "bodies.jsonl").exists() and time.monotonic() < until:
         time.sleep(0.02)

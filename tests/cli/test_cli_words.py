@@ -86,7 +86,7 @@ def test_errors_when_fields_are_hostile_then_nothing_raw_reaches_the_terminal(ca
 
 
 def test_json_when_shown_then_it_is_the_same_value():
-    value = {"text": f"{HOSTILE}\n\\ \" 汉字 \U0001f600 \ud800"}
+    value = {"text": f'{HOSTILE}\n\\ " 汉字 \U0001f600 \ud800'}
     shown = shown_json(json.dumps(value, ensure_ascii=False))
     assert not raw(shown)
     assert "汉字" in shown
@@ -137,7 +137,7 @@ def test_stdout_when_it_is_full_or_closed_or_read_no_further_then_the_exit_code_
     os.close(writer)
     assert done.returncode in {0, 4}, "a verdict is 0 only if the walk came to its end"
     assert b"Traceback" not in done.stderr
-    closed = subprocess.run(["sh", "-c", f'"$@" >&-', "sh", *program(*words)], env=environ(), check=False)
+    closed = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *program(*words)], env=environ(), check=False)
     assert closed.returncode == 0
 
 

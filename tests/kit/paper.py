@@ -270,13 +270,14 @@ class Paper:
     def conclude(
         self,
         run: str,
-        outcomes: Sequence[str] | None = None,
+        ended: Sequence[str] | None = None,
+        /,
         notes: Sequence[str] = (),
         lab: str = "lab-a",
         **changes: Any,
     ) -> str:
         """Lay the headers of a run and log its conclusion; the envelope's digest."""
-        bundle = self.bundles[run] = self.headers(run, outcomes or ["replied"] * len(self.slots))
+        bundle = self.bundles[run] = self.headers(run, ended or ["replied"] * len(self.slots))
         self.lay(f"{lab}/runs/{run}/headers.jsonl.gz", bundle.stored)
         predicate = {
             "attestations": [],
@@ -299,6 +300,7 @@ class Paper:
         scorer: str,
         labels: Mapping[int, str],
         errors: Mapping[int, str] | None = None,
+        /,
         lab: str = "lab-a",
         **changes: Any,
     ) -> str:

@@ -61,14 +61,23 @@ def _check(lang: str) -> click.Command:
 def close(lang: str) -> click.Command:
     """``detente close``."""
 
-    def call(reserve: Sequence[str], desk: Path) -> int:
+    def call(reserve: Sequence[str], desk: Path, anew: bool) -> int:
         from detente.desk.joint import close as close_joint
 
         own = load_desk(desk)
-        done = close_joint(own, own.plan(), by_tag(reserve, "--reserve") if reserve else None)
+        done = close_joint(own, own.plan(), by_tag(reserve, "--reserve") if reserve else None, anew=anew)
         voice(lang).say(f"closed-{done.position}", result=done.result)
         voice(lang).say("final" if done.final else "interim", waiting=", ".join(done.waiting))
         voice(lang).data(done.result)
         return 0
 
-    return verb("close", lang, [option("reserve", lang, multiple=True, metavar="TAG=TEXT"), desk_option(lang)], call)
+    return verb(
+        "close",
+        lang,
+        [
+            option("reserve", lang, multiple=True, metavar="TAG=TEXT"),
+            option("anew", lang, is_flag=True, default=False),
+            desk_option(lang),
+        ],
+        call,
+    )

@@ -8,7 +8,7 @@ from detente.check.audit import Shown, check_opening, detection_odds, draw, draw
 from detente.check.facts import ODDS_SHARE
 from detente.check.runs import Run
 from detente.check.verify import Verified, verify
-from detente.desk.keys import Desk, alone, log_entry, sign_statement
+from detente.desk.keys import Desk, alone, log_entry, own_log, sign_statement
 from detente.desk.publish import own_bundle, scorer_of
 from detente.desk.runs import RunState, find_run, items_by_hash
 from detente.errors import CannotTell, Malformed, NotVerified
@@ -48,6 +48,7 @@ class Finding(NamedTuple):
 @alone
 def ask(desk: Desk, plan: PlanFile, prefix: str | None) -> list[str]:
     """Challenge every published run of the others that this lab may audit (or the one named); their ids (A-1)."""
+    own_log(desk, plan)  # what a crash kept from it is signed already, and comes first (L-5)
     verified = verify(desk.exchange, plan.id)
     asked = []
     for run in _auditable(desk, verified, prefix):
@@ -76,6 +77,7 @@ def _auditable(desk: Desk, verified: Verified, prefix: str | None) -> list[Run]:
 @alone
 def answer_all(desk: Desk, plan: PlanFile) -> list[Answered]:
     """Show the drawn records to everyone who asked (A-2 to A-4): sealed to the auditor, then logged."""
+    own_log(desk, plan)  # what a crash kept from it is signed already, and comes first (L-5)
     verified = verify(desk.exchange, plan.id)
     done = []
     for run in verified.runs:
@@ -135,6 +137,7 @@ def _opening(plan: PlanFile, state: RunState, slots: Sequence[int]) -> bytes:
 @alone
 def check_all(desk: Desk, plan: PlanFile) -> list[Finding]:
     """Check and re-score every record shown to this lab, and log what was found (A-6)."""
+    own_log(desk, plan)  # what a crash kept from it is signed already, and comes first (L-5)
     verified = verify(desk.exchange, plan.id)
     found = []
     for run in verified.runs:

@@ -2,10 +2,10 @@
 """Ending it: the joint result that the parties close, each endorsing the same numbers or reserving its position."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from detente.check.verify import Closing, Verified, verify
-from detente.desk.keys import Desk, alone, log_entry, sign_statement
+from detente.desk.keys import Desk, alone, log_entry, own_log, sign_statement
 from detente.errors import CannotTell, WrongUsage
 from detente.evidence.statements import Close
 from detente.pact.plan import PlanFile
@@ -24,30 +24,31 @@ class Closed(NamedTuple):
 
 
 @alone
-def close(desk: Desk, plan: PlanFile, reservation: Mapping[str, str] | None) -> Closed:
+def close(desk: Desk, plan: PlanFile, reservation: Mapping[str, str] | None, *, anew: bool = False) -> Closed:
     """Log this lab's close (F-11): over the heads that another party closed with, if its result can be made again here.
 
-    Otherwise over the logs as they stand. ``reservation``: the position in all languages of the plan's
+    Otherwise, and with ``anew``, over the logs as they stand; a later common close replaces an earlier one. ``reservation``: the position in all languages of the plan's
     texts, or None to endorse. CannotTell (F-11.open) while a planned test has neither concluded nor run out of time.
     """
     if desk.party not in plan.plan.closing.by:
         raise WrongUsage("F-11.not-yours", "$.closing.by", expected=", ".join(plan.plan.closing.by), got=desk.party)
     if reservation is not None and (sorted(reservation) != sorted(plan.plan.texts) or not all(reservation.values())):
         raise WrongUsage("close-texts", "close", expected=", ".join(plan.plan.texts), got=", ".join(reservation))
+    own_log(desk, plan)  # what a crash kept from it is signed already, and comes first (L-5)
     verified = verify(desk.exchange, plan.id)
-    other = _standing(desk, verified)
-    view = closed_view(verified, other) if other else verified.view()
+    standing = None if anew else _standing(desk, verified)
+    view = closed_view(verified, standing) if standing else verified.view()
     result = summarise(verified, view)
-    if other and result.digest != other.result_sha256:
-        raise CannotTell("F-10.differs", other.party, expected=result.digest, got=other.result_sha256)
+    if standing and result.digest != standing.result_sha256:
+        raise CannotTell("F-10.differs", standing.party, expected=result.digest, got=standing.result_sha256)
     _refuse_open(verified, result)
     desk.own("results").create(f"{result.digest}.json", result.raw)
-    position = "endorse" if reservation is None else "reserve"
+    position: Literal["endorse", "reserve"] = "endorse" if reservation is None else "reserve"
     statement = Close(
         heads=heads_now(verified, view),
         party=desk.party,
         plan=plan.id,
-        position="endorse" if reservation is None else "reserve",
+        position=position,
         text=dict(reservation) if reservation is not None else None,
     )
     log_entry(desk, plan, sign_statement(desk, "close", [("result.json", result.digest)], statement))
@@ -59,9 +60,20 @@ def close(desk: Desk, plan: PlanFile, reservation: Mapping[str, str] | None) -> 
 
 
 def _standing(desk: Desk, verified: Verified) -> Closing | None:
-    """The newest close of another party, to be joined; unless this lab has closed with it already."""
+    """The close to join: another party's, of several the one over the longest logs; or one's own, if only it came since.
+
+    So the same command given twice, or again after a crash, is one close.
+    """
     others = [closing for closing in verified.closings if closing.party != desk.party]
-    return others[-1] if others else None
+    if others:
+        return max(others, key=lambda closing: sum(head.size for head in closing.heads))
+    own = [closing for closing in verified.closings if closing.party == desk.party]
+    now = [history.view.size for history in verified.histories.values()]
+    for closing in reversed(own):
+        since = sum(now) - sum(head.size for head in closing.heads)
+        if since == sum(other.index >= closing.index for other in own):
+            return closing
+    return None
 
 
 def _refuse_open(verified: Verified, result: Result) -> None:

@@ -135,14 +135,17 @@ def alone(verb: Callable[Concatenate[Desk, P], R]) -> Callable[Concatenate[Desk,
     def locked(desk: Desk, /, *args: P.args, **kwargs: P.kwargs) -> R:
         with desk.folder().held():
             if desk.exchange.is_dir():
-                own = desk.own()
-                # log/ and mirror/ have locks of their own, and see to themselves
-                for path in own.names():
-                    if is_leftover(path) and path.split("/")[0] not in {"log", "mirror"}:
-                        own.drop(path)
+                _sweep(desk.own())
             return verb(desk, *args, **kwargs)
 
     return locked
+
+
+def _sweep(own: Folder) -> None:
+    """Remove what a crash left half written; log/ and mirror/ have locks of their own, and see to themselves."""
+    for path in own.names():
+        if is_leftover(path) and path.split("/")[0] not in {"log", "mirror"}:
+            own.drop(path)
 
 
 def make_desk(
@@ -201,6 +204,7 @@ def make_desk(
 def make_own_folder(desk: Desk) -> None:
     """The lab's folder in the exchange, and the exchange itself where nobody has made it yet."""
     desk.exchange.mkdir(parents=True, exist_ok=True)
+    _sweep(desk.own())
     # git's autocrlf was seen to rewrite checkpoints (L-7)
     desk.own().create(".gitattributes", b"* -text\n")
 

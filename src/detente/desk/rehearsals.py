@@ -4,6 +4,7 @@
 import asyncio
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib.resources import files
@@ -149,7 +150,10 @@ def rehearse(wanted: Rehearsal, told: Callable[[Progress], None] | None) -> Summ
     questions = read_questions(wanted.suite)
     for scorer in scorers.values():
         for question in questions:  # what a scorer cannot score is told before a model is asked
-            scorer.label("\n".join(question.turns), "", question.reference)
+            try:
+                scorer.label("\n".join(question.turns), "", question.reference)
+            except WrongUsage as error:
+                raise error.at(f"{wanted.suite}: {question.id}") from None
     system = read_given_text(wanted.system) if wanted.system is not None else None
     key = os.environ.get(wanted.key_env) if wanted.key_env else None
     if wanted.key_env and not key:
@@ -237,4 +241,8 @@ def _summary(questions: Sequence[Question], scorers: Mapping[str, RuleScorer], j
 
 def score_answers(path: Path, scorer: str) -> list[bytes]:
     """One ``{"id","label"}`` line per ``{"id","response"}`` row of a file, in its order."""
-    return list(score_rows(parse_rows(_rows(path), str(path)), load_scorer(scorer)))
+    try:
+        return list(score_rows(parse_rows(_rows(path), str(path)), load_scorer(scorer)))
+    except WrongUsage as error:
+        error.place = re.sub(r"^line (\d+)$", lambda found: f"{path}:{found[1]}", error.place)
+        raise

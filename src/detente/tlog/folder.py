@@ -83,7 +83,7 @@ class Folder:
             while folders:
                 self._list(folders.pop(), folders, found)
         except OSError as error:
-            raise self._trouble(error, prefix) from None
+            raise self._trouble(error, self._named(error) or prefix) from None
         return sorted(found)
 
     def create(self, path: str, raw: bytes) -> bool:
@@ -215,6 +215,11 @@ class Folder:
         self._make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
         _sync_folder(folder.parent)
+
+    def _named(self, error: OSError) -> str:
+        """The path that a fault is about, if it is one of this folder's."""
+        name = Path(error.filename) if isinstance(error.filename, str) else self.root
+        return name.relative_to(self.root).as_posix() if self.root in name.parents else ""
 
     def _trouble(self, error: OSError, path: str) -> CannotTell:
         number = error.errno or 0

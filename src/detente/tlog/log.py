@@ -174,7 +174,7 @@ def _finish(folder: Folder, pending: Folder, signer: Signer, origin: str, seen: 
     if folder.exists(CHECKPOINT):
         view = read_log(folder, origin, signer.public)
     else:
-        view = LogView(origin, 0, root(()).hex(), (), (), b"")
+        view = LogView(origin, 0, root(()).hex(), (), (), b"", tuple(folder.names()))
     compare_with_seen(view, signer.public, seen)
     for place, names in ((folder, view.unread), (pending, pending.names())):
         for name in filter(is_leftover, names):
