@@ -316,7 +316,7 @@ def test_lie_when_a_plan_is_accepted_twice_then_the_second_is_listed(stories, tm
     assert acceptances(desk, plan)[0] != sha256(entry)
 
 
-def test_lie_when_an_answer_is_changed_before_the_audit_then_the_finding_is_disputed(stories, tmp_path):
+def test_lie_when_an_answer_is_changed_before_the_audit_then_the_finding_is_disputed(stories, tmp_path, monkeypatch):
     """The transcript at home is edited after the conclusion: the opened body no longer fits its header."""
     labs = stories.at("published").moved(tmp_path)
     plan = labs.agreed()
@@ -326,6 +326,9 @@ def test_lie_when_an_answer_is_changed_before_the_audit_then_the_finding_is_disp
     assert bodies.read_bytes() != raw
     ask(labs.desks["lab-a"], plan, None)
     labs.witness_all()
+    with pytest.raises(CannotTell, match="journal-lacks"):
+        answer_all(labs.desks["lab-b"], plan)  # an honest lab with a damaged disk is stopped before it signs
+    monkeypatch.setattr("detente.desk.audits.fixed_line", lambda journal, _run, _bundle, i: journal.body_line(i))
     answer_all(labs.desks["lab-b"], plan)
     labs.witness_all()
     found = check_all(labs.desks["lab-a"], plan)

@@ -3,6 +3,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -20,11 +21,13 @@ from detente.check.exchange import (
 )
 from detente.check.verify import verify
 from detente.errors import CannotTell, DetenteError, NotVerified
+from detente.pact.item import Item, encode_list, encode_suite, list_lines
 from detente.tlog.folder import Folder
-from detente.wire.canonical import encode
+from detente.wire.canonical import decode, encode
 from detente.wire.digests import sha256
+from detente.wire.lines import compress
 from detente.wire.times import encode_time
-from kit.paper import DESCRIPTOR, NOON, Paper, definition
+from kit.paper import CANARY, DESCRIPTOR, NOON, Paper, definition
 
 VALUE = encode({"a": [1, 2, {"b": "text", "c": "双语"}], "d": None, "e": "end"})
 
@@ -292,3 +295,81 @@ def test_steps_when_told_then_each_is_heard_once_in_order(paper: Paper) -> None:
     verified = verify(paper.root, paper.plan.id, told=lambda step: heard.append(step.name))
     assert heard == [f"V-{n}" for n in range(1, 12)]
     assert heard == [step.name for step in verified.steps]
+
+
+# --- V-5: what the plan names must fit the plan --------------------------------------------------
+
+
+def v5(paper: Paper) -> str:
+    paper.accept_all()
+    with pytest.raises(NotVerified) as caught:
+        paper.verify()
+    assert caught.value.step == "V-5"
+    return caught.value.code
+
+
+def rows(folder: Path, name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = decode(Paper(folder / "probe").plan.raw)[name]
+    return found
+
+
+def test_scorer_when_its_definition_is_of_another_method_then_v5_refuses(tmp_path: Path) -> None:
+    scorers = rows(tmp_path, "scorers")
+    scorers[1]["method"] = "choice"
+    assert v5(Paper(tmp_path, scorers=scorers)) == "C-1.method"
+
+
+@pytest.mark.parametrize(("code", "hit"), [("P-8.label", ["comply", "help"]), ("P-8.hit", ["comply"])])
+def test_measure_when_its_labels_are_not_those_of_the_scorer_then_v5_refuses(
+    tmp_path: Path, code: str, hit: list[str]
+) -> None:
+    measures = rows(tmp_path, "measures")
+    measures[0]["hit"] = hit
+    assert v5(Paper(tmp_path, measures=measures)) == code
+
+
+def test_list_when_its_length_is_not_the_plan_s_then_v5_refuses(tmp_path: Path) -> None:
+    suites = rows(tmp_path, "suites")
+    suites[0]["items"] += 1
+    assert v5(Paper(tmp_path, suites=suites)) == "S-1.items"
+
+
+def test_item_when_it_stands_in_two_suites_then_v5_refuses(tmp_path: Path) -> None:
+    suites = rows(tmp_path, "suites")
+    assert v5(Paper(tmp_path, suites=[suites[0], {**suites[0], "id": "again"}])) == "S-1.twice"
+
+
+def with_text(folder: Path, languages: list[str]) -> tuple[Paper, bytes]:
+    """A plan whose one item has a text, and that suite text file."""
+    item = Item("dt:crime", "one", "hazard", None, dict.fromkeys(languages, "?"))
+    lines = encode_list(list_lines([item]))
+    suites = [{**rows(folder, "suites")[0], "items": 1, "list": sha256(lines)}]
+    paper = Paper(folder, suites=suites)
+    paper.lay(f"lab-a/plans/{paper.plan.id}/files/{sha256(lines)}", lines)
+    return paper, encode_suite("mini", CANARY, [item])
+
+
+def test_suite_text_when_it_is_laid_open_then_it_is_read(tmp_path: Path) -> None:
+    paper, text = with_text(tmp_path, ["en", "zh-Hans"])
+    paper.accept_all()
+    assert paper.verify().texts == {}
+    paper.lay(f"lab-a/plans/{paper.plan.id}/suites/mini.jsonl.gz", compress(text))
+    verified = paper.verify()
+    assert [item.id for item in verified.texts["mini"]] == ["one"]
+    assert all("/suites/" not in path for path in verified.not_part)
+
+
+@pytest.mark.parametrize(("code", "old", "new"), [("S-1.item", b"?", b"!"), ("S-2.start", CANARY.encode(), b"other")])
+def test_suite_text_when_it_is_not_the_listed_one_then_v5_refuses(
+    tmp_path: Path, code: str, old: bytes, new: bytes
+) -> None:
+    paper, text = with_text(tmp_path, ["en", "zh-Hans"])
+    paper.lay(f"lab-a/plans/{paper.plan.id}/suites/mini.jsonl.gz", compress(text.replace(old, new)))
+    assert v5(paper) == code
+
+
+def test_suite_text_when_a_planned_language_is_missing_then_v5_refuses(tmp_path: Path) -> None:
+    """The list file is right and the plan agreed, but the rectangle has a hole (S-3)."""
+    paper, text = with_text(tmp_path, ["en"])
+    paper.lay(f"lab-a/plans/{paper.plan.id}/suites/mini.jsonl.gz", compress(text))
+    assert v5(paper) == "S-2.missing"

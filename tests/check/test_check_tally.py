@@ -176,7 +176,7 @@ def gap_row(played: Played, some: list[Slot], hit: list[str], langs: tuple[str, 
 
 
 @given(shapes())
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 def test_numbers_when_recounted_from_the_labels_then_every_digit_agrees(shape: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         played = play(Path(folder), shape)

@@ -270,3 +270,35 @@ def test_moved_story_when_published_again_then_nothing_is_added(stories, capsys,
     size = own_log(desk, plan).size
     assert typed(capsys, "publish", "--desk", desk.root).code == 0
     assert own_log(desk, plan).size == size
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda raw: raw[:-9], lambda raw: b"{}", lambda raw: raw.replace(b'"sig":"', b'"sig":"A')]
+)
+def test_conclusion_on_the_desk_when_damaged_then_it_is_not_published(stories, capsys, tmp_path, damage):
+    labs = stories.at("concluded").moved(tmp_path)
+    desk, path = labs.desks["lab-a"], labs.runs["lab-a"].out().root / "conclude.json"
+    assert typed(capsys, "score", "--desk", desk.root).code == 0
+    path.write_bytes(damage(path.read_bytes()))
+    assert typed(capsys, "status", "--desk", desk.root).error in {"", "desk-damaged"}
+    refused(capsys, 4, "desk-damaged", "publish", "--desk", desk.root)
+    assert own_log(desk, labs.agreed()).size == 2
+
+
+def test_journal_when_damaged_after_the_answers_were_fixed_then_nothing_is_asked_scored_or_shown_anew(
+    stories, capsys, tmp_path
+):
+    labs = stories.at("concluded").moved(tmp_path)
+    desk, run = labs.desks["lab-a"], labs.runs["lab-a"]
+    path = run.journal_path() / "bodies.jsonl"
+    whole = path.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    for damaged in (b"".join(lines[:-1]), b"", whole.replace(b"Sure. First", b"Sure. Fisrt")):
+        assert damaged != whole
+        path.write_bytes(damaged)
+        assert typed(capsys, "run", "--desk", desk.root).out.strip() == run.id
+        refused(capsys, 4, "journal-lacks", "score", "--desk", desk.root)
+        assert path.read_bytes() == damaged
+    path.write_bytes(whole)
+    for words in (["score"], ["publish"]):
+        assert typed(capsys, *words, "--desk", desk.root).code == 0

@@ -410,3 +410,22 @@ def test_unpack_when_it_is_killed_half_way_then_the_same_command_ends_it(stories
     assert typed(capsys, *verify(labs, tmp_path / "x")).code == 0
     assert not [name for name in Folder(tmp_path / "x").names() if name.endswith(".tmp")]
     assert os.environ.get("DETENTE_DESK") is None
+
+
+def test_board_when_a_log_is_missing_or_wrong_then_the_rest_is_shown_and_the_exit_code_tells_which(
+    stories, capsys, tmp_path
+):
+    labs = stories.at("published")
+    root = tmp_path / "exchange"
+    shutil.copytree(labs.exchange, root)
+    words = ["board", root, "--plan", labs.agreed().id]
+    path = root / "lab-b" / "log" / "checkpoint"
+    raw = path.read_bytes()
+    path.unlink()
+    said = typed(capsys, *words)
+    assert (said.code, said.error) == (4, "file-missing")
+    assert "lab-a" in said.out
+    path.write_bytes(raw.replace(b"\n5\n", b"\n4\n"))
+    said = typed(capsys, *words)
+    assert (said.code, said.error) == (3, "L-1.signature")
+    assert "lab-a" in said.out

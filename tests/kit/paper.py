@@ -2,7 +2,7 @@
 """Labs on paper: keys, logs, notes and files written by hand, with no desk and no model, so that a test can sign anything."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from detente.pact.seal import new_identity
 from detente.pact.slots import Slots
 from detente.tlog.log import origin_of
 from detente.tlog.witness import note_path
-from detente.wire.canonical import NS, encode
+from detente.wire.canonical import NS, decode, encode
 from detente.wire.digests import sha256, sha256_raw
 from detente.wire.dsse import seal_envelope
 from detente.wire.keys import SigningKey
@@ -341,6 +341,20 @@ class Paper:
             "run": run, "verdict": "consistent",
         }  # fmt: skip
         return self.sign("audit", auditor, changes.pop("subjects", [opening]), **(predicate | changes))
+
+    def close(
+        self, lab: str, verified: Verified, edit: Callable[[Any], object] = lambda _: None, **changes: Any
+    ) -> str:
+        """Lay a result of the exchange as it was verified, edited before it was signed, and close with it."""
+        from detente.report.result import summarise
+
+        made = decode(summarise(verified).raw)
+        result = decode(encode(made))
+        edited = edit(result)
+        raw = encode(result if edited is None else edited)
+        self.lay(f"{lab}/results/{sha256(raw)}.json", raw)
+        predicate = {"heads": made["heads"], "position": "endorse", "text": None} | changes
+        return self.sign("close", lab, predicate.pop("subjects", [sha256(raw)]), **predicate)
 
     def played(self, **changes: Any) -> str:
         """Accepted, registered, seen, concluded, scored and seen again: a run that counts. Its id."""

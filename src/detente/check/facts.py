@@ -69,8 +69,8 @@ def _earliest(notes: Iterable[Seen]) -> dict[str, int]:
     return found
 
 
-def facts_of(scene: Scene, run: Run, runs: Sequence[Run]) -> Facts:
-    """One run's end and facts, and whether its numbers are part of the joint result (F-9)."""
+def facts_of(scene: Scene, run: Run, complete: Sequence[Run]) -> Facts:
+    """One run's end and facts, and whether its numbers are part of the joint result (F-9); ``complete``: all runs with headers."""
     end, end_seen = _end(scene, run)
     start = _start(scene, run)
     facts: dict[str, Fact] = {
@@ -78,7 +78,7 @@ def facts_of(scene: Scene, run: Run, runs: Sequence[Run]) -> Facts:
         "seen": _seen(scene, run, start),
         "complete": _complete(run),
         "checked": _checked(scene, run),
-        "repeated": _repeated(run, runs),
+        "repeated": _repeated(run, complete),
         "attested": _attested(run),
     }
     required = ["agreed", *(name for name in scene.plan.requires if name != "agreed")]
@@ -209,14 +209,13 @@ def _finding_holds(plan: Plan, run: Run, trail: AuditTrail) -> bool:
     return True
 
 
-def _repeated(run: Run, runs: Sequence[Run]) -> Fact:
+def _repeated(run: Run, complete: Sequence[Run]) -> Fact:
     """F-5: another party's complete run of the same subject and section, or an exact re-run in a finding."""
     by = {
         other.test.party
-        for other in runs
+        for other in complete
         if other.test.party != run.test.party
         and (other.test.subject, other.test.section) == (run.test.subject, run.test.section)
-        and other.bundle is not None
     }
     exact = []
     for trail in run.audits:

@@ -62,8 +62,9 @@ def numbers(basis: Basis) -> Numbers:
     gaps: list[tuple[Row, list[Pattern]]] = []
     competence: list[Row] = []
     rows: list[Row] = []
+    complete = [run for run in basis.runs if run.bundle]
     for run in basis.runs:
-        facts = facts_of(scene, run, basis.runs)
+        facts = facts_of(scene, run, complete)
         rows.append(_run_row(run, facts))
         if not facts.counted:
             continue

@@ -14,7 +14,7 @@ from detente.cli.speech import Speech, padded, wide
 from detente.desk.logs import KINDS, Board
 from detente.desk.logs import board as read_board
 from detente.desk.plans import plan_ids
-from detente.errors import CannotTell, WrongUsage
+from detente.errors import CannotTell, NotVerified, WrongUsage
 from detente.wire.digests import groups_of_four
 from detente.words import harmless, say
 
@@ -85,6 +85,8 @@ def board(lang: str) -> click.Command:
             _tell_board(speech, found)
         for error in found.trouble.values():
             speech.error(error)
+        if any(isinstance(error, NotVerified) for error in found.trouble.values()):
+            return NotVerified.exit_code
         return CannotTell.exit_code if found.trouble else 0
 
     return verb("board", lang, [_path("exchange"), plan_option(lang), json_option(lang)], call)

@@ -9,8 +9,8 @@ from detente.check.facts import ODDS_SHARE
 from detente.check.runs import Run
 from detente.check.verify import Verified, verify
 from detente.desk.keys import Desk, alone, log_entry, own_log, sign_statement
-from detente.desk.publish import own_bundle, scorer_of
-from detente.desk.runs import RunState, find_run, items_by_hash
+from detente.desk.publish import scorer_of
+from detente.desk.runs import RunState, find_run, fixed_line, items_by_hash, own_bundle
 from detente.errors import CannotTell, Malformed, NotVerified
 from detente.evidence.bundle import header_lines_of
 from detente.evidence.record import OpenedRecord, encode_opened, nonce_of
@@ -123,7 +123,7 @@ def _opening(plan: PlanFile, state: RunState, slots: Sequence[int]) -> bytes:
         return encode_opened(
             [
                 OpenedRecord(
-                    body=journal.body_line(i).decode(),
+                    body=fixed_line(journal, state, bundle, i).decode(),
                     header=headers[i].decode(),
                     i=i,
                     proof=[node.hex() for node in inclusion_proof(bundle.leaf_hashes, i)],

@@ -7,7 +7,7 @@ from pathlib import Path
 from detente.desk.given import read_given
 from detente.desk.keys import Desk
 from detente.desk.plans import suite_lists
-from detente.desk.runs import EXTERNAL, RunState, conclude_run, register_run
+from detente.desk.runs import EXTERNAL, RunState, conclude_run, own_bundle, register_run
 from detente.errors import WrongUsage
 from detente.evidence.bundle import Bundle
 from detente.evidence.statements import Engine
@@ -35,6 +35,8 @@ def import_answers(
     run = register_run(desk, plan, test, engine)
     if run.register.engine != engine:
         raise WrongUsage("R-10.other-file", str(path), expected=run.register.engine.sha256, got=digest)
+    if run.concluded():
+        return run, own_bundle(plan, run)
     held = receipt(run)
     with Journal(run.journal_path(), run.key()) as journal:
         take_answers(path, run.slots, journal)

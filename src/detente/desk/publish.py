@@ -8,9 +8,8 @@ from typing import NamedTuple
 
 from detente.check.runs import run_folder, scores_path
 from detente.desk.keys import Desk, alone, log_entry, own_log, sign_statement
-from detente.desk.runs import RunState, items_by_hash
-from detente.errors import WrongUsage
-from detente.evidence.bundle import Bundle, read_bundle
+from detente.desk.runs import RunState, fixed_line, items_by_hash, own_bundle
+from detente.errors import CannotTell, Malformed, NotVerified, WrongUsage
 from detente.evidence.counts import Definition, count, encode_scores, is_scored, kinds_scored, parse_definition
 from detente.evidence.record import parse_body
 from detente.evidence.statements import Score
@@ -29,16 +28,6 @@ class Leaving(NamedTuple):
     path: str
     raw: bytes
     fields: list[str]
-
-
-def own_bundle(plan: PlanFile, run: RunState) -> Bundle:
-    """The headers that this desk fixed; WrongUsage (not-concluded) while answers are missing."""
-    if not run.concluded():
-        raise WrongUsage("not-concluded", run.id[:16])
-    out = run.out()
-    return read_bundle(
-        out.read("headers.jsonl.gz"), plan.id, run.id, plan.plan.canary, run.slots, out.place("headers.jsonl.gz")
-    )
 
 
 @alone
@@ -61,7 +50,7 @@ def score_run(
     with Journal(run.journal_path(), run.key()) as journal:
         for n, slot in enumerate(wanted, 1):
             item = items[slot.item]
-            body = parse_body(journal.body_line(slot.i), f"slot {slot.i}")
+            body = parse_body(fixed_line(journal, run, bundle, slot.i), f"slot {slot.i}")
             reference = item.reference[slot.lang] if isinstance(item.reference, dict) else None
             labels[slot.i] = labels_of.label(str(item.text[slot.lang]), body.output or "", reference).label
             if told:
@@ -116,7 +105,10 @@ def leaving(desk: Desk, plan: PlanFile, run: RunState) -> list[Leaving]:
     names = ["conclude.json", *(f"{s.id}.score.json" for s in plan.plan.scorers if s.by == "tester")]
     for name in names:
         entry = out.read(name)
-        statement = json.loads(open_envelope(entry, desk.signer("statement").public))
+        try:
+            statement = json.loads(open_envelope(entry, desk.signer("statement").public))
+        except (Malformed, NotVerified) as error:
+            raise CannotTell("desk-damaged", out.place(name)) from error
         fields = [*statement["predicate"], *(f"subject {one['name']}" for one in statement["subject"])]
         found.append(Leaving(f"{desk.party}/log", entry, fields))
     return found

@@ -26,8 +26,8 @@ from detente.check.exchange import notes_of, read_entries, read_history
 from detente.desk.given import read_hex
 from detente.desk.keys import Desk, alone, commitment_line, log_entry, own_log, sign_statement
 from detente.desk.plans import all_texts, suite_lists
-from detente.errors import CannotTell, WrongUsage
-from detente.evidence.bundle import Bundle, make_bundle
+from detente.errors import CannotTell, DetenteError, WrongUsage
+from detente.evidence.bundle import Bundle, make_bundle, read_bundle
 from detente.evidence.record import beacon_of, draw_commit, header_line, nonce_of, parse_body, slot_seed
 from detente.evidence.statements import (
     Conclude,
@@ -50,6 +50,7 @@ from detente.wire.canonical import decode_as, encode
 from detente.wire.digests import sha256
 from detente.wire.dsse import open_envelope
 from detente.wire.keys import new_seed
+from detente.wire.merkle import leaf_hash
 from detente.wire.times import encode_time
 
 Told = Callable[[Progress], None]
@@ -269,13 +270,38 @@ def own_engine() -> Engine:
     return Engine(name="detente", version=__version__, sha256=digest)
 
 
+def own_bundle(plan: PlanFile, run: RunState) -> Bundle:
+    """The headers that this desk fixed; WrongUsage (not-concluded) while answers are missing."""
+    if not run.concluded():
+        raise WrongUsage("not-concluded", run.id[:16])
+    out = run.out()
+    return read_bundle(
+        out.read("headers.jsonl.gz"), plan.id, run.id, plan.plan.canary, run.slots, out.place("headers.jsonl.gz")
+    )
+
+
+def fixed_line(journal: Journal, run: RunState, bundle: Bundle, i: int) -> bytes:
+    """Slot i's body line, if it is still the one that was fixed; CannotTell (journal-lacks) where the journal was damaged since."""
+    line = journal.body_line(i) if i in journal else b""
+    try:
+        sound = leaf_hash(header_line(parse_body(line), line)) == bundle.leaf_hashes[i]
+    except DetenteError:
+        sound = False
+    if not sound:
+        raise CannotTell("journal-lacks", str(run.journal_path()), got=i, run=run.id[:16])
+    return line
+
+
 def run_model(
     desk: Desk, plan: PlanFile, run: RunState, receipt: Receipt, concurrency: int, told: Told | None
 ) -> Bundle:
     """Ask the model every slot that the journal has not, then fix the answers in a signed conclusion.
 
-    The descriptor is hashed again first: another model than the plan's is refused (P-12).
+    The descriptor is hashed again first: another model than the plan's is refused (P-12). Answers that
+    are fixed already are not asked for again, whatever became of the journal.
     """
+    if run.concluded():
+        return own_bundle(plan, run)
     exchange = desk.open_exchange()
     if run.register.engine.name == EXTERNAL:
         raise WrongUsage("R-10.began-outside", run.id[:16], got=run.register.engine.version)
@@ -348,11 +374,10 @@ def outcome_counts(run: RunState) -> OutcomeCounts | None:
     """How the slots of a concluded run ended, None before that."""
     if not run.concluded():
         return None
-    statement = parse_statement(_payload(run.out().read("conclude.json")))
-    assert isinstance(statement.predicate, Conclude)
-    return statement.predicate.outcomes
-
-
-def _payload(entry: bytes) -> bytes:
-    """The payload of an envelope of this desk's own making."""
-    return base64.b64decode(json.loads(entry)["payload"])
+    out = run.out()
+    entry = out.read("conclude.json")
+    try:
+        conclude = parse_statement(base64.b64decode(json.loads(entry)["payload"])).predicate
+    except (DetenteError, ValueError, KeyError, TypeError) as error:  # an envelope of this desk's own making
+        raise CannotTell("desk-damaged", out.place("conclude.json")) from error
+    return conclude.outcomes if isinstance(conclude, Conclude) else None
