@@ -4,7 +4,7 @@
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from detente.check.audit import Shown, check_opening, detection_odds, draw, draw_key
+from detente.check.audit import Shown, check_opening, check_seeds, detection_odds, draw, draw_key
 from detente.check.facts import ODDS_SHARE
 from detente.check.runs import Run
 from detente.check.verify import Verified, verify
@@ -13,8 +13,9 @@ from detente.desk.publish import scorer_of
 from detente.desk.runs import RunState, find_run, fixed_line, items_by_hash, own_bundle
 from detente.errors import CannotTell, Malformed, NotVerified
 from detente.evidence.bundle import header_lines_of
-from detente.evidence.record import OpenedRecord, encode_opened, nonce_of
+from detente.evidence.record import OpenedRecord, beacon_of, encode_opened, nonce_of
 from detente.evidence.statements import AuditFinding, Challenge, Open, Rescored
+from detente.pact.item import as_turns
 from detente.pact.plan import PlanFile
 from detente.pact.seal import seal, unseal
 from detente.run.journal import Journal
@@ -187,6 +188,8 @@ def _shown(
     slots = _drawn(plan, run, opening.nonce, challenge.seed)
     try:
         shown = check_opening(plaintext, slots, run.bundle.root, len(run.slots), folder.place(name))
+        seeded = plan.plan.sampling.seed == "slot" and run.register.engine.name != "external"
+        check_seeds(shown, beacon_of(run.id, []) if seeded else None, folder.place(name))
     except (NotVerified, Malformed):
         return [], "disputed"
     return shown, "consistent"
@@ -206,7 +209,8 @@ def _rescore(desk: Desk, plan: PlanFile, run: Run, shown: Sequence[Shown]) -> li
                 continue
             slot, item = run.slots[record.i], items[record.body.item]
             reference = item.reference[slot.lang] if isinstance(item.reference, dict) else None
-            label = scorer.label(str(item.text[slot.lang]), record.body.output or "", reference).label
+            asked = "\n".join(as_turns(item.text[slot.lang]))
+            label = scorer.label(asked, record.body.output or "", reference).label
             n, agreed = n + 1, agreed + (label == given)
         rows.append(Rescored(agreed=agreed, n=n, parsed=n, scorer=scoring.score.scorer))
     return rows

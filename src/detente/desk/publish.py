@@ -13,6 +13,7 @@ from detente.errors import CannotTell, Malformed, NotVerified, WrongUsage
 from detente.evidence.counts import Definition, count, encode_scores, is_scored, kinds_scored, parse_definition
 from detente.evidence.record import parse_body
 from detente.evidence.statements import Score
+from detente.pact.item import as_turns
 from detente.pact.plan import PlanFile
 from detente.run.journal import Journal
 from detente.score.scorer import RuleScorer, definition_file, load_scorer
@@ -52,7 +53,9 @@ def score_run(
             item = items[slot.item]
             body = parse_body(fixed_line(journal, run, bundle, slot.i), f"slot {slot.i}")
             reference = item.reference[slot.lang] if isinstance(item.reference, dict) else None
-            labels[slot.i] = labels_of.label(str(item.text[slot.lang]), body.output or "", reference).label
+            labels[slot.i] = labels_of.label(
+                "\n".join(as_turns(item.text[slot.lang])), body.output or "", reference
+            ).label
             if told:
                 told(n, len(wanted))
     plain = encode_scores(labels, {})
