@@ -214,3 +214,22 @@ def test_close_when_logs_have_grown_then_anew_makes_a_later_common_close(stories
     assert typed(capsys, "close", *desk(labs, "lab-b")).out == second
     said = typed(capsys, "verify", labs.exchange, "--plan", labs.agreed().id, "--json")
     assert json.loads(said.out.splitlines()[-1])["result"] == second.strip()
+
+
+def test_note_when_the_mirror_is_older_than_the_witness_s_own_state_then_the_later_one_is_laid_again(
+    stories, capsys, tmp_path, clock
+):
+    labs = stories.at("registered").moved(tmp_path)
+    mirror = labs.exchange.joinpath(*mirror_path("lab-b", labs.desks["lab-a"].me(labs.agreed()).log.origin))
+    before = (mirror / "checkpoint").read_bytes()
+    clock(deadline(labs) + 5)
+    witness(capsys, labs)
+    (later,) = mirror.glob("notes/*-*")
+    raw = later.read_bytes()
+    later.unlink()
+    (mirror / "checkpoint").write_bytes(before)
+    clock(deadline(labs) + 500)
+    witness(capsys, labs)
+    assert later.read_bytes() == raw, "never two notes for one date"
+    assert (mirror / "checkpoint").read_bytes() == raw
+    assert typed(capsys, "verify", labs.exchange, "--plan", labs.agreed().id).code == 0

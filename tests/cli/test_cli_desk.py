@@ -91,6 +91,14 @@ def test_init_when_given_again_then_keys_stay_and_the_exchange_is_mended(capsys,
     assert (tmp_path / "exchange" / "lab-a" / ".gitattributes").read_bytes() == b"* -text\n"
 
 
+def test_init_when_desk_toml_was_lost_then_keys_and_lab_stay_the_same(capsys, tmp_path):
+    assert typed(capsys, *init(tmp_path, "--model", MODEL)).code == 0
+    card = (tmp_path / "desk" / "card.json").read_bytes()
+    (tmp_path / "desk" / "desk.toml").unlink()
+    assert typed(capsys, *init(tmp_path, "--model", MODEL)).code == 0
+    assert (tmp_path / "desk" / "card.json").read_bytes() == card
+
+
 @pytest.mark.parametrize("more", [["--home", "https://b.example"], ["--model", "n=python:kit.labs:scripted"]])
 def test_init_when_something_else_is_given_the_second_time_then_it_is_not_passed_over(capsys, tmp_path, more):
     assert typed(capsys, *init(tmp_path, "--model", MODEL)).code == 0

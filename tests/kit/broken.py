@@ -90,6 +90,7 @@ def sweep(step: int, template: Path, work: Path, plan: str, words: list[str]) ->
         row["left"] = [str(path) for path in Path().rglob(".*.tmp")] + [
             str(path) for path in Path().glob("**/pending/*")
         ]
+        row["registrations"] = len(list(Path().glob("**/registration.json")))
         print(json.dumps(row), flush=True)
         if broken != -signal.SIGKILL and "disk-full" not in err:
             return
