@@ -4,8 +4,7 @@
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from detente.check.audit import Shown, check_opening, check_seeds, detection_odds, draw, draw_key
-from detente.check.facts import ODDS_SHARE
+from detente.check.audit import Shown, check_opening, check_seeds, draw, draw_key, odds_text
 from detente.check.runs import Run
 from detente.check.verify import Verified, verify
 from detente.desk.keys import Desk, alone, log_entry, own_log, sign_statement
@@ -19,7 +18,7 @@ from detente.pact.item import as_turns
 from detente.pact.plan import PlanFile
 from detente.pact.seal import seal, unseal
 from detente.run.journal import Journal
-from detente.wire.canonical import decimal, encode_decimal
+from detente.wire.canonical import decimal
 from detente.wire.digests import sha256
 from detente.wire.keys import new_seed
 from detente.wire.merkle import inclusion_proof
@@ -173,7 +172,7 @@ def _asked(plan: PlanFile, run: Run) -> int:
 
 
 def _odds(plan: PlanFile, run: Run) -> str:
-    return encode_decimal(detection_odds(len(run.slots), _asked(plan, run), decimal(ODDS_SHARE)), 4)
+    return odds_text(len(run.slots), _asked(plan, run))
 
 
 def _shown(

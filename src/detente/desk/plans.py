@@ -20,7 +20,7 @@ from detente.evidence.counts import parse_definition
 from detente.evidence.statements import Accept
 from detente.pact.draft import Change, Draft, Supplies, compare_plans, draft_plan, read_draft
 from detente.pact.item import Item, Listed, SourceSuite, encode_suite, parse_list, parse_suite, read_source
-from detente.pact.plan import Plan, PlanFile, parse_plan
+from detente.pact.plan import Plan, PlanFile, later_parts, parse_plan
 from detente.score.scorer import SCORERS, definition_file, rule_files
 from detente.tlog.folder import Folder
 from detente.tlog.log import LogView
@@ -309,21 +309,7 @@ def _named(exchange: Folder, plan: PlanFile, where: Mapping[str, list[str]]) -> 
 
 def _refuse_later(plan: Plan) -> None:
     """What the formats have and this version has not: refused by name, so that nobody signs what cannot be kept."""
-    later = {
-        "supersedes": plan.supersedes is not None,
-        "observers": bool(plan.observers),
-        "gate": plan.gate is not None,
-        "sealed": any(suite.sealed for suite in plan.suites),
-        "variant": any(suite.variant is not None for suite in plan.suites),
-        "releasers": any(section.releasers for section in plan.sections),
-        "disclosure": any(
-            section.disclosure != "home" and "parties" in {section.disclosure.headers, section.disclosure.scores}
-            for section in plan.sections
-        ),
-        "audit.place": any(section.audit and section.audit.place != "crosses" for section in plan.sections),
-        "method": any(scorer.method in {"judge", "human"} for scorer in plan.scorers),
-    }
-    if found := [name for name, there in later.items() if there]:
+    if found := later_parts(plan):
         raise WrongUsage("plan-later", "plan.json", got=", ".join(found))
 
 
