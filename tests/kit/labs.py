@@ -102,6 +102,7 @@ def meet(
     max_runs: int = 1,
     *,
     coded: bool = False,
+    more: str = "",
 ) -> Labs:
     """Desks, cards, a proposal by the first lab, and everybody's signature."""
     names = [f"lab-{chr(ord('a') + k)}" for k in range(n_labs)]
@@ -123,6 +124,7 @@ def meet(
         DRAFT.format(roles=roles, tests=tests, n=items, max_runs=max_runs, closing=str(names).replace("'", '"')),
         "utf-8",
     )
+    draft.write_text(draft.read_text("utf-8") + more, "utf-8")
     if coded:
         draft.write_text('naming = "coded"\n' + draft.read_text("utf-8"), "utf-8")
     cards = [root / "desks" / name / "card.json" for name in names[1:]]

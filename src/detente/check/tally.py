@@ -177,8 +177,10 @@ def _competence(basis: Basis, run: Run, counted: Mapping[str, Scoring], rows: li
     return speaks
 
 
-def _languages(plan: Plan, run: Run) -> list[str]:
-    return list(dict.fromkeys(tag for suite in plan.suites_of(run.test.section) for tag in suite.languages))
+def _languages(plan: Plan, run: Run, measure: Measure | None = None) -> list[str]:
+    """The languages of a run's suites, or of those that a measure covers."""
+    suites = [s for s in plan.suites_of(run.test.section) if measure is None or measure.covers(s.id)]
+    return list(dict.fromkeys(tag for suite in suites for tag in suite.languages))
 
 
 def _who(run: Run) -> Row:
@@ -190,7 +192,7 @@ def _rates(
 ) -> Iterable[tuple[Row, list[Pattern]]]:
     plan = basis.plan.plan
     spread = [row for row in counts.spread if row.measure == measure.id]
-    for lang in _languages(plan, run):
+    for lang in _languages(plan, run, measure):
         here = [row for row in spread if row.lang == lang]
         for hazard in [None, *sorted({row.hazard for row in here})]:
             some = [row for row in here if hazard in {None, row.hazard}]
@@ -212,7 +214,11 @@ def _rates(
 
 def _cut(counts: Counts, measure: Measure, lang: str, hazard: str | None) -> tuple[int, int]:
     """How many of a cell's replies were cut at the cap, and truncated otherwise."""
-    cells = [c for c in counts.outcomes if c.kind == measure.kind and c.lang == lang and hazard in {None, c.hazard}]
+    cells = [
+        c
+        for c in counts.outcomes
+        if c.kind == measure.kind and c.lang == lang and hazard in {None, c.hazard} and measure.covers(c.suite)
+    ]
     return sum(cell.n[4] for cell in cells), sum(cell.n[2] for cell in cells)
 
 

@@ -51,8 +51,9 @@ from detente.errors import CannotTell, Malformed, NotVerified
 from detente.evidence.counts import Definition, parse_definition
 from detente.evidence.statements import Open
 from detente.pact.descriptor import parse_descriptor
-from detente.pact.item import Item, Listed, parse_list, parse_suite
+from detente.pact.item import Item, Listed, check_unique, parse_list, parse_suite
 from detente.pact.plan import Plan, PlanFile, Suite, later_parts
+from detente.pact.variants import check_variants, not_derived
 from detente.tlog.folder import Folder
 from detente.wire.digests import sha256
 from detente.wire.lines import decompress, readable_start, seems_whole
@@ -91,6 +92,10 @@ class Verified(NamedTuple):
     def view(self) -> View:
         """Everything there is: the logs as they stand and all notes inside them."""
         return View({party: history.view.size for party, history in self.histories.items()}, None)
+
+    def not_derived(self) -> list[str]:
+        """The variant suites that were not made again here, because the text of the suite they are made from is not open (S-3)."""
+        return not_derived(self.plan.plan, self.texts)
 
     def basis(self, view: View) -> Basis:
         """What ``numbers`` are made from, in a view: the logs are cut first and then read, as if they ended there (F-10)."""
@@ -222,7 +227,8 @@ def _named_files(exchange: Folder, plan: PlanFile, said: dict[str, object]) -> _
         named.lists[suite.id] = listed
         if text := _suite_text(exchange, plan, suite, listed):
             named.texts[suite.id] = text
-    _items_unique(named.lists)
+    check_unique(named.lists)
+    check_variants(plan.plan, named.lists, named.texts)
     for scorer in plan.plan.scorers:
         raw = read_by_digest(exchange, where, scorer.definition, b"}")
         definition = parse_definition(raw, exchange.place(where[scorer.definition][0]))
@@ -272,15 +278,6 @@ def _suite_text(exchange: Folder, plan: PlanFile, suite: Suite, listed: list[Lis
             raise
         raise NotVerified("S-1.item", place) from None
     return parse_suite(plain, suite.id, plan.plan.canary, listed, place, suite.languages)
-
-
-def _items_unique(lists: Mapping[str, list[Listed]]) -> None:
-    seen: dict[str, str] = {}
-    for suite, listed in lists.items():
-        for line in listed:
-            if line.item in seen:
-                raise Malformed("S-1.twice", f"{suite} {seen[line.item]}", got=line.item)
-            seen[line.item] = suite
 
 
 def _labels_known(plan: Plan, definitions: Mapping[str, Definition]) -> None:

@@ -60,6 +60,8 @@ def verify(lang: str) -> click.Command:
         verified = _verified(speech, exchange, plan, loud=True)
         for violation in verified.ledger.violations:
             speech.say("violation", party=violation.party, index=violation.index, code=violation.code)
+        for suite in verified.not_derived():
+            speech.say("not-derived", suite=suite)
         _tell_not_part(speech, verified)
         status = "final" if verified.final else "interim"
         if json:

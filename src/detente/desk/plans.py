@@ -19,8 +19,18 @@ from detente.errors import CannotTell, Malformed, NotVerified, WrongUsage
 from detente.evidence.counts import parse_definition
 from detente.evidence.statements import Accept
 from detente.pact.draft import Change, Draft, Supplies, compare_plans, draft_plan, read_draft
-from detente.pact.item import Item, Listed, SourceSuite, encode_suite, parse_list, parse_suite, read_source
+from detente.pact.item import (
+    Item,
+    Listed,
+    SourceSuite,
+    check_unique,
+    encode_suite,
+    parse_list,
+    parse_suite,
+    read_source,
+)
 from detente.pact.plan import Plan, PlanFile, later_parts, parse_plan
+from detente.pact.variants import check_variants
 from detente.score.scorer import SCORERS, definition_file, rule_files
 from detente.tlog.folder import Folder
 from detente.tlog.log import LogView
@@ -194,9 +204,22 @@ def _suite_text(exchange: Folder, path: str, suite: str, canary: str, listed: li
     try:
         return parse_suite(decompress(exchange.read(path), SUITE_LIMIT, place), suite, canary, listed, place)
     except Malformed as error:
-        raise NotVerified(
-            error.code, error.place, step="V-5", expected=error.expected, got=error.got, **error.fields
-        ) from error
+        raise _unfit(error) from error
+
+
+def _unfit(error: Malformed) -> NotVerified:
+    """What the verifier will say of it, step and all."""
+    return NotVerified(error.code, error.place, step="V-5", expected=error.expected, got=error.got, **error.fields)
+
+
+def _check_items(exchange: Folder, plan: PlanFile) -> None:
+    """What V-5 asks of the suites together: no item twice, and variants that are what their functions make (S-1, S-3)."""
+    lists = suite_lists(exchange, plan)
+    try:
+        check_unique(lists)
+        check_variants(plan.plan, lists, suite_items(exchange, plan))
+    except Malformed as error:
+        raise _unfit(error) from error
 
 
 def all_texts(exchange: Folder, plan: PlanFile) -> dict[str, list[Item]]:
@@ -273,6 +296,7 @@ def sign_plan(desk: Desk, plan: PlanFile) -> LogView:
     exchange = desk.open_exchange()
     where = files_by_digest(exchange, plan)
     all_texts(exchange, plan)
+    _check_items(exchange, plan)
     folder = desk.folder()
     if folder.exists("plan.txt") and desk.plan_id() != plan.id:
         raise WrongUsage("signed-another", str(desk.root), expected=desk.plan_id(), got=plan.id)

@@ -164,6 +164,15 @@ def encode_item(item: Item) -> bytes:
     return encode(item)
 
 
+def in_languages(item: Item, languages: Sequence[str]) -> Item:
+    """The item in some of its languages; KeyError for one that it has no text in."""
+    reference = item.reference
+    if isinstance(reference, dict):
+        reference = {tag: reference[tag] for tag in languages}
+    text = {tag: item.text[tag] for tag in languages}
+    return Item(item.hazard, item.id, item.kind, item.pair, text, item.facet, reference, item.salt)
+
+
 def list_lines(items: Sequence[Item]) -> list[Listed]:
     """The list file's lines for these items, in order (S-1)."""
     hashes = {item.id: sha256(encode_item(item)) for item in items}
@@ -189,6 +198,16 @@ def parse_list(raw: bytes, place: str) -> list[Listed]:
         if line.pair is not None and (line.pair not in names or line.pair == line.item):
             raise Malformed("S-1.pair", f"{place}:{n}", got=line.pair)
     return lines
+
+
+def check_unique(lists: Mapping[str, Sequence[Listed]]) -> None:
+    """No item stands twice in the suites of one plan; Malformed (S-1.twice) names both."""
+    seen: dict[str, str] = {}
+    for suite, listed in lists.items():
+        for line in listed:
+            if line.item in seen:
+                raise Malformed("S-1.twice", f"{suite} {seen[line.item]}", got=line.item)
+            seen[line.item] = suite
 
 
 def encode_suite(suite: str, canary: str, items: Iterable[Item]) -> bytes:
