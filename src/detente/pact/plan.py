@@ -525,20 +525,20 @@ def _check_counting(plan: Plan, place: str) -> None:
 
 
 def _check_covered(plan: Plan, measure: Measure, path: str) -> None:
-    """A measure counts no question twice: not a suite and its variant, nor two variants of one suite (P-8)."""
+    """A measure counts no question twice in one language: not a suite and its variant, nor two variants of it (P-8)."""
     if isinstance(measure.suites, list):
         for k, id_ in enumerate(measure.suites):
             _known(id_, (s.id for s in plan.suites), f"{path}.suites[{k}]")
         _no_twins(measure.suites or ["-", "-"], f"{path}.suites")  # none at all is no choice
     if measure.kind in {"hazard", "control"}:
         return  # no variant has such items
-    seen: dict[tuple[str, str], str] = {}
+    seen: dict[tuple[str, str, str], str] = {}
     for suite in plan.suites:
-        if measure.covers(suite.id):
-            source = (suite.section, suite.variant.of if suite.variant else suite.id)
-            if source in seen:
-                raise Malformed("P-8.suites", path, got=f"{seen[source]}, {suite.id}", measure=measure.id)
-            seen[source] = suite.id
+        for tag in suite.languages if measure.covers(suite.id) else []:
+            asked = (suite.section, suite.variant.of if suite.variant else suite.id, tag)
+            if asked in seen:
+                raise Malformed("P-8.suites", path, got=f"{seen[asked]}, {suite.id}", measure=measure.id)
+            seen[asked] = suite.id
 
 
 def later_parts(plan: Plan) -> list[str]:
