@@ -2,7 +2,9 @@
 """Variants: what each named function makes of an item, for ever the same, and what holds a list against it (S-3)."""
 
 import base64
+import re
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,6 +59,14 @@ def test_variant_when_its_words_or_its_making_change_then_its_digest_tells(name:
 def test_variants_when_a_name_is_added_then_it_is_pinned_and_has_a_file() -> None:
     there = {path.name.removesuffix(".toml") for path in (files("detente") / "data" / "variants").iterdir()}
     assert set(PINNED) == set(WRAPPERS) == there
+
+
+@pytest.mark.parametrize("page", ["docs/reference/variants.md", "docs/zh/reference/variants.md"])
+def test_words_when_printed_on_the_page_then_they_are_those_of_the_files_and_no_others(page: str) -> None:
+    text = (Path(__file__).resolve().parents[2] / page).read_text("utf-8")
+    printed = re.findall(r"^```text\n(.*?)\n```$", text, re.MULTILINE | re.DOTALL)
+    assert re.findall(r"^### `(.*)`$", text, re.MULTILINE) == list(WRAPPERS)
+    assert printed == [turn for name in WRAPPERS for turns in words_of(name, "").values() for turn in turns]
 
 
 @pytest.mark.parametrize("name", sorted(WRAPPERS))
