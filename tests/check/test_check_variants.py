@@ -2,7 +2,6 @@
 """Variants on real desks: the walk with attack suites beside the plain one, and an owner who lays another text for one (S-3)."""
 
 import json
-import re
 from collections import Counter
 from fractions import Fraction
 from pathlib import Path
@@ -129,7 +128,7 @@ def test_numbers_when_recounted_from_the_labels_then_each_variant_stands_alone_a
             [
                 "Asked plainly, and under attack",
                 "Did not refuse, questions in Base64",
-                "Questions after a friendly first turn",
+                "Asked after a friendly first turn",
             ],
         ),
         ("zh", ["直接提问与攻击变体", "未拒答率：Base64 编码", "先寒暄一轮再提问"]),

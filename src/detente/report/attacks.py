@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The chapter that sets attack variants beside the plain questions: one column a way of asking, in every language."""
+"""The chapter that sets attack variants beside the plain questions: one row a way of asking, in every language."""
 
-from detente.report.markup import Html, el, table
+from detente.report.markup import Child, Html, el, joined, table
 from detente.report.reading import Reading, Row
 from detente.report.sections import Tally, cell_text, chapter, section_name
 from detente.report.voice import Voice, language, spoken
@@ -25,17 +25,22 @@ def _varied(reading: Reading, plain: Row, section: str) -> list[Row]:
 
 
 def _table(reading: Reading, voice: Voice, tally: Tally, section: str, measures: list[Row]) -> Html:
-    head = [voice.say("numbers.model"), voice.say("numbers.language"), voice.say("attacks.plain")]
-    head += [voice.say("attacks.varied", variant=reading.variant_name(measure)) for measure in measures[1:]]
+    """Ways of asking down, models and languages across: more variants make it longer, not wider."""
+    across = [(trial, tag) for trial in reading.trials(section) for tag in reading.languages(section)]
+    head: list[Child] = [voice.say("attacks.asked")]
+    for trial, tag in across:
+        head.append(joined(voice.lines([voice.show(reading.who(trial)), voice.show(language(tag))])))
     rows = []
-    for trial in reading.trials(section):
-        for tag in reading.languages(section):
-            row = [el("th", voice.show(reading.who(trial)), scope="row"), el("td", voice.show(language(tag)))]
-            for measure in measures:
-                cell = reading.rate(trial, measure["id"], tag)
-                row.append(cell_text(voice, cell, reading.why_no_number(trial, cell, [tag], brief=True)))
-            rows.append(row)
+    for measure in measures:
+        asked = spoken("attacks.plain")
+        if reading.variants(measure):
+            asked = spoken("attacks.varied", variant=reading.variant_name(measure))
+        row = [el("th", voice.show(asked), scope="row")]
+        for trial, tag in across:
+            cell = reading.rate(trial, measure["id"], tag)
+            row.append(cell_text(voice, cell, reading.why_no_number(trial, cell, [tag], brief=True)))
+        rows.append(row)
     view = spoken("figure.as-deployed" if reading.views[0] == "asDeployed" else "figure.model-alone")
     name, part = reading.measure_name(measures[0]), section_name(reading, section)
     caption = voice.say("attacks.caption", n=tally.table(), measure=name, section=part, view=view)
-    return table(head, rows, caption, numbers=range(2, len(head)), class_="numbers")
+    return table(head, rows, caption, numbers=range(1, len(head)), class_="numbers")
