@@ -4,7 +4,7 @@
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from detente.check.audit import Shown, check_opening, check_seeds, draw, draw_key, odds_text
+from detente.check.audit import Shown, check_caps, check_opening, check_seeds, draw, draw_key, odds_text
 from detente.check.runs import Run
 from detente.check.verify import Verified, verify
 from detente.desk.keys import Desk, alone, log_entry, own_log, sign_statement
@@ -187,8 +187,11 @@ def _shown(
     slots = _drawn(plan, run, opening.nonce, challenge.seed)
     try:
         shown = check_opening(plaintext, slots, run.bundle.root, len(run.slots), folder.place(name))
-        seeded = plan.plan.sampling.seed == "slot" and run.register.engine.name != "external"
+        imported = run.register.engine.name == "external"
+        seeded = plan.plan.sampling.seed == "slot" and not imported
         check_seeds(shown, beacon_of(run.id, []) if seeded else None, folder.place(name))
+        if not imported:
+            check_caps(shown, [plan.plan.caps[run.slots[record.i].lang] for record in shown], folder.place(name))
     except (NotVerified, Malformed):
         return [], "disputed"
     return shown, "consistent"
