@@ -322,7 +322,7 @@ def test_lie_when_an_answer_is_changed_before_the_audit_then_the_finding_is_disp
     plan = labs.agreed()
     bodies = labs.runs["lab-b"].journal_path() / "bodies.jsonl"
     raw = bodies.read_bytes()
-    bodies.write_bytes(raw.replace(b"I can't help", b"I cannot help").replace("无法".encode(), "不会".encode()))
+    bodies.write_bytes(raw.replace(b'"output":"', b'"output":"Well: '))
     assert bodies.read_bytes() != raw
     ask(labs.desks["lab-a"], plan, None)
     labs.witness_all()

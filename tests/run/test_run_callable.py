@@ -33,8 +33,11 @@ def test_function_when_it_is_async_and_names_more_then_it_gets_the_conversation_
 @pytest.mark.parametrize(
     ("name", "kind", "reason"),
     [
-        ("nothing", "empty", "none"), ("broken", "raised", "LookupError"), ("number", "raised", "returned-int"),
-        ("reasoned", "raised", "no-such-reply"), ("cut_failure", "raised", "no-such-reply"),
+        ("nothing", "empty", "none"),
+        ("broken", "raised", "LookupError"),
+        ("number", "raised", "returned-int"),
+        ("reasoned", "raised", "no-such-reply"),
+        ("cut_failure", "raised", "no-such-reply"),
         ("miscounted", "raised", "no-such-reply"),
     ],
 )

@@ -46,7 +46,7 @@ from detente.check.runs import (
     read_scorings,
     scores_path,
 )
-from detente.check.tally import Basis, Numbers, numbers
+from detente.check.tally import Basis, Numbers, every_violation, numbers
 from detente.errors import CannotTell, Malformed, NotVerified
 from detente.evidence.counts import Definition, parse_definition
 from detente.evidence.statements import Open
@@ -99,6 +99,10 @@ class Verified(NamedTuple):
         read_closings(ledger)
         runs = read_runs(ledger, self.shelf, _note_digests(self.histories))
         return Basis(self.plan, self.histories, view, acceptances, runs, ledger.violations)
+
+    def violations(self) -> list[tuple[str, int, str]]:
+        """(party, index, code) of every log entry that breaks a rule, as things stand (L-8); words: ``check.violation.<code>``."""
+        return every_violation(self.basis(self.view()))
 
     def numbers(self, view: View | None = None) -> Numbers:
         """The joint numbers without limits, in a view (default: as things stand)."""

@@ -11,7 +11,7 @@ import click
 from detente.cli.build import Whole, argument, desk_option, json_option, option, verb, voice
 from detente.cli.speech import Speech
 from detente.desk.given import write_given
-from detente.desk.imported import import_answers
+from detente.desk.imported import Given, import_answers
 from detente.desk.keys import Desk, load_desk
 from detente.desk.logs import parse_duration
 from detente.desk.publish import leaving, score_run
@@ -52,13 +52,12 @@ def run(lang: str) -> click.Command:
                 desk,
                 plan,
                 test,
-                given["answers"],
-                given["engine"],
+                Given(given["answers"], given["engine"], given["again"]),
                 lambda s: _receipt(desk, plan, s, wait_s, speech, given["unwitnessed"]),
             )
         else:
             before = {known.id for known in runs_of(desk, plan)}
-            state = register_run(desk, plan, test, own_engine())
+            state = register_run(desk, plan, test, own_engine(), again=given["again"])
             if state.concluded():
                 speech.say("already-concluded", run=state.id[:16])
             elif state.id in before:
@@ -86,6 +85,7 @@ def run(lang: str) -> click.Command:
         option("concurrency", lang, type=Whole(1, 4096), default=4, show_default=True, metavar="N"),
         option("wait", lang, metavar="10m"),
         option("unwitnessed", lang, is_flag=True, default=False),
+        option("again", lang, is_flag=True, default=False),
         click.Option(
             ["--from", "answers"], type=click.Path(path_type=Path), metavar="FILE", help=say("cli.option.from", lang)
         ),
