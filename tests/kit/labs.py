@@ -103,6 +103,7 @@ def meet(
     *,
     coded: bool = False,
     more: str = "",
+    blind: bool = False,
 ) -> Labs:
     """Desks, cards, a proposal by the first lab, and everybody's signature."""
     names = [f"lab-{chr(ord('a') + k)}" for k in range(n_labs)]
@@ -127,6 +128,8 @@ def meet(
     draft.write_text(draft.read_text("utf-8") + more, "utf-8")
     if coded:
         draft.write_text('naming = "coded"\n' + draft.read_text("utf-8"), "utf-8")
+    if blind:
+        draft.write_text("blind = true\n" + draft.read_text("utf-8"), "utf-8")
     cards = [root / "desks" / name / "card.json" for name in names[1:]]
     labs.plan = new_plan(desks[names[0]], draft, cards).plan
     for desk in desks.values():

@@ -52,12 +52,15 @@ class Basis(NamedTuple):
     runs: Sequence[Run]
     violations: Sequence[Violation]
 
+    def scene(self) -> Scene:
+        """What facts are read from in this view."""
+        notes = {party: self.view.notes_over(party, history) for party, history in self.histories.items()}
+        return Scene(self.plan.plan, self.acceptances, notes)
+
 
 def numbers(basis: Basis) -> Numbers:
     """The joint numbers of one view: a pure function of the plan, the logs, the notes and the public files (F-10)."""
-    plan, view = basis.plan.plan, basis.view
-    notes = {party: view.notes_over(party, history) for party, history in basis.histories.items()}
-    scene = Scene(plan, basis.acceptances, notes)
+    plan, view, scene = basis.plan.plan, basis.view, basis.scene()
     rates: list[tuple[Row, list[Pattern]]] = []
     gaps: list[tuple[Row, list[Pattern]]] = []
     competence: list[Row] = []
@@ -82,19 +85,20 @@ def numbers(basis: Basis) -> Numbers:
         "kept": [
             {"party": s.id.removeprefix("annex-"), "section": s.id} for s in plan.sections if s.disclosure == "home"
         ],
-        "notes": sorted({note.digest for over in notes.values() for note in over}),
+        "notes": sorted({note.digest for over in scene.notes.values() for note in over}),
         "plan": basis.plan.id,
         "rates": [row for row, _ in rates],
         "runs": rows,
         "type": NS + "result/v1",
-        "violations": [
-            {"code": code, "index": index, "party": party}
-            for party, index, code in sorted(
-                {(v.party, v.index, v.code) for v in (*basis.violations, *blind_breaches(scene, basis.runs))}
-            )
-        ],
+        "violations": [{"code": code, "index": index, "party": party} for party, index, code in every_violation(basis)],
     }
     return Numbers(result, [patterns for _, patterns in rates], [patterns for _, patterns in gaps])
+
+
+def every_violation(basis: Basis) -> list[tuple[str, int, str]]:
+    """(party, index, code) of every entry that breaks a rule (L-8, C-6), sorted."""
+    found = (*basis.violations, *blind_breaches(basis.scene(), basis.runs))
+    return sorted({(one.party, one.index, one.code) for one in found})
 
 
 def heads_of(plan: Plan, histories: Mapping[str, History], view: View) -> list[Row]:

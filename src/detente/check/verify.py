@@ -46,7 +46,7 @@ from detente.check.runs import (
     read_scorings,
     scores_path,
 )
-from detente.check.tally import Basis, Numbers, numbers
+from detente.check.tally import Basis, Numbers, every_violation, numbers
 from detente.errors import CannotTell, Malformed, NotVerified
 from detente.evidence.counts import Definition, parse_definition
 from detente.evidence.statements import Open
@@ -104,6 +104,10 @@ class Verified(NamedTuple):
         read_closings(ledger)
         runs = read_runs(ledger, self.shelf, _note_digests(self.histories))
         return Basis(self.plan, self.histories, view, acceptances, runs, ledger.violations)
+
+    def violations(self) -> list[tuple[str, int, str]]:
+        """(party, index, code) of every log entry that breaks a rule, as things stand (L-8); words: ``check.violation.<code>``."""
+        return every_violation(self.basis(self.view()))
 
     def numbers(self, view: View | None = None) -> Numbers:
         """The joint numbers without limits, in a view (default: as things stand)."""
@@ -166,7 +170,8 @@ def verify(root: Path, plan_id: str | None, *, told: Callable[[Step], None] | No
         closings = read_closings(ledger)
         said |= {"n": len(acceptances), "of": len(plan.plan.parties)}
     with steps.step("V-5") as said:
-        named = _named_files(exchange, plan, said)
+        named = named_files(exchange, plan)
+        said |= {"files": len(_digests(plan.plan, named)), "suites": len(named.lists), "texts": len(named.texts)}
     shelf = Shelf(exchange, named.lists, named.definitions)
     runs = _read_runs(ledger, shelf, _note_digests(histories), steps)
     verified = Verified(
@@ -207,7 +212,9 @@ def _note_digests(histories: Mapping[str, History]) -> dict[str, set[str]]:
     return {party: {note.digest for note in history.seen} for party, history in histories.items()}
 
 
-class _Named(NamedTuple):
+class Named(NamedTuple):
+    """What the plan names by digest, as read: lists and texts by suite, definitions by scorer, descriptors by subject."""
+
     lists: dict[str, list[Listed]]
     definitions: dict[str, Definition]
     definition_files: dict[str, bytes]
@@ -215,17 +222,20 @@ class _Named(NamedTuple):
     texts: dict[str, list[Item]]
 
 
-def _named_files(exchange: Folder, plan: PlanFile, said: dict[str, object]) -> _Named:
-    """V-5: every file that the plan names by digest, and suite texts where they are public (P-9, S-1, S-2)."""
+def named_files(exchange: Folder, plan: PlanFile) -> Named:
+    """V-5: every file that the plan names by digest, and suite texts where they are public (P-9, S-1, S-2).
+
+    Raises Malformed, NotVerified or CannotTell with the file; a desk asks for the same before it signs a plan.
+    """
     where = files_by_digest(exchange, plan)
-    named = _Named({}, {}, {}, {}, {})
+    named = Named({}, {}, {}, {}, {})
     for suite in plan.plan.suites:
         raw = read_by_digest(exchange, where, suite.list, b"\n")
         listed = parse_list(raw, f"{suite.id} {suite.list[:16]}")
         if len(listed) != suite.items:
             raise NotVerified("S-1.items", exchange.place(where[suite.list][0]), expected=suite.items, got=len(listed))
         named.lists[suite.id] = listed
-        if text := _suite_text(exchange, plan, suite, listed):
+        if text := suite_text(exchange, plan, suite, listed):
             named.texts[suite.id] = text
     check_unique(named.lists)
     check_variants(plan.plan, named.lists, named.texts)
@@ -247,11 +257,10 @@ def _named_files(exchange: Folder, plan: PlanFile, said: dict[str, object]) -> _
         if not salted or fixed in where:
             raw = read_by_digest(exchange, where, fixed, b"}")
             named.descriptors[subject.id] = parse_descriptor(raw, exchange.place(where[fixed][0]), salted=salted)
-    said |= {"files": len(_digests(plan.plan, named)), "suites": len(named.lists), "texts": len(named.texts)}
     return named
 
 
-def _digests(plan: Plan, named: _Named) -> set[str]:
+def _digests(plan: Plan, named: Named) -> set[str]:
     """Every digest that the plan, or a definition it names, names."""
     found = {suite.list for suite in plan.suites} | {scorer.definition for scorer in plan.scorers}
     found |= {one.descriptor for one in plan.subjects if isinstance(one.descriptor, str)}
@@ -260,7 +269,7 @@ def _digests(plan: Plan, named: _Named) -> set[str]:
     return found | {digest for scorer in plan.scorers for digest in (scorer.rubric or {}).values()}
 
 
-def _suite_text(exchange: Folder, plan: PlanFile, suite: Suite, listed: list[Listed]) -> list[Item]:
+def suite_text(exchange: Folder, plan: PlanFile, suite: Suite, listed: list[Listed]) -> list[Item]:
     """A suite's text where its owner has laid it open; every item must be the listed one."""
     folder = party_folder(exchange, suite.owner, "plans", plan.id, "suites")
     path = f"{suite.id}.jsonl.gz"
@@ -319,7 +328,7 @@ def _named_paths(verified: Verified) -> tuple[list[str], list[str]]:
     plan, id_ = verified.plan.plan, verified.plan.id
     named: list[str] = []
     below: list[str] = []
-    digests = _digests(plan, _Named(verified.lists, verified.definitions, {}, {}, {}))
+    digests = _digests(plan, Named(verified.lists, verified.definitions, {}, {}, {}))
     for party in plan.parties:
         named += [f"{party.id}/.gitattributes", f"{party.id}/plans/{id_}/plan.json"]
         named += [f"{party.id}/plans/{id_}/files/{digest}" for digest in digests]
@@ -340,4 +349,4 @@ def _named_paths(verified: Verified) -> tuple[list[str], list[str]]:
     return named, below
 
 
-__all__ = ["Closing", "Step", "Verified", "verify"]
+__all__ = ["Closing", "Step", "Verified", "named_files", "suite_text", "verify"]

@@ -217,7 +217,7 @@ def encode_suite(suite: str, canary: str, items: Iterable[Item]) -> bytes:
 
 
 def parse_suite(
-    raw: bytes, suite: str, canary: str, listed: Sequence[Listed], place: str, languages: Sequence[str] | None = None
+    raw: bytes, suite: str, canary: str, listed: Sequence[Listed], place: str, languages: Sequence[str]
 ) -> list[Item]:
     """A suite text file read strictly: every item must be the one the list names, in its order (S-1, S-2).
 
@@ -234,7 +234,7 @@ def parse_suite(
         if sha256(line) != entry.item:
             raise Malformed("S-1.item", f"{place}:{n}", expected=entry.item, got=sha256(line))
         item = decode_as(line, Item, f"{place}:{n}")
-        _check_texts(item, languages or list(items[0].text if items else item.text), f"{place}:{n}")
+        _check_texts(item, languages, f"{place}:{n}")
         items.append(item)
     if encode_list(list_lines(items)) != encode_list(listed):
         raise Malformed("S-1.list", place)
