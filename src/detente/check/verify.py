@@ -17,6 +17,7 @@ no default for it, because an exchange proves nothing about its own name. What y
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from detente.check.closings import Closing, check_closings, common_closing, read_closings
@@ -51,6 +52,7 @@ from detente.errors import CannotTell, Malformed, NotVerified
 from detente.evidence.counts import Definition, parse_definition
 from detente.evidence.statements import Open
 from detente.pact.descriptor import parse_descriptor
+from detente.pact.home import HomeLine, parse_commitment
 from detente.pact.item import Item, Listed, parse_list, parse_suite
 from detente.pact.plan import Plan, PlanFile, Suite, later_parts
 from detente.tlog.folder import Folder
@@ -87,6 +89,7 @@ class Verified(NamedTuple):
     final: str | None
     steps: list[Step]
     not_part: list[str]
+    opened: Mapping[str, HomeLine] = MappingProxyType({})  # of annexes kept at home, by section (P-6)
 
     def view(self) -> View:
         """Everything there is: the logs as they stand and all notes inside them."""
@@ -162,6 +165,7 @@ def verify(root: Path, plan_id: str | None, *, told: Callable[[Step], None] | No
         said |= {"n": len(acceptances), "of": len(plan.plan.parties)}
     with steps.step("V-5") as said:
         named = _named_files(exchange, plan, said)
+        opened = _opened(exchange, plan)
     shelf = Shelf(exchange, named.lists, named.definitions)
     runs = _read_runs(ledger, shelf, _note_digests(histories), steps)
     verified = Verified(
@@ -178,7 +182,7 @@ def verify(root: Path, plan_id: str | None, *, told: Callable[[Step], None] | No
         said |= {"closings": len(closings), "of": len(plan.plan.closing.by), "result": final or "-"}
     beside = {f"{party}/log/{path}" for party, history in histories.items() for path in history.view.unread}
     named_paths, below = _named_paths(verified)
-    return verified._replace(final=final, not_part=not_part(exchange, named_paths, below, beside))
+    return verified._replace(final=final, opened=opened, not_part=not_part(exchange, named_paths, below, beside))
 
 
 def _read_plan(exchange: Folder, plan_id: str) -> PlanFile:
@@ -243,6 +247,16 @@ def _named_files(exchange: Folder, plan: PlanFile, said: dict[str, object]) -> _
             named.descriptors[subject.id] = parse_descriptor(raw, exchange.place(where[fixed][0]), salted=salted)
     said |= {"files": len(_digests(plan.plan, named)), "suites": len(named.lists), "texts": len(named.texts)}
     return named
+
+
+def _opened(exchange: Folder, plan: PlanFile) -> dict[str, HomeLine]:
+    """Of annexes kept at home, the commitments whose line somebody laid; one may stay closed for ever (P-6, P-9)."""
+    where, found = files_by_digest(exchange, plan), {}
+    for section, digest in plan.plan.commitments().items():
+        if digest in where:
+            raw = read_by_digest(exchange, where, digest, b"}")
+            found[section] = parse_commitment(raw, section, exchange.place(where[digest][0]))
+    return found
 
 
 def _digests(plan: Plan, named: _Named) -> set[str]:
@@ -323,6 +337,7 @@ def _named_paths(verified: Verified) -> tuple[list[str], list[str]]:
     named: list[str] = []
     below: list[str] = []
     digests = _digests(plan, _Named(verified.lists, verified.definitions, {}, {}, {}))
+    digests |= set(plan.commitments().values())
     for party in plan.parties:
         named += [f"{party.id}/.gitattributes", f"{party.id}/plans/{id_}/plan.json"]
         named += [f"{party.id}/plans/{id_}/files/{digest}" for digest in digests]
