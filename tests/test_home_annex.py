@@ -444,6 +444,7 @@ def test_annex_as_typed_when_all_goes_well_then_every_verb_works_on_it(capsys, t
     assert "自查" in (tmp_path / "report" / "zh.html").read_text("utf-8")
     walk = typed(capsys, "trace", home.exchange, "--plan", home.plan_id())
     assert walk.code == 0
+    assert "nobody but lab-b saw" in walk.out
     assert [path for path in labs.exchange.rglob("*") if run in str(path)] == []
     closed = typed(capsys, "close", "--desk", home.root)
     assert closed.code == 0
