@@ -375,8 +375,11 @@ def test_home_when_the_run_is_started_again_then_it_is_the_same_run(tmp_path):
         register_run(again, again.plan(), test, own_engine())
     desk, plan = labs.desks["lab-b"], labs.agreed()
     assert locate_run(desk, plan, first.id[:10])[2].id == first.id
-    with pytest.raises(WrongUsage, match="no-run"):
-        locate_run(desk, plan, None)
+    core = register_run(desk, plan, pick_test(desk, plan, None, "core"), own_engine())
+    assert [locate_run(desk, plan, one)[2].id for one in (None, core.id, first.id)] == [core.id, core.id, first.id]
+    for prefix in ("", "0" * 64):  # either of two, or none: never guessed
+        with pytest.raises(WrongUsage, match="no-run"):
+            locate_run(desk, plan, prefix)
     assert [own.root for own, _ in with_homes(desk, plan)] == [desk.root, home.root]
 
 

@@ -79,7 +79,8 @@ def run(lang: str) -> click.Command:
         )  # fmt: skip
         speech.say("next-score", run=state.id[:16])
         if given["json"]:
-            speech.row({"run": state.id, "root": bundle.root, "outcomes": _as_dict(counts)})
+            row = {"run": state.id, "root": bundle.root, "outcomes": _as_dict(counts)}
+            speech.row(row | ({"home": {"exchange": str(desk.exchange), "plan": plan.id}} if kept else {}))
         else:
             speech.data(state.id)
         return 0

@@ -186,9 +186,13 @@ def locate_run(desk: Desk, plan: PlanFile, prefix: str | None) -> tuple[Desk, Pl
 
     Without ``prefix`` the desk's own newest: a run at home is named, never guessed. WrongUsage (no-run) as ``find_run``.
     """
-    for own, under in with_homes(desk, plan)[1:] if prefix else ():
-        if any(run.id.startswith(prefix or "") for run in runs_of(own, under)):
-            desk, plan = own, under
+    if prefix is not None:
+        places = {run.id: (own, under) for own, under in with_homes(desk, plan) for run in runs_of(own, under)}
+        fits = [id_ for id_ in places if id_.startswith(prefix)]
+        if len(fits) != 1:
+            known = " ".join(id_[:16] for id_ in places) or "-"
+            raise WrongUsage("no-run", str(desk.root), expected=known, got=prefix or "-")
+        desk, plan = places[fits[0]]
     return desk, plan, find_run(desk, plan, prefix)
 
 
