@@ -512,3 +512,62 @@ def test_blind_when_every_run_had_ended_then_nothing_is_listed(tmp_path: Path) -
     paper = Paper(tmp_path, blind=True)
     paper.played()
     assert codes(paper) == []
+
+
+# --- a plan of one party (F-8) -----------------------------------------------------------------
+
+
+def alone(folder: Path, **changes: Any) -> Paper:
+    paper = Paper(folder, n_labs=1, requires=["complete", "seen", "checked"], **changes)
+    paper.accept_all()
+    return paper
+
+
+def numbered(paper: Paper) -> list[str]:
+    """The runs that the result has rates of, once each, in order."""
+    return list(dict.fromkeys(row["run"] for row in paper.result()["rates"]))
+
+
+def test_self_check_when_only_what_others_add_is_missing_then_it_has_numbers_and_never_counts(tmp_path: Path) -> None:
+    paper = alone(tmp_path)
+    run = paper.register()
+    assert numbered(paper) == []
+    paper.conclude(run)
+    paper.score_all(run)
+    row = row_of(paper)
+    assert (row["counted"], row["missing"]) == (False, ["seen", "checked", "witnesses"])
+    assert {fact: row["facts"][fact]["holds"] for fact in ("agreed", "complete", "seen", "checked")} == {
+        "agreed": "yes", "complete": "yes", "seen": "no", "checked": "no",
+    }  # fmt: skip
+    assert numbered(paper) == [run]
+
+
+def test_self_check_when_the_plan_allows_no_more_runs_then_a_further_one_has_no_numbers(tmp_path: Path) -> None:
+    paper = alone(tmp_path)
+    runs = []
+    for engine in ("1", "2"):
+        run = paper.register(engine={"name": "detente", "sha256": "00" * 32, "version": engine})
+        paper.conclude(run)
+        paper.score_all(run)
+        runs.append(run)
+    assert numbered(paper) == runs[:1]
+    assert codes(paper) == ["R-1.attempts"]
+
+
+def test_self_check_when_the_acceptance_is_not_named_then_it_has_no_numbers(tmp_path: Path) -> None:
+    paper = alone(tmp_path)
+    run = paper.register(acceptances=[])
+    paper.conclude(run)
+    paper.score_all(run)
+    assert numbered(paper) == []
+
+
+def test_run_when_others_exist_and_did_not_see_it_then_it_has_no_numbers(tmp_path: Path) -> None:
+    """What a self-check is given is never given to a run that somebody could have seen."""
+    paper = Paper(tmp_path)
+    paper.accept_all()
+    run = paper.register()
+    paper.conclude(run)
+    paper.score_all(run)
+    assert row_of(paper)["missing"] == ["seen"]
+    assert numbered(paper) == []

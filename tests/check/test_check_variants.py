@@ -220,7 +220,7 @@ def fewer(name: str, items: list[Item], languages: list[str], place: str = "") -
 @pytest.fixture
 def careless(monkeypatch: pytest.MonkeyPatch) -> None:
     """Labs that sign without looking at variants."""
-    monkeypatch.setattr("detente.desk.plans._check_items", lambda *_: None)
+    monkeypatch.setattr("detente.desk.plans.named_files", lambda *_: None)
 
 
 @pytest.mark.parametrize("lie", [milder, fewer])

@@ -298,8 +298,8 @@ def _with_french(p):
     [
         (_with_french, 3, "S-2.missing"),
         (lambda p: {**p, "suites": [{**p["suites"][0], "items": p["suites"][0]["items"] + 1}]}, 3, "S-1.items"),
-        (lambda p: {**p, "measures": [{**p["measures"][1], "hit": ["refuse", "shrug"]}]}, 2, "P-8.label"),
-        (lambda p: {**p, "scorers": [p["scorers"][0], {**p["scorers"][1], "method": "choice"}]}, 2, "C-1.method"),
+        (lambda p: {**p, "measures": [{**p["measures"][1], "hit": ["refuse", "shrug"]}]}, 3, "P-8.label"),
+        (lambda p: {**p, "scorers": [p["scorers"][0], {**p["scorers"][1], "method": "choice"}]}, 3, "C-1.method"),
     ],
 )
 def test_plan_when_verify_would_refuse_what_it_names_then_it_is_not_signed(capsys, proposed, change, code, error):

@@ -174,6 +174,52 @@ def test_draft_when_a_measure_leaves_out_its_suites_then_only_what_is_certain_is
     assert [row.get("suites") for row in drafted] == [None, ["mini"], None]
 
 
+FIXED = "ab" * 32
+ROW = '[[annex]]\nparty = "lab-a"\n'
+LAID = TOML + '[[suite]]\nfrom = "mini"\nid = "more"\nsection = "annex-lab-a"\n'
+
+
+def test_draft_when_an_annex_is_named_then_it_is_kept_at_home_unless_the_row_says_otherwise() -> None:
+    for row in ("", 'disclosure = "home"\n'):
+        kept = plan_of(TOML + ROW + row + f'commitment = "{FIXED}"\n').section("annex-lab-a")
+        assert (kept.disclosure, kept.audit, kept.commitment) == ("home", None, FIXED)
+    assert plan_of(TOML + ROW).commitments() == {}
+    published = '[disclosure]\nheaders = "public"\nscores = "public"\n'
+    assert [one.id for one in plan_of(TOML + ROW + published).kept()] == ["annex-lab-a"]
+    shown = plan_of(LAID + ROW + 'disclosure = { headers = "public", scores = "public" }\n')
+    assert shown.kept() == []
+    assert shown.section("annex-lab-a").audit == shown.section("core").audit
+
+
+@pytest.mark.parametrize(
+    ("toml", "code", "got"),
+    [
+        (LAID, "P-5.home", "annex-lab-a"),
+        (LAID + ROW, "P-5.home", "annex-lab-a"),
+        (TOML + ROW + '[[test]]\nparty = "lab-a"\nsubject = "m-lab-a"\nsection = "annex-lab-a"\n', "P-6.test", "annex-lab-a"),
+        (TOML + ROW + ROW, "P-5.twice", "annex-lab-a"),
+        (TOML + ROW + 'disclosure = { headers = "public", scores = "public" }\n', "P-5.empty", "annex-lab-a"),
+    ],
+)  # fmt: skip
+def test_draft_when_an_annex_does_not_hold_together_then_it_is_refused(toml: str, code: str, got: str) -> None:
+    with pytest.raises(WrongUsage) as caught:
+        made(toml)
+    assert (caught.value.code, caught.value.got) == (code, got)
+
+
+def test_draft_when_an_annex_row_breaks_the_plan_then_the_rule_is_named() -> None:
+    for toml, code in (
+        (TOML + ROW.replace("lab-a", "lab-z"), "P-1.unknown"),
+        (TOML + ROW + 'commitment = "AB"\n', "B-3.shape"),
+        (LAID + ROW + f'disclosure = {{ headers = "public", scores = "public" }}\ncommitment = "{FIXED}"\n', "P-6.commitment"),
+        (TOML + ROW + "secret = 1\n", "draft-shape"),
+        (TOML + "[[annex]]\n", "draft-shape"),
+    ):  # fmt: skip
+        with pytest.raises(Malformed) as caught:
+            plan_of(toml)
+        assert caught.value.code == code
+
+
 BROKEN: list[tuple[str, str]] = [
     ("draft-toml", "title = "),
     ("draft-member", "mistyped = 1\n" + TOML),

@@ -70,6 +70,7 @@ def key_of(lab: int, role: str) -> str:
 
 
 ANNEX = {**VALID["sections"][0], "id": "annex-lab-a"}
+KEPT = {**ANNEX, "audit": None, "disclosure": "home"}
 OBSERVER = {
     "id": "eye",
     "name": {"en": "Eye", "zh-Hans": "眼"},
@@ -149,7 +150,9 @@ CASES: list[tuple[str, str, Edit]] = [
     ("P-1.twice", "one auditor twice", put("sections.0.audit.by", ["lab-b", "lab-b"])),
     ("P-7.third", "a third party that tests", put("sections.0.audit.place", "thirdParty")),
     ("P-1.twice", "two suites of one name", more("suites", VALID["suites"][0])),
-    ("P-1.unknown", "a suite in a home section", put("sections.0.disclosure", "home")),
+    ("P-6.core", "core kept at home", put("sections.0.disclosure", "home")),
+    ("P-1.unknown", "a suite in a home section", lambda p: (p["sections"].append(KEPT), put("suites.0.section", KEPT["id"])(p))),
+    ("P-1.unknown", "a test of a home section", lambda p: (p["sections"].append(KEPT), put("tests.0.section", KEPT["id"])(p))),
     ("P-1.unknown", "a suite that nobody owns", put("suites.0.owner", "lab-z")),
     ("S-3.languages", "a suite without a language", put("suites.0.languages", [])),
     ("S-3.languages", "a suite with one language twice", put("suites.0.languages", ["en", "en"])),

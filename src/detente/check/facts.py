@@ -18,6 +18,7 @@ from detente.wire.canonical import decimal
 from detente.wire.times import encode_time, parse_time
 
 Fact = dict[str, object]
+OTHERS = {"seen", "checked", "repeated", "witnesses"}  # what only another party can add to a run
 
 
 class View(NamedTuple):
@@ -44,6 +45,7 @@ class Facts(NamedTuple):
     counted: bool
     missing: list[str]
     unwitnessed: bool
+    told: bool  # whether there are numbers of it: it is counted, or it is a self-check that nothing but others could add to
 
 
 class Scene(NamedTuple):
@@ -88,7 +90,9 @@ def facts_of(scene: Scene, run: Run, complete: Sequence[Run]) -> Facts:
     if end not in {"concluded", "late"}:
         missing.append("conclusion")
     unwitnessed = run.conclude is not None and len(start) < max(1, scene.plan.quorum)
-    return Facts(end, end_seen, facts, not missing, missing, unwitnessed)
+    # A self-check has numbers for whoever holds its exchange, and they are never joint ones (F-8).
+    told = not missing or (scene.plan.quorum == 0 and set(missing) <= OTHERS)
+    return Facts(end, end_seen, facts, not missing, missing, unwitnessed, told)
 
 
 def _end(scene: Scene, run: Run) -> tuple[str, tuple[str, int] | None]:

@@ -69,7 +69,7 @@ def numbers(basis: Basis) -> Numbers:
     for run in basis.runs:
         facts = facts_of(scene, run, complete)
         rows.append(_run_row(run, facts))
-        if not facts.counted:
+        if not facts.told:
             continue
         counted = {s.score.scorer: s for s in run.scorings if s.counted}
         speaks = _competence(basis, run, counted, competence)
@@ -82,9 +82,7 @@ def numbers(basis: Basis) -> Numbers:
         "competence": competence,
         "gaps": [row for row, _ in gaps],
         "heads": heads_of(plan, basis.histories, view),
-        "kept": [
-            {"party": s.id.removeprefix("annex-"), "section": s.id} for s in plan.sections if s.disclosure == "home"
-        ],
+        "kept": [{"party": s.id.removeprefix("annex-"), "section": s.id} for s in plan.kept()],
         "notes": sorted({note.digest for over in scene.notes.values() for note in over}),
         "plan": basis.plan.id,
         "rates": [row for row, _ in rates],

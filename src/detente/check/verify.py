@@ -17,6 +17,7 @@ no default for it, because an exchange proves nothing about its own name. What y
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from detente.check.closings import Closing, check_closings, common_closing, read_closings
@@ -51,6 +52,7 @@ from detente.errors import CannotTell, Malformed, NotVerified
 from detente.evidence.counts import Definition, parse_definition
 from detente.evidence.statements import Open
 from detente.pact.descriptor import parse_descriptor
+from detente.pact.home import HomeLine, parse_commitment
 from detente.pact.item import Item, Listed, check_unique, parse_list, parse_suite
 from detente.pact.plan import Plan, PlanFile, Suite, later_parts
 from detente.pact.variants import check_variants, not_derived
@@ -88,6 +90,7 @@ class Verified(NamedTuple):
     final: str | None
     steps: list[Step]
     not_part: list[str]
+    opened: Mapping[str, HomeLine] = MappingProxyType({})  # of annexes kept at home, by section (P-6)
 
     def view(self) -> View:
         """Everything there is: the logs as they stand and all notes inside them."""
@@ -172,6 +175,7 @@ def verify(root: Path, plan_id: str | None, *, told: Callable[[Step], None] | No
     with steps.step("V-5") as said:
         named = named_files(exchange, plan)
         said |= {"files": len(_digests(plan.plan, named)), "suites": len(named.lists), "texts": len(named.texts)}
+        opened = _opened(exchange, plan)
     shelf = Shelf(exchange, named.lists, named.definitions)
     runs = _read_runs(ledger, shelf, _note_digests(histories), steps)
     verified = Verified(
@@ -188,7 +192,7 @@ def verify(root: Path, plan_id: str | None, *, told: Callable[[Step], None] | No
         said |= {"closings": len(closings), "of": len(plan.plan.closing.by), "result": final or "-"}
     beside = {f"{party}/log/{path}" for party, history in histories.items() for path in history.view.unread}
     named_paths, below = _named_paths(verified)
-    return verified._replace(final=final, not_part=not_part(exchange, named_paths, below, beside))
+    return verified._replace(final=final, opened=opened, not_part=not_part(exchange, named_paths, below, beside))
 
 
 def _read_plan(exchange: Folder, plan_id: str) -> PlanFile:
@@ -225,8 +229,13 @@ class Named(NamedTuple):
 def named_files(exchange: Folder, plan: PlanFile) -> Named:
     """V-5: every file that the plan names by digest, and suite texts where they are public (P-9, S-1, S-2).
 
-    Raises Malformed, NotVerified or CannotTell with the file; a desk asks for the same before it signs a plan.
+    Raises NotVerified with the step, or CannotTell, with the file; a desk asks for the same before it signs a plan.
     """
+    with _Steps(None).step("V-5"):
+        return _named_files(exchange, plan)
+
+
+def _named_files(exchange: Folder, plan: PlanFile) -> Named:
     where = files_by_digest(exchange, plan)
     named = Named({}, {}, {}, {}, {})
     for suite in plan.plan.suites:
@@ -258,6 +267,16 @@ def named_files(exchange: Folder, plan: PlanFile) -> Named:
             raw = read_by_digest(exchange, where, fixed, b"}")
             named.descriptors[subject.id] = parse_descriptor(raw, exchange.place(where[fixed][0]), salted=salted)
     return named
+
+
+def _opened(exchange: Folder, plan: PlanFile) -> dict[str, HomeLine]:
+    """Of annexes kept at home, the commitments whose line somebody laid; one may stay closed for ever (P-6, P-9)."""
+    where, found = files_by_digest(exchange, plan), {}
+    for section, digest in plan.plan.commitments().items():
+        if digest in where:
+            raw = read_by_digest(exchange, where, digest, b"}")
+            found[section] = parse_commitment(raw, section, exchange.place(where[digest][0]))
+    return found
 
 
 def _digests(plan: Plan, named: Named) -> set[str]:
@@ -329,6 +348,7 @@ def _named_paths(verified: Verified) -> tuple[list[str], list[str]]:
     named: list[str] = []
     below: list[str] = []
     digests = _digests(plan, Named(verified.lists, verified.definitions, {}, {}, {}))
+    digests |= set(plan.commitments().values())
     for party in plan.parties:
         named += [f"{party.id}/.gitattributes", f"{party.id}/plans/{id_}/plan.json"]
         named += [f"{party.id}/plans/{id_}/files/{digest}" for digest in digests]
@@ -349,4 +369,4 @@ def _named_paths(verified: Verified) -> tuple[list[str], list[str]]:
     return named, below
 
 
-__all__ = ["Closing", "Step", "Verified", "named_files", "suite_text", "verify"]
+__all__ = ["SUITE_LIMIT", "Closing", "Step", "Verified", "named_files", "suite_text", "verify"]

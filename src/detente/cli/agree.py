@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Verbs of meeting and agreeing: init, plan new|show|diff|object|sign, witness."""
+"""Verbs of meeting and agreeing: init, plan new|home|show|diff|object|sign, witness."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +10,7 @@ import click
 from detente.cli.build import argument, by_tag, desk_option, group, json_option, option, verb, voice
 from detente.cli.speech import Speech, short
 from detente.desk.given import read_given_text
+from detente.desk.homes import prepare_home
 from detente.desk.keys import Desk, ModelEntry, load_desk, make_card, make_desk, make_own_folder
 from detente.desk.logs import witness as witness_all
 from detente.desk.plans import (
@@ -119,8 +120,8 @@ def _models(given: dict[str, Any]) -> list[ModelEntry]:
 
 
 def plan(lang: str) -> click.Command:
-    """``detente plan new|show|diff|object|sign``."""
-    return group("plan", lang, [_new(lang), _show(lang), _diff(lang), _object(lang), _sign(lang)])
+    """``detente plan new|home|show|diff|object|sign``."""
+    return group("plan", lang, [_new(lang), _home(lang), _show(lang), _diff(lang), _object(lang), _sign(lang)])
 
 
 def _new(lang: str) -> click.Command:
@@ -137,6 +138,25 @@ def _new(lang: str) -> click.Command:
         desk_option(lang),
     ]
     return verb("plan-new", lang, params, call)
+
+
+def _home(lang: str) -> click.Command:
+    def call(home: Path, desk: Path, json: bool) -> int:
+        speech = voice(lang, json)
+        own = load_desk(desk)
+        made = prepare_home(own, home)
+        n = sum(suite.items for suite in made.suites)
+        speech.say("home-prepared", section=made.section, items=n)
+        speech.say("home-annex", party=own.party, commitment=made.commitment)
+        if json:
+            suites = [{"suite": suite.id, "items": suite.items} for suite in made.suites]
+            speech.row({"commitment": made.commitment, "section": made.section, "suites": suites})
+        else:
+            speech.data(made.commitment)
+        return 0
+
+    params = [argument("home", type=click.Path(path_type=Path)), desk_option(lang), json_option(lang)]
+    return verb("plan-home", lang, params, call)
 
 
 def _show(lang: str) -> click.Command:
@@ -177,6 +197,9 @@ def _print_plan(speech: Speech, plan: PlanFile) -> None:
         ("dates", f"{value.runs.registerBy} / {value.runs.deadline}"),
         ("requires", ", ".join(value.requires)),
     ]
+    for kept in value.kept():
+        fixed = kept.commitment if isinstance(kept.commitment, str) else "-"
+        rows.append(("kept", say("cli.plan.kept-row", speech.lang, section=kept.id, commitment=fixed)))
     for key, text in rows:
         speech.data(say("cli.plan.row", speech.lang, name=say(f"cli.plan.{key}", speech.lang), value=text))
 

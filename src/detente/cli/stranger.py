@@ -72,7 +72,10 @@ def verify(lang: str) -> click.Command:
         for suite in verified.not_derived():
             speech.say("not-derived", suite=suite)
         _tell_not_part(speech, verified)
+        for section, line in verified.opened.items():
+            speech.say("opened", section=section, suites=", ".join(one.suite for one in line.lists))
         status = "final" if verified.final else "interim"
+        status = status if verified.plan.plan.quorum else "self-check"
         if json:
             speech.row({"verified": True, "status": status, "plan": verified.plan.id, "result": verified.final})
         else:

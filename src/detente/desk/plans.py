@@ -93,11 +93,7 @@ def new_plan(desk: Desk, draft_path: Path, cards: Sequence[Path]) -> Proposal:
             raise WrongUsage("two-labs-one-name", str(path), got=card["id"])
         by_party[card["id"]] = card
     folder = draft_path.parent
-    suites = {
-        row["from"]: load_suite(_beside(folder, row["from"]), place)
-        for row in draft["suite"]
-        if isinstance(row, dict) and "from" in row
-    }
+    suites = suite_sources(draft["suite"], folder, place)
     definitions = {name: definition_file(name) for name in SCORERS}
     try:
         made = draft_plan(draft, Supplies(by_party, suites, definitions, int(time.time())), place)
@@ -107,8 +103,13 @@ def new_plan(desk: Desk, draft_path: Path, cards: Sequence[Path]) -> Proposal:
     for name in SCORERS:
         if definitions[name] in made.files.values():
             made.files.update(rule_files(name))
-    _lay(desk, plan, made)
+    lay_proposal(desk, plan, made)
     return Proposal(plan, desk.party)
+
+
+def suite_sources(rows: Sequence[Mapping[str, Any]], folder: Path, place: str) -> dict[str, SourceSuite]:
+    """The suites that ``[[suite]]`` rows draw from, by the name after ``from``; a folder's path is taken from ``folder`` first."""
+    return {row["from"]: load_suite(_beside(folder, row["from"]), place) for row in rows if "from" in row}
 
 
 def _beside(folder: Path, name: str) -> str:
@@ -134,7 +135,8 @@ def _card(raw: bytes, place: str) -> dict[str, Any]:
     return card
 
 
-def _lay(desk: Desk, plan: PlanFile, made: Draft) -> None:
+def lay_proposal(desk: Desk, plan: PlanFile, made: Draft) -> None:
+    """Lay a proposal in the lab's own folder, with every file and suite text of it (P-9, P-10)."""
     own = desk.own()
     for digest, raw in made.files.items():
         own.create(f"plans/{plan.id}/files/{digest}", raw)
@@ -277,7 +279,7 @@ def sign_plan(desk: Desk, plan: PlanFile) -> LogView:
     if folder.exists("plan.txt") and desk.plan_id() != plan.id:
         raise WrongUsage("signed-another", str(desk.root), expected=desk.plan_id(), got=plan.id)
     own = desk.own()
-    for digest, ending in _named(exchange, plan, where).items():
+    for digest, ending in named_digests(exchange, plan, where).items():
         own.create(f"plans/{plan.id}/files/{digest}", read_by_digest(exchange, where, digest, ending))
     own.create(f"plans/{plan.id}/plan.json", plan.raw)
     folder.create("plan.txt", plan.id.encode())
@@ -292,7 +294,7 @@ def sign_plan(desk: Desk, plan: PlanFile) -> LogView:
     return view
 
 
-def _named(exchange: Folder, plan: PlanFile, where: Mapping[str, list[str]]) -> dict[str, bytes]:
+def named_digests(exchange: Folder, plan: PlanFile, where: Mapping[str, list[str]]) -> dict[str, bytes]:
     """The digests that a plan names, of files that must lie in the exchange (P-9), each with the byte that ends its file.
 
     What else lies there is not part of it.

@@ -22,6 +22,7 @@ DAY_S = 86_400
 KNOWN = {
     "title", "texts", "naming", "quorum", "roles", "audit", "suite", "test", "sampling", "caps", "scorer", "measure",
     "filtered", "max_missing", "competence_floor", "runs", "requires", "blind", "closing", "disclosure", "external",
+    "annex",
 }  # fmt: skip
 VARIANT_ROW = {"variant", "of", "id", "languages", "epochs", "section"}
 
@@ -70,16 +71,8 @@ def _draft(draft: Mapping[str, Any], supplies: Supplies, place: str) -> Draft:
     order = list(draft["roles"])
     files: dict[str, bytes] = {}
     items: dict[str, list[Item]] = {}
-    suites: list[dict[str, Any]] = []
-    for n, row in enumerate(draft["suite"], 1):
-        where = f"{place} [[suite]] {n}"
-        if "variant" in row or "of" in row:
-            suites.append(_variant(row, suites, files, items, where))
-        else:
-            suites.append(_suite(row, order, supplies, files, items, where))
-    annexes = [suite["section"] for suite in suites if suite["section"] != "core"]
-    if annexes and "disclosure" not in draft:
-        raise WrongUsage("P-5.home", place, got=annexes[0])
+    suites = _suites(draft["suite"], order, supplies, files, items, place)
+    annexes = _annexes(draft, suites, place)
     scorers = [_scorer(row, draft, supplies, files, place) for row in draft.get("scorer", _default_scorers(suites))]
     plan = {
         "blind": bool(draft.get("blind", False)),
@@ -100,7 +93,7 @@ def _draft(draft: Mapping[str, Any], supplies: Supplies, place: str) -> Draft:
         "runs": _runs(draft.get("runs", {}), supplies.now),
         "sampling": {"seed": "slot", "temperature": "0", "topP": "1", **draft.get("sampling", {})},
         "scorers": scorers,
-        "sections": _sections(draft, order, suites),
+        "sections": _sections(draft, order, annexes),
         "subjects": _subjects(draft, supplies, files, place),
         "suites": suites,
         "supersedes": None,
@@ -146,6 +139,25 @@ def _subjects(
         )
         found.append({**fixed, "id": id_, "name": name})
     return found
+
+
+def _suites(
+    rows: Sequence[Mapping[str, Any]],
+    order: Sequence[str],
+    supplies: Supplies,
+    files: dict[str, bytes],
+    items: dict[str, list[Item]],
+    place: str,
+) -> list[dict[str, Any]]:
+    """The suites of ``[[suite]]`` rows as a plan has them, their list files and items put beside them."""
+    suites: list[dict[str, Any]] = []
+    for n, row in enumerate(rows, 1):
+        where = f"{place} [[suite]] {n}"
+        if "variant" in row or "of" in row:
+            suites.append(_variant(row, suites, files, items, where))
+        else:
+            suites.append(_suite(row, order, supplies, files, items, where))
+    return suites
 
 
 def _suite(
@@ -208,6 +220,22 @@ def _variant(
     }
 
 
+def draft_suites(
+    rows: Sequence[Mapping[str, Any]], party: str, sources: Mapping[str, SourceSuite], place: str
+) -> tuple[list[dict[str, Any]], Draft]:
+    """The suites of one party's annex from ``[[suite]]`` rows, as a plan has them; and their list files and items, no plan.
+
+    Raises as ``draft_plan``.
+    """
+    made = Draft(b"", {}, {})
+    supplies, own = Supplies({}, sources, {}, 0), [{**row, "section": f"annex-{party}"} for row in rows]
+    try:
+        suites = _suites(own, [party], supplies, made.files, made.items, place)
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        raise Malformed("draft-shape", place, got=error) from error
+    return suites, made
+
+
 def _take(source: Sequence[Item], row: Mapping[str, Any], place: str) -> list[Item]:
     """The items a draft asks for: without those struck, the first ``n`` of each ``take`` row, partners first."""
     ids = {item.id for item in source}
@@ -237,17 +265,44 @@ def _with_pair(item: Item, pair: str | None) -> Item:
     return Item(item.hazard, item.id, item.kind, pair, item.text, item.facet, item.reference, item.salt)
 
 
+def _annexes(draft: Mapping[str, Any], suites: Sequence[Mapping[str, Any]], place: str) -> dict[str, Mapping[str, Any]]:
+    """What a draft says of each annex: its own row, else the draft's ``disclosure``; what neither speaks of is kept at home (P-5).
+
+    WrongUsage where a suite or a test would show what is kept at home (P-6), or an annex shows nothing.
+    """
+    said: dict[str, Mapping[str, Any]] = {}
+    for row in draft.get("annex", []):
+        if (id_ := f"annex-{row['party']}") in said:
+            raise WrongUsage("P-5.twice", place, got=id_)
+        said[id_] = {"disclosure": "home", **row}
+    for suite in suites:
+        if (id_ := suite["section"]) != "core":
+            said.setdefault(id_, {"disclosure": draft.get("disclosure", "home")})
+            if said[id_]["disclosure"] == "home":
+                raise WrongUsage("P-5.home", place, got=id_, suite=suite["id"])
+    for row in draft["test"]:
+        if said.get(id_ := row.get("section", "core"), {}).get("disclosure") == "home":
+            raise WrongUsage("P-6.test", place, got=id_, subject=row["subject"])
+    shown = {suite["section"] for suite in suites}
+    if empty := [id_ for id_, row in said.items() if row["disclosure"] != "home" and id_ not in shown]:
+        raise WrongUsage("P-5.empty", place, got=empty[0])
+    return said
+
+
 def _sections(
-    draft: Mapping[str, Any], order: Sequence[str], suites: Sequence[Mapping[str, Any]]
+    draft: Mapping[str, Any], order: Sequence[str], annexes: Mapping[str, Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
     disclosure = draft.get("disclosure", {"headers": "public", "scores": "public"})
     auditors = [id_ for id_ in order if "audits" in draft["roles"][id_]]
     audit = {"answerHours": 168, "by": auditors, "n": 20, "place": "crosses", **draft.get("audit", {})}
     external = bool(draft.get("external", False))
-    return [
-        {"audit": audit, "disclosure": disclosure, "external": external, "id": id_, "releasers": []}
-        for id_ in dict.fromkeys(["core", *(suite["section"] for suite in suites)])
-    ]
+    sections = [{"audit": audit, "disclosure": disclosure, "external": external, "id": "core", "releasers": []}]
+    for id_, said in annexes.items():
+        row = {"audit": audit, "disclosure": said["disclosure"], "external": external, "id": id_, "releasers": []}
+        row |= {"audit": None} if said["disclosure"] == "home" else {}
+        row |= {"commitment": said["commitment"]} if "commitment" in said else {}
+        sections.append(row)
+    return sections
 
 
 def _default_scorers(suites: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

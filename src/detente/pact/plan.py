@@ -264,6 +264,14 @@ class Plan(Struct, frozen=True, forbid_unknown_fields=True):
         """A section's suites in plan order (S-4)."""
         return [suite for suite in self.suites if suite.section == section]
 
+    def commitments(self) -> dict[str, str]:
+        """By section, what the plan holds of annexes kept at home (P-6)."""
+        return {section.id: section.commitment for section in self.sections if isinstance(section.commitment, str)}
+
+    def kept(self) -> list[Section]:
+        """The annexes kept at home (P-6)."""
+        return [section for section in self.sections if section.disclosure == "home"]
+
     def cosigners(self) -> dict[str, WitnessKey]:
         """Who may witness, by id: the parties, and the observers where they count."""
         found = {party.id: party.witness for party in self.parties}
@@ -399,6 +407,8 @@ def _check_sections(plan: Plan, place: str) -> None:
     _unique((s.id for s in plan.sections), f"{place} $.sections")
     ids = [party.id for party in plan.parties]
     _known("core", (s.id for s in plan.sections), f"{place} $.sections")
+    if plan.section("core").disclosure == "home":
+        raise Malformed("P-6.core", f"{place} $.sections")
     for n, section in enumerate(plan.sections):
         path = f"{place} $.sections[{n}]"
         if section.id != "core":
@@ -420,18 +430,25 @@ def _check_sections(plan: Plan, place: str) -> None:
             raise Malformed("P-7.third", f"{path}.audit.by", got=", ".join(section.audit.by))
 
 
+def check_questions(suites: Sequence[Suite], place: str) -> None:
+    """What suites must be, whatever plan they come into: ids, languages (S-3). Raises Malformed with the path below ``place``."""
+    _unique((suite.id for suite in suites), place)
+    for n, suite in enumerate(suites):
+        if not suite.languages or len(set(suite.languages)) != len(suite.languages):
+            raise Malformed("S-3.languages", f"{place}[{n}].languages", got=", ".join(suite.languages))
+        for k, tag in enumerate(suite.languages):
+            check_language(tag, f"{place}[{n}].languages[{k}]")
+
+
 def _check_suites(plan: Plan, place: str) -> None:
     """Suites and the sections they are in (P-6, P-7, S-3)."""
-    _unique((s.id for s in plan.suites), f"{place} $.suites")
+    check_questions(plan.suites, f"{place} $.suites")
     open_sections = [s.id for s in plan.sections if s.disclosure != "home"]
     for n, suite in enumerate(plan.suites):
         path = f"{place} $.suites[{n}]"
         _known(suite.section, open_sections, f"{path}.section")
         _known(suite.owner, (p.id for p in plan.parties), f"{path}.owner")
-        if not suite.languages or len(set(suite.languages)) != len(suite.languages):
-            raise Malformed("S-3.languages", f"{path}.languages", got=", ".join(suite.languages))
         for k, tag in enumerate(suite.languages):
-            check_language(tag, f"{path}.languages[{k}]")
             _known(tag, plan.caps, f"{path}.languages[{k}]")
         if suite.variant is not None:
             _known(suite.variant.of, (s.id for s in plan.suites[:n]), f"{path}.variant.of")

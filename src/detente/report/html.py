@@ -6,7 +6,7 @@ from importlib.resources import files
 from detente.report.attacks import attacks
 from detente.report.facts import Facts
 from detente.report.figures import Figures
-from detente.report.first import band, first_screen, status_key
+from detente.report.first import band, brand_key, first_screen, status_key
 from detente.report.joint import Joint, PageLang
 from detente.report.markup import Child, Html, el, joined
 from detente.report.reading import Reading
@@ -65,7 +65,7 @@ def render(joint: Joint, lang: PageLang) -> bytes:
     title = " · ".join(
         [
             voice.plain(name_of(joint.plan["title"], "")),
-            voice.plain(spoken("brand")),
+            voice.plain(spoken(brand_key(reading))),
             voice.plain(spoken(f"band.{status_key(reading)}")),
         ]
     )

@@ -83,6 +83,8 @@ def _steps(verified: Verified, view: View, run: Run, row: Mapping[str, Any], lan
         if note.digest in conclude.start.notes and note.size > run.registration.index:
             at = encode_time(note.at)
             steps.append(_step("L-3", "cosigned", witness=note.witness, at=at, size=note.size, sha256=note.digest))
+    if verified.plan.plan.quorum == 0:
+        steps.append(_step("F-8", "alone", party=run.test.party))
     for party, entry in verified.acceptances.items():
         steps.append(_step("P-2", "accept", party=party, index=entry.index, sha256=entry.digest))
     steps.append(_step("P-1", "plan", sha256=verified.plan.id))
