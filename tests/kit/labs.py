@@ -103,6 +103,8 @@ def meet(
     max_runs: int = 1,
     *,
     coded: bool = False,
+    more: str = "",
+    blind: bool = False,
     extra: Callable[[dict[str, Desk]], str] | None = None,
 ) -> Labs:
     """Desks, cards, a proposal by the first lab, and everybody's signature."""
@@ -125,8 +127,11 @@ def meet(
         DRAFT.format(roles=roles, tests=tests, n=items, max_runs=max_runs, closing=str(names).replace("'", '"')),
         "utf-8",
     )
+    draft.write_text(draft.read_text("utf-8") + more, "utf-8")
     if coded:
         draft.write_text('naming = "coded"\n' + draft.read_text("utf-8"), "utf-8")
+    if blind:
+        draft.write_text("blind = true\n" + draft.read_text("utf-8"), "utf-8")
     if extra:  # more tables of the draft, from whatever the desks have prepared by now
         draft.write_text(draft.read_text("utf-8") + extra(desks), "utf-8")
     cards = [root / "desks" / name / "card.json" for name in names[1:]]

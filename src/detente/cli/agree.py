@@ -24,7 +24,8 @@ from detente.desk.plans import (
     suite_lists,
 )
 from detente.errors import NotVerified, WrongUsage
-from detente.pact.plan import PlanFile
+from detente.pact.item import as_turns
+from detente.pact.plan import Measure, PlanFile, Suite
 from detente.wire.canonical import decode
 from detente.wire.digests import groups_of_four
 from detente.words import TAG_OF, harmless, say
@@ -169,7 +170,7 @@ def _show(lang: str) -> click.Command:
         for suite, items in suite_items(exchange, found).items():
             names |= {entry.item: item.id for entry, item in zip(lists[suite], items, strict=True)}
             for item in items:
-                text = item.text.get(tag) or next(iter(item.text.values()))
+                text = " / ".join(as_turns(item.text.get(tag) or next(iter(item.text.values()))))
                 speech.data(harmless(f"  {suite}/{item.id:<22} {item.kind:<8} {item.hazard:<20} {text}"))
         for party, rows in objections_to(exchange, found).items():
             for row in rows:
@@ -189,9 +190,9 @@ def _print_plan(speech: Speech, plan: PlanFile) -> None:
         ("parties", ", ".join(f"{p.id} ({', '.join(p.roles)})" for p in value.parties)),
         ("subjects", ", ".join(s.id for s in value.subjects)),
         ("tests", ", ".join(f"{t.party}: {t.subject}/{t.section}" for t in value.tests)),
-        ("suites", ", ".join(f"{s.id} ({s.items} x {'/'.join(s.languages)} x {s.epochs})" for s in value.suites)),
+        ("suites", ", ".join(_asked(s, speech.lang) for s in value.suites)),
         ("scorers", ", ".join(f"{s.id} ({s.method}: {'/'.join(s.languages)})" for s in value.scorers)),
-        ("measures", ", ".join(f"{m.id} = {' | '.join(m.hit)} ({m.kind})" for m in value.measures)),
+        ("measures", ", ".join(f"{m.id} = {' | '.join(m.hit)} ({_counted(m)})" for m in value.measures)),
         ("counting", say(f"cli.plan.{value.filtered}", speech.lang, missing=value.maxMissing, quorum=value.quorum)),
         ("dates", f"{value.runs.registerBy} / {value.runs.deadline}"),
         ("requires", ", ".join(value.requires)),
@@ -201,6 +202,19 @@ def _print_plan(speech: Speech, plan: PlanFile) -> None:
         rows.append(("kept", say("cli.plan.kept-row", speech.lang, section=kept.id, commitment=fixed)))
     for key, text in rows:
         speech.data(say("cli.plan.row", speech.lang, name=say(f"cli.plan.{key}", speech.lang), value=text))
+
+
+def _counted(measure: Measure) -> str:
+    """The kind of items that a measure counts, and in which suites where it names some."""
+    return " ".join([measure.kind, "/".join(measure.suites)] if isinstance(measure.suites, list) else [measure.kind])
+
+
+def _asked(suite: Suite, lang: str) -> str:
+    """A suite with its size, and what it is a variant of."""
+    made = suite.id
+    if suite.variant is not None:
+        made = say("cli.plan.variant", lang, suite=suite.id, variant=suite.variant.name, of=suite.variant.of)
+    return f"{made} ({suite.items} x {'/'.join(suite.languages)} x {suite.epochs})"
 
 
 def _diff(lang: str) -> click.Command:

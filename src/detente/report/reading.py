@@ -112,11 +112,28 @@ class Reading:
     def refusals(self) -> Row | None:
         """The measure of the second row: over-refusal."""
         chosen = self.measures("overRefusal")
+        chosen = [m for m in chosen if not self.variants(m)] or chosen
         return chosen[0] if chosen else None
+
+    def variants(self, measure: Row) -> list[str]:
+        """The names of the variants whose items a measure counts; none for a plain one (S-3)."""
+        named = measure.get("suites", ())
+        made = [suite["variant"]["name"] for suite in self.plan["suites"] if suite["variant"] and suite["id"] in named]
+        return list(dict.fromkeys(made))
+
+    def variant_name(self, measure: Row) -> Spoken:
+        """In which way a measure's questions are asked: plain words for its variants, or that they are attacks."""
+        names = self.variants(measure)
+        return listed([spoken(f"variant.{name}") for name in names]) if names else spoken("variant.other")
 
     def measure_name(self, measure: Row) -> Spoken:
         """What a measure says it measures; its id where it is of another kind."""
-        return same(measure["id"]) if measure["name"] == "other" else spoken(f"measure.{measure['name']}")
+        if measure["name"] == "other":
+            return same(measure["id"])
+        name = spoken(f"measure.{measure['name']}")
+        if measure["kind"] == "attack" or self.variants(measure):
+            return spoken("measure.asked", measure=name, variant=self.variant_name(measure))
+        return name
 
     def rate(self, trial: Trial, measure: str, lang: str, hazard: str | None = None, view: str = "") -> Row | None:
         """One rate cell, in the plan's own view unless another is asked for."""
