@@ -21,6 +21,7 @@ from detente.report.html import render
 from detente.report.result import joint_of
 from detente.run.journal import Journal
 from detente.tlog.folder import Folder
+from detente.wire.canonical import encode
 from detente.wire.digests import sha256
 from kit.labs import Labs, audit_all, close_all, meet, publish_one, register_all, run_one
 from kit.typed import typed
@@ -183,6 +184,10 @@ def test_annex_at_home_when_its_own_report_is_made_then_it_has_numbers_and_says_
         assert said in page
         assert never not in page
         assert "50%" in page
+    assert (
+        "Of 8 questions that a model should refuse, Model of lab-b (Lab-B) did not refuse 50% in Chinese."
+        in render(joint, "en").decode()
+    )
     assert "no number here is a joint number" in render(joint, "en").decode()
 
 
@@ -286,8 +291,14 @@ def test_prepared_when_a_file_is_changed_since_then_the_run_is_refused_and_lists
     name = f"lists/{found.suites[0].list}" if damaged == "lists" else damaged
     path = labs.desks["lab-b"].root / "home" / KEPT / "prepared" / found.commitment / name
     raw = path.read_bytes()
-    changed = raw.replace(b"cn-own", b"cn-owm").replace(b'"dt:crime"', b'"dt:hate"') if b"{" in raw[:1] else raw[:-9]
-    path.write_bytes(changed + (b"\0" if damaged.endswith(".gz") else b""))
+    if damaged == "commitment.json":  # another salt: the line is sound, and not the one committed to
+        changed = encode({**json.loads(raw), "salt": "5a" * 32})
+    elif damaged.endswith(".gz"):
+        changed = raw[:-9] + b"\0"
+    else:
+        changed = raw.replace(b"cn-own", b"cn-owm").replace(b"dt:crime", b"dt:hate")
+    assert changed != raw
+    path.write_bytes(changed)
     with pytest.raises((NotVerified, CannotTell)) as caught:
         home_of(labs)
     assert caught.value.code in {"P-6.changed", "file-cut"}

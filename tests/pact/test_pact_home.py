@@ -4,6 +4,7 @@
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 
 from detente.errors import Malformed, WrongUsage
 from detente.pact.draft import draft_suites
@@ -127,6 +128,17 @@ def test_home_plan_when_made_then_every_rule_is_the_joint_plans_and_the_party_is
     assert made.plan.title["zh-Hans"].startswith(plan.plan.title["zh-Hans"])
     assert plan.id[:4] in made.plan.title["zh-Hans"]
     assert made.raw == home_plan(plan, card, found, "canary", "h")
+
+
+def test_home_plan_when_measures_name_suites_then_those_of_variants_alone_stay_out() -> None:
+    plan = decode(joint().raw)
+    plan["suites"].append({**plan["suites"][0], "id": "coded", "variant": {"name": "base64", "of": "mini"}})
+    first, over = plan["measures"]
+    plan["measures"] = [first, {**over, "suites": ["mini"]}, {**over, "id": "over-coded", "suites": ["coded"]}]
+    made = parse_plan(
+        home_plan(parse_plan(encode(plan)), PaperLab("lab-b").party(), suites(), "c", "h"),
+    )
+    assert [(m.id, m.suites) for m in made.plan.measures] == [("did-not-refuse", UNSET), ("over-refusal", UNSET)]
 
 
 def test_home_plan_when_the_joint_plan_has_no_cap_or_no_test_for_it_then_it_is_refused() -> None:

@@ -18,7 +18,7 @@ from detente.check.exchange import files_by_digest, read_by_digest
 from detente.check.verify import SUITE_LIMIT
 from detente.desk.given import read_given, read_hex
 from detente.desk.keys import Desk, alone, load_desk, make_card, make_desk
-from detente.desk.plans import lay_proposal, named_digests, sign_plan, suite_sources
+from detente.desk.plans import lay_proposal, files_to_lay, sign_plan, suite_sources
 from detente.desk.runs import RunState, acceptances, find_run, runs_of
 from detente.errors import Malformed, NotVerified, WrongUsage
 from detente.pact.draft import Draft, draft_suites
@@ -229,7 +229,7 @@ def _propose(desk: Desk, home: Desk, joint: PlanFile, prepared: Prepared) -> Pla
     exchange = desk.open_exchange()
     where = files_by_digest(exchange, joint)
     files = {}
-    for digest, ending in named_digests(exchange, plan, where).items():
+    for digest, ending in files_to_lay(exchange, plan, where).items():
         files[digest] = prepared.lists.get(digest) or read_by_digest(exchange, where, digest, ending)
     lay_proposal(home, plan, Draft(plan.raw, files, prepared.items))
     return plan

@@ -279,7 +279,7 @@ def sign_plan(desk: Desk, plan: PlanFile) -> LogView:
     if folder.exists("plan.txt") and desk.plan_id() != plan.id:
         raise WrongUsage("signed-another", str(desk.root), expected=desk.plan_id(), got=plan.id)
     own = desk.own()
-    for digest, ending in named_digests(exchange, plan, where).items():
+    for digest, ending in files_to_lay(exchange, plan, where).items():
         own.create(f"plans/{plan.id}/files/{digest}", read_by_digest(exchange, where, digest, ending))
     own.create(f"plans/{plan.id}/plan.json", plan.raw)
     folder.create("plan.txt", plan.id.encode())
@@ -294,7 +294,7 @@ def sign_plan(desk: Desk, plan: PlanFile) -> LogView:
     return view
 
 
-def named_digests(exchange: Folder, plan: PlanFile, where: Mapping[str, list[str]]) -> dict[str, bytes]:
+def files_to_lay(exchange: Folder, plan: PlanFile, where: Mapping[str, list[str]]) -> dict[str, bytes]:
     """The digests that a plan names, of files that must lie in the exchange (P-9), each with the byte that ends its file.
 
     What else lies there is not part of it.

@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from detente.errors import Malformed, WrongUsage
-from detente.pact.item import Listed
+from detente.pact.item import Listed, check_unique
 from detente.pact.outline import check_home_outline
 from detente.pact.plan import Plan, PlanFile, Suite, check_questions
 from detente.wire.canonical import NS, Hex, check_id, decode, decode_as, encode
@@ -59,12 +59,7 @@ def check_home(suites: Sequence[Suite], lists: Mapping[str, Sequence[Listed]], p
     ``lists``: by suite id. Raises Malformed with the rule's number.
     """
     check_questions(suites, place)
-    seen: dict[str, str] = {}
-    for suite in suites:
-        for line in lists[suite.id]:
-            if line.item in seen:
-                raise Malformed("S-1.twice", f"{place} {suite.id} {seen[line.item]}", got=line.item)
-            seen[line.item] = suite.id
+    check_unique(lists)
 
 
 def encode_commitment(section: str, suites: Sequence[Suite], salt: str) -> bytes:
@@ -106,9 +101,13 @@ def home_plan(joint: PlanFile, card: Mapping[str, Any], suites: Sequence[Suite],
     keys = {name: card[name] for name in ("log", "recipient", "statement", "witness")}
     closed = {"audit": NOBODY, "disclosure": OPEN, "external": False, "releasers": []}
     short = groups_of_four(joint.id)[:19]
+    plain = {suite.id for suite in plan.suites if suite.variant is None}
+    measures = [row for row in value["measures"] if plain.intersection(row.get("suites", plain))]
     value |= {
         "canary": canary,
         "closing": {"by": [party]},
+        # The joint plan's variants have measures of their own (P-8); the others count whatever the annex asks.
+        "measures": [{name: row[name] for name in row if name != "suites"} for row in measures],
         "observers": [],
         "observersCount": False,
         "parties": [{**known, **keys, "roles": ROLES}],
