@@ -43,7 +43,7 @@ class Page(HTMLParser):
 
     def handle_data(self, data):
         if data.strip() and self.stack and self.stack[-1][0] != "style":
-            self.texts.append((data.strip(), self.stack[-1][1]))
+            self.texts.append((data.strip().replace("\u00a0", " "), self.stack[-1][1]))
 
     @property
     def text(self) -> str:
@@ -208,8 +208,8 @@ def test_page_when_one_run_is_missing_names_it_and_shows_the_other() -> None:
         for name in ("runs", "rates", "gaps", "competence")
     }
     said = read(changed(joint, **result))
-    assert "Model Two (Lab B) has no run yet" in said.text
-    assert "Model Two (Lab B), common part: no counted run" in said.text
+    assert "Model Two (Lab B) has no registered run" in said.text
+    assert "Model Two (Lab B), common part: planned, not registered" in said.text
     assert "62%" in said.text
 
 

@@ -220,7 +220,7 @@ def hazards(reading: Reading, voice: Voice, figures: Figures, tally: Tally) -> H
         drawing = figures.by_hazard(measure)
         if drawing is not None:
             words = voice.say("figure.hazard", n=tally.figure(), measure=name, shapes=figures.shapes())
-            drawing = el("figure", drawing, el("figcaption", words))
+            drawing = el("figure", drawing, el("figcaption", figures.keyed(words)))
         heat = None
         if measure is measures[0]:
             words = voice.say("figure.heat", n=tally.figure(), measure=name)
