@@ -132,7 +132,7 @@ def test_first_screen_in_chinese_when_two_labs_are_done_says_the_same() -> None:
         "若 5% 为伪造，发现概率为 22%",
         "行为，本方案未测",
         "可以这样写",
-        "不可这样写",
+        "不能这样写",
     ):
         assert words in said, words
 
@@ -317,7 +317,9 @@ def test_violations_when_any_can_happen_have_words_without_holes() -> None:
     codes = set(re.findall(r'(?:refuse\(\w+, |Violation\([^"]*)"([^"]+)"', source))
     assert {"T-3.twice", "C-6.blind", "A-1.nonce", "F-11.shape"} <= codes
     raised = "".join(path.read_text("utf-8") for room in ("wire", "evidence") for path in (SRC / room).glob("*.py"))
-    codes |= set(re.findall(r'Malformed\(\s*"([\w.-]+)"', raised)) | set(re.findall(r'NotVerified\(\s*"([\w.-]+)"', raised))
+    codes |= set(re.findall(r'Malformed\(\s*"([\w.-]+)"', raised)) | set(
+        re.findall(r'NotVerified\(\s*"([\w.-]+)"', raised)
+    )
     for code in codes:
         words = fault(code)
         assert all(words[tongue] not in {code, ""} for tongue in ("en", "zh")), code

@@ -302,7 +302,9 @@ def outcomes(reading: Reading, voice: Voice, tally: Tally) -> Html:
             row.append(el("td", f"{found[name]} ", part, class_="number"))
         rows.append(row)
     return chapter(
-        voice, "outcomes", table(head, rows, voice.say("outcomes.caption", n=tally.table()), class_="numbers")
+        voice,
+        "outcomes",
+        table(head, rows, voice.say("outcomes.caption", n=tally.table()), numbers=range(1, 7), class_="numbers"),
     )
 
 
