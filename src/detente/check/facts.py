@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from detente.check.audit import ODDS_SHARE, odds_text
 from detente.check.exchange import Entry, History, Violation
-from detente.check.runs import AuditTrail, Run
+from detente.check.runs import AuditTrail, Run, Scoring
 from detente.evidence.statements import AuditFinding
-from detente.pact.plan import Audit, Plan
+from detente.pact.plan import Audit, Plan, Test
 from detente.tlog.witness import Seen
 from detente.wire.canonical import decimal
 from detente.wire.times import encode_time, parse_time
@@ -112,6 +112,28 @@ def _end(scene: Scene, run: Run) -> tuple[str, tuple[str, int] | None]:
 def _first_word(notes: Iterable[Seen]) -> tuple[str, int] | None:
     earliest = min(((note.at, note.witness) for note in notes), default=None)
     return (earliest[1], earliest[0]) if earliest else None
+
+
+def never_registered(scene: Scene, runs: Sequence[Run]) -> list[tuple[Test, tuple[str, int] | None]]:
+    """Planned tests without a registration, in plan order, and whose clock first said so after the deadline (R-11)."""
+    deadline, there = parse_time(scene.plan.runs.deadline), {run.test for run in runs}
+    return [
+        (test, _first_word(note for note in scene.notes[test.party] if note.at > deadline))
+        for test in scene.plan.tests
+        if test not in there
+    ]
+
+
+def recounted_by(run: Run, scoring: Scoring) -> list[tuple[str, AuditFinding]]:
+    """Who else says to have counted a scoring again: findings over it alone (T-6), and audits that asked about it."""
+    about = [(entry, entry.statement.subject_digests()) for entry in run.recounts]
+    about += [(t.finding, t.challenge.statement.subject_digests()) for t in run.audits if t.finding is not None]
+    return [
+        (entry.party, finding)
+        for entry, subjects in about
+        if isinstance(finding := entry.statement.predicate, AuditFinding) and finding.recounted
+        if scoring.entry.digest in subjects and entry.party != scoring.entry.party
+    ]
 
 
 def _agreed(scene: Scene, run: Run) -> Fact:
@@ -271,4 +293,4 @@ def _was_before(scene: Scene, earlier: Entry, later: Entry, witness: str) -> boo
     return held is not None and any(at >= held for at in without)
 
 
-__all__ = ["ODDS_SHARE", "Facts", "Scene", "View", "blind_breaches", "facts_of"]
+__all__ = ["ODDS_SHARE", "Facts", "Scene", "View", "blind_breaches", "facts_of", "never_registered", "recounted_by"]

@@ -66,7 +66,10 @@ class AuditTrail(NamedTuple):
 
 
 class Run(NamedTuple):
-    """One registered run and all that the logs say of it."""
+    """One registered run and all that the logs say of it.
+
+    ``recounts``: findings over its scorings alone, with no record opened (T-6).
+    """
 
     id: str
     registration: Entry
@@ -80,6 +83,7 @@ class Run(NamedTuple):
     bundle: Bundle | None
     scorings: list[Scoring]
     audits: list[AuditTrail]
+    recounts: tuple[Entry, ...] = ()
 
 
 @dataclass
@@ -314,9 +318,8 @@ def read_audits(ledger: Ledger, shelf: Shelf, runs: list[Run]) -> list[Run]:
             for auditor in auditors
             if auditor != run.test.party and (challenge := _challenge(ledger, run, auditor))
         ]
-        if run.bundle:
-            _place_recounts(ledger, run)
-        found.append(run._replace(audits=trails))
+        recounts = _recounts(ledger, run) if run.bundle else ()
+        found.append(run._replace(audits=trails, recounts=recounts))
     return found
 
 
@@ -380,14 +383,17 @@ def _opening(ledger: Ledger, shelf: Shelf, run: Run, auditor: str, challenge: En
     return kept
 
 
-def _place_recounts(ledger: Ledger, run: Run) -> None:
-    """A finding over scorings alone, with no record opened, is somebody's recount: legal, and no fact rests on it (T-6)."""
+def _recounts(ledger: Ledger, run: Run) -> tuple[Entry, ...]:
+    """Findings over scorings alone, with no record opened: somebody's recount; legal, and no fact rests on it (T-6)."""
     scorings = {scoring.entry.digest for scoring in run.scorings}
+    found = []
     for party in ledger.plan.plan.parties:
         for entry, finding in ledger.of(party.id, AuditFinding, run.id):
             subjects = entry.statement.subject_digests()
             if subjects and set(subjects) <= scorings and finding.opened == 0:
                 ledger.place(entry)
+                found.append(entry)
+    return tuple(found)
 
 
 __all__ = [
