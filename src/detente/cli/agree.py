@@ -23,7 +23,7 @@ from detente.desk.plans import (
     suite_lists,
 )
 from detente.errors import NotVerified, WrongUsage
-from detente.pact.plan import PlanFile
+from detente.pact.plan import Plan, PlanFile
 from detente.wire.canonical import decode
 from detente.wire.digests import groups_of_four
 from detente.words import TAG_OF, harmless, say
@@ -173,11 +173,18 @@ def _print_plan(speech: Speech, plan: PlanFile) -> None:
         ("scorers", ", ".join(f"{s.id} ({s.method}: {'/'.join(s.languages)})" for s in value.scorers)),
         ("measures", ", ".join(f"{m.id} = {' | '.join(m.hit)} ({m.kind})" for m in value.measures)),
         ("counting", say(f"cli.plan.{value.filtered}", speech.lang, missing=value.maxMissing, quorum=value.quorum)),
+        *_releasers(value),
         ("dates", f"{value.runs.registerBy} / {value.runs.deadline}"),
         ("requires", ", ".join(value.requires)),
     ]
     for key, text in rows:
         speech.data(say("cli.plan.row", speech.lang, name=say(f"cli.plan.{key}", speech.lang), value=text))
+
+
+def _releasers(plan: Plan) -> list[tuple[str, str]]:
+    """Who must let a run start, where the plan asks for that."""
+    told = [f"{section.id}: {', '.join(section.releasers)}" for section in plan.sections if section.releasers]
+    return [("releasers", "; ".join(told))] if told else []
 
 
 def _diff(lang: str) -> click.Command:

@@ -21,6 +21,7 @@ DAY_S = 86_400
 KNOWN = {
     "title", "texts", "naming", "quorum", "roles", "audit", "suite", "test", "sampling", "caps", "scorer", "measure",
     "filtered", "max_missing", "competence_floor", "runs", "requires", "blind", "closing", "disclosure", "external",
+    "releasers",
 }  # fmt: skip
 
 
@@ -94,7 +95,7 @@ def _draft(draft: Mapping[str, Any], supplies: Supplies, place: str) -> Draft:
         "runs": _runs(draft.get("runs", {}), supplies.now),
         "sampling": {"seed": "slot", "temperature": "0", "topP": "1", **draft.get("sampling", {})},
         "scorers": scorers,
-        "sections": _sections(draft, order, suites),
+        "sections": _sections(draft, order, suites, place),
         "subjects": _subjects(draft, supplies, files, place),
         "suites": suites,
         "supersedes": None,
@@ -207,15 +208,25 @@ def _in_languages(item: Item, languages: Sequence[str]) -> Item:
 
 
 def _sections(
-    draft: Mapping[str, Any], order: Sequence[str], suites: Sequence[Mapping[str, Any]]
+    draft: Mapping[str, Any], order: Sequence[str], suites: Sequence[Mapping[str, Any]], place: str
 ) -> list[dict[str, Any]]:
+    ids = list(dict.fromkeys(["core", *(suite["section"] for suite in suites)]))
+    releasers = draft.get("releasers", {})
+    if strange := sorted(set(releasers) - set(ids)):
+        raise WrongUsage("no-section", place, expected=", ".join(ids), got=", ".join(strange))
     disclosure = draft.get("disclosure", {"headers": "public", "scores": "public"})
     auditors = [id_ for id_ in order if "audits" in draft["roles"][id_]]
     audit = {"answerHours": 168, "by": auditors, "n": 20, "place": "crosses", **draft.get("audit", {})}
     external = bool(draft.get("external", False))
     return [
-        {"audit": audit, "disclosure": disclosure, "external": external, "id": id_, "releasers": []}
-        for id_ in dict.fromkeys(["core", *(suite["section"] for suite in suites)])
+        {
+            "audit": audit,
+            "disclosure": disclosure,
+            "external": external,
+            "id": id_,
+            "releasers": list(releasers.get(id_, [])),
+        }
+        for id_ in ids
     ]
 
 

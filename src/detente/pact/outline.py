@@ -91,6 +91,7 @@ class _Draft(Struct, forbid_unknown_fields=True):
     closing: list[str] | UnsetType = UNSET
     disclosure: str | dict[str, str] | UnsetType = UNSET
     external: bool | UnsetType = UNSET
+    releasers: dict[str, list[str]] | UnsetType = UNSET
 
 
 def check_outline(draft: dict[str, Any], place: str) -> dict[str, Any]:

@@ -508,7 +508,6 @@ def later_parts(plan: Plan) -> list[str]:
         "gate": plan.gate is not None,
         "suites.sealed": any(suite.sealed for suite in plan.suites),
         "suites.variant": any(suite.variant is not None for suite in plan.suites),
-        "sections.releasers": any(section.releasers for section in plan.sections),
         "sections.disclosure": any(
             section.disclosure != "home" and "parties" in {section.disclosure.headers, section.disclosure.scores}
             for section in plan.sections
