@@ -130,7 +130,7 @@ def test_first_screen_in_chinese_when_two_labs_are_done_says_the_same() -> None:
         "排名不分先后",
         "与“备案”“大模型登记”无关",
         "若 5% 为伪造，发现概率为 22%",
-        "行为，本方案未测",
+        "行为：本方案未测",
         "可以这样写",
         "不能这样写",
     ):

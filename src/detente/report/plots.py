@@ -159,23 +159,16 @@ class Sheet(Canvas):
 
     def _note(self, note: Sequence[str], middle: float) -> None:
         """Words in a bar's place: side by side where they fit, else each on lines of its own."""
-        left, room = self.frame.plot[0], self.frame.width - self.frame.plot[0]
+        x, room = self.frame.plot[0] + 3.0, self.frame.width - self.frame.plot[0]
         widths = [width_of(line, SMALL) for line in note]
         abreast = sum(widths) + 12 * len(widths) <= room
-        places: list[tuple[str, float, float]] = []
-        for line, width in zip(note, widths, strict=True):
-            x, y = left + 3, middle + LINE * len(places)
-            if abreast:
-                x, y = left + 3 + sum(width_of(one, SMALL) + 12 for one, _, _ in places), middle
-            places += (
-                [(line, x, y)]
-                if abreast or width <= room
-                else [(part, x, y + LINE * n) for n, part in enumerate(folded(line, room, SMALL))]
-            )
-        for line, x, y in places:
-            self.blanks.append({"x": x - 5, "x2": x + 5 + width_of(line, SMALL), "y": y - 8, "y2": y + 8})
-            self.write(line, x, y + 4, "note")
-        self.y += self.frame.row + (max((y for _, _, y in places), default=middle) - middle)
+        parts = list(note) if abreast else [part for line in note for part in folded(line, room, SMALL)]
+        for n, part in enumerate(parts):
+            y, width = middle if abreast else middle + LINE * n, width_of(part, SMALL)
+            self.blanks.append({"x": x - 5, "x2": x + 5 + width, "y": y - 8, "y2": y + 8})
+            self.write(part, x, y + 4, "note")
+            x += width + 12 if abreast else 0
+        self.y += self.frame.row + (0 if abreast else LINE * (len(parts) - 1))
 
     def _span(self, top: float, bottom: float) -> None:
         """Where names stand above their lines, grid lines are behind bars only; neighbours share one line."""
@@ -290,7 +283,7 @@ def heat_map(
     return canvas.svg(label + FIELD * across, head + high * len(rows), "map", title)
 
 
-def _headings(canvas: Canvas, groups: Sequence[Group], left: float) -> float:
+def _headings(canvas: Canvas, groups: Sequence[Group], left: int) -> int:
     """A model's name over all its columns, folded and not cut, a rule, then a language over each; how high that is."""
     folds = [
         [part for name in group.names for part in folded(name, FIELD * len(group.columns) - 10, SMALL)[:3]]

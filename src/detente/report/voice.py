@@ -9,7 +9,7 @@ from detente.report.joint import PageLang
 from detente.report.markup import Child, Html, el, joined, text
 from detente.words import LANGS, TAG_OF, say, say_error
 
-TONGUES: Mapping[PageLang, tuple[str, ...]] = {"en": ("en",), "zh": ("zh",), "both": LANGS}
+TONGUES: Mapping[str, tuple[str, ...]] = {"en": ("en",), "zh": ("zh",), "both": LANGS}
 TRACE = "trace."  # the walk's own sentences, shared with the command
 TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\dZ", re.ASCII)
 
@@ -129,7 +129,8 @@ class Voice:
 
     def apart(self) -> list["Voice"]:
         """A voice for each of the page's languages alone, for what stands in columns side by side."""
-        return [self] if len(self.tongues) == 1 else [Voice(lang) for lang, of in TONGUES.items() if len(of) == 1]
+        alone: tuple[PageLang, ...] = ("en", "zh")
+        return [Voice(lang) for lang in alone if lang in self.tongues]
 
     def show(self, what: Spoken | str, tag: str = "span") -> Html:
         """Inline text: once where all languages say the same, else one span a language, side by side or below."""
