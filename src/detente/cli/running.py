@@ -109,9 +109,10 @@ def _receipt(desk: Desk, plan: PlanFile, state: RunState, wait_s: float, speech:
         try:
             return receipt_for(desk, plan, state, unwitnessed=unwitnessed)
         except CannotTell as error:
-            if error.code != "R-4.unwitnessed" or time.monotonic() >= until:
+            # A mirror that is just being written, or synchronised, is whole a moment later.
+            if time.monotonic() >= until:
                 raise
-            if not told:
+            if not told and error.code == "R-4.unwitnessed":
                 speech.say("waiting", owing=error.fields.get("owing", ""))
                 told = True
             time.sleep(PAUSE_S)

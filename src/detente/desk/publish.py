@@ -120,7 +120,9 @@ def leaving(desk: Desk, plan: PlanFile, run: RunState) -> list[Leaving]:
         except (Malformed, NotVerified) as error:
             raise CannotTell("desk-damaged", out.place(name)) from error
         fields = [*statement["predicate"], *(f"subject {one['name']}" for one in statement["subject"])]
-        found.append(Leaving(f"{desk.party}/log", entry, fields, kept and name != "conclude.json" and entry not in logged))
+        found.append(
+            Leaving(f"{desk.party}/log", entry, fields, kept and name != "conclude.json" and entry not in logged)
+        )
     return found
 
 
