@@ -115,9 +115,10 @@ def _receipt(desk: Desk, plan: PlanFile, state: RunState, wait_s: float, speech:
         try:
             return receipt_for(desk, plan, state, unwitnessed=unwitnessed)
         except CannotTell as error:
-            if error.code not in WAITED or time.monotonic() >= until:
+            # A mirror that is just being written, or synchronised, is whole a moment later.
+            if time.monotonic() >= until:
                 raise
-            if told != error.code:
+            if error.code in WAITED and told != error.code:
                 speech.say(WAITED[error.code], owing=error.fields.get("owing", ""))
                 told = error.code
             time.sleep(PAUSE_S)
