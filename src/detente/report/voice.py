@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from detente.errors import WrongUsage
 from detente.report.joint import PageLang
 from detente.report.markup import Child, Html, el, joined, text
-from detente.words import LANGS, TAG_OF, say, say_error
+from detente.words import LANGS, TAG_OF, say
 
 TONGUES: Mapping[str, tuple[str, ...]] = {"en": ("en",), "zh": ("zh",), "both": LANGS}
 TRACE = "trace."  # the walk's own sentences, shared with the command
@@ -108,11 +108,11 @@ def run_together(items: Sequence[Spoken], key: str) -> Spoken:
 
 
 def fault(code: str) -> Spoken:
-    """What an error code means, without the values of the case; the code itself where no room has words for it."""
+    """Why an entry of a log is listed, and what becomes of it (L-8); the code itself where there are no words for it."""
     found = Spoken()
     for tongue in LANGS:
         try:
-            found[tongue] = say_error(code, tongue, place="…", expected="…", got="…")[0]
+            found[tongue] = say(f"check.violation.{code}", tongue)
         except KeyError:
             found[tongue] = code
     return found
