@@ -178,6 +178,8 @@ def score(lang: str) -> click.Command:
         speech = voice(lang)
         if target is not None and target.endswith(".jsonl"):
             return _score_file(speech, Path(target), scorer, out)
+        if target is not None and set(target) & set("./\\"):
+            raise WrongUsage("score-target", got=target)
         own = load_desk(desk)
         plan = own.plan()
         state = find_run(own, plan, target)
