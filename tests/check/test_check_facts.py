@@ -477,7 +477,7 @@ ODD_AUDITS: list[tuple[list[str], Callable[[Audited], object]]] = [
     ([], lambda a: a.paper.find("lab-b", a.run, "", [], subjects=a.scorings, opened=0, matched=0)),
     (["T-2.stray"], lambda a: a.paper.find("lab-b", a.run, "", [], subjects=a.scorings)),
     (["T-2.stray"], lambda a: a.paper.find("lab-b", a.run, "", [], subjects=[], opened=0)),
-    (["T-2.stray"], lambda a: a.paper.sign("release", "lab-b", [a.run], beacon=STRAY, run=a.run, sealed=[], size=2)),
+    (["R-2.releaser"], lambda a: a.paper.sign("release", "lab-b", [a.run], beacon=STRAY, run=a.run, sealed=[], size=2)),
 ]  # fmt: skip
 
 

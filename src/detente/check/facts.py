@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from detente.check.audit import ODDS_SHARE, odds_text
 from detente.check.exchange import Entry, History, Violation
+from detente.check.releases import lacks_release, started_with
 from detente.check.runs import AuditTrail, Run, Scoring
 from detente.evidence.statements import AuditFinding
 from detente.pact.plan import Audit, Plan, Test
@@ -74,10 +75,10 @@ def _earliest(notes: Iterable[Seen]) -> dict[str, int]:
 def facts_of(scene: Scene, run: Run, complete: Sequence[Run]) -> Facts:
     """One run's end and facts, and whether its numbers are part of the joint result (F-9); ``complete``: all runs with headers."""
     end, end_seen = _end(scene, run)
-    start = _start(scene, run)
+    start, released = _start(scene, run), _released(scene, run)
     facts: dict[str, Fact] = {
         "agreed": _agreed(scene, run),
-        "seen": _seen(scene, run, start),
+        "seen": _seen(scene, run, start, released=released),
         "complete": _complete(run),
         "checked": _checked(scene, run),
         "repeated": _repeated(run, complete),
@@ -89,7 +90,7 @@ def facts_of(scene: Scene, run: Run, complete: Sequence[Run]) -> Facts:
         missing.append("attempt" if not run.lawful else "witnesses")
     if end not in {"concluded", "late"}:
         missing.append("conclusion")
-    unwitnessed = run.conclude is not None and len(start) < max(1, scene.plan.quorum)
+    unwitnessed = run.conclude is not None and not (len(start) >= max(1, scene.plan.quorum) and released)
     # A self-check has numbers for whoever holds its exchange, and they are never joint ones (F-8).
     told = not missing or (scene.plan.quorum == 0 and set(missing) <= OTHERS)
     return Facts(end, end_seen, facts, not missing, missing, unwitnessed, told)
@@ -153,9 +154,23 @@ def _start(scene: Scene, run: Run) -> dict[str, int]:
     return _earliest(note for note in notes if note.digest in named and note.size > run.registration.index)
 
 
-def _seen(scene: Scene, run: Run, start: Mapping[str, int]) -> Fact:
-    """F-2: a quorum held the registration before the conclusion was logged, and holds conclusion and scorings now."""
-    holds = len(start) >= scene.plan.quorum > 0 and run.conclusion is not None and scene.witnessed(run.conclusion)
+def _released(scene: Scene, run: Run) -> bool:
+    """Whether every releaser but the tester itself had let the run start (R-4)."""
+    section = scene.plan.section(run.test.section)
+    return not lacks_release(section, run.test.party, started_with(run.conclude, run.releases))
+
+
+def _seen(scene: Scene, run: Run, start: Mapping[str, int], *, released: bool) -> Fact:
+    """F-2: a quorum held the registration before the conclusion was logged, and holds conclusion and scorings now.
+
+    A run that did not wait for its releases (R-4) never has it.
+    """
+    holds = (
+        released
+        and len(start) >= scene.plan.quorum > 0
+        and run.conclusion is not None
+        and scene.witnessed(run.conclusion)
+    )
     holds = holds and all(scene.witnessed(scoring.entry) for scoring in run.scorings if scoring.counted)
     return {
         "by": [{"at": encode_time(at), "witness": witness} for witness, at in sorted(start.items())],

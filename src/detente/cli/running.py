@@ -36,6 +36,7 @@ from detente.tlog.witness import Receipt
 from detente.words import say
 
 PAUSE_S = 1.0
+WAITED = {"R-4.unwitnessed": "waiting", "R-4.unreleased": "waiting-release"}  # what others still owe, and its sentence
 LONG = 2000  # replies; fewer are labelled before a bar could be read
 
 
@@ -107,18 +108,19 @@ def _as_dict(counts: Any) -> dict[str, int]:
 
 
 def _receipt(desk: Desk, plan: PlanFile, state: RunState, wait_s: float, speech: Speech, unwitnessed: bool) -> Receipt:
-    """The notes to start with; asks again until ``--wait`` is over, then says who has yet to witness."""
+    """The notes and releases to start with; asks again until ``--wait`` is over, then says who owes which."""
     until = time.monotonic() + wait_s
-    told = False
+    told = ""
     while True:
         try:
             return receipt_for(desk, plan, state, unwitnessed=unwitnessed)
         except CannotTell as error:
-            if error.code != "R-4.unwitnessed" or time.monotonic() >= until:
+            # A mirror that is just being written, or synchronised, is whole a moment later.
+            if time.monotonic() >= until:
                 raise
-            if not told:
-                speech.say("waiting", owing=error.fields.get("owing", ""))
-                told = True
+            if error.code in WAITED and told != error.code:
+                speech.say(WAITED[error.code], owing=error.fields.get("owing", ""))
+                told = error.code
             time.sleep(PAUSE_S)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from detente.check.audit import Shown, check_caps, check_opening, check_seeds, draw, draw_key, odds_text
+from detente.check.releases import beacon, started_with
 from detente.check.runs import Run
 from detente.check.verify import Verified, verify
 from detente.desk.keys import Desk, alone, log_entry, own_log, sign_statement
@@ -13,7 +14,7 @@ from detente.desk.publish import scorer_of
 from detente.desk.runs import RunState, find_run, fixed_line, items_by_hash, own_bundle
 from detente.errors import CannotTell, Malformed, NotVerified
 from detente.evidence.bundle import header_lines_of
-from detente.evidence.record import OpenedRecord, beacon_of, encode_opened, nonce_of
+from detente.evidence.record import OpenedRecord, encode_opened, nonce_of
 from detente.evidence.statements import AuditFinding, Challenge, Open, Rescored
 from detente.pact.item import as_turns
 from detente.pact.plan import PlanFile
@@ -197,7 +198,8 @@ def _shown(
         shown = check_opening(plaintext, slots, run.bundle.root, len(run.slots), folder.place(name))
         imported = run.register.engine.name == "external"
         seeded = plan.plan.sampling.seed == "slot" and not imported
-        check_seeds(shown, beacon_of(run.id, []) if seeded else None, folder.place(name))
+        started = started_with(run.conclude, run.releases)
+        check_seeds(shown, beacon(run.id, started) if seeded else None, folder.place(name))
         if not imported:
             check_caps(shown, [plan.plan.caps[run.slots[record.i].lang] for record in shown], folder.place(name))
     except (NotVerified, Malformed):
