@@ -9,10 +9,9 @@ from detente.check.runs import Run
 from detente.check.verify import Verified, verify
 from detente.desk.keys import Desk, alone, log_entry, own_log, sign_statement
 from detente.desk.publish import scorer_of
-from detente.desk.runs import RunState, find_run, fixed_line, items_by_hash, own_bundle
+from detente.desk.runs import RunState, find_run, fixed_line, items_by_hash, own_bundle, own_leaves
 from detente.errors import CannotTell, Malformed, NotVerified
-from detente.evidence.bundle import header_lines_of
-from detente.evidence.record import OpenedRecord, beacon_of, encode_opened, nonce_of
+from detente.evidence.record import OpenedRecord, beacon_of, encode_opened, header_line, nonce_of, parse_body
 from detente.evidence.statements import AuditFinding, Challenge, Open, Rescored
 from detente.pact.item import as_turns
 from detente.pact.plan import PlanFile
@@ -21,7 +20,6 @@ from detente.run.journal import Journal
 from detente.wire.canonical import decimal
 from detente.wire.digests import sha256
 from detente.wire.keys import new_seed
-from detente.wire.merkle import inclusion_proof
 
 
 class Answered(NamedTuple):
@@ -117,21 +115,15 @@ def _drawn(plan: PlanFile, run: Run, nonce: str, seed: str) -> list[int]:
 
 
 def _opening(plan: PlanFile, state: RunState, slots: Sequence[int]) -> bytes:
-    bundle = own_bundle(plan, state)
-    headers = list(header_lines_of(bundle.stored, len(state.slots), "headers.jsonl.gz"))
+    """The drawn records (A-4): a header line is made from its body line, which must be the one that was fixed."""
+    own_bundle(plan, state)
+    leaves, opened = own_leaves(state), []
     with Journal(state.journal_path(), state.key()) as journal:
-        return encode_opened(
-            [
-                OpenedRecord(
-                    body=fixed_line(journal, state, bundle, i).decode(),
-                    header=headers[i].decode(),
-                    i=i,
-                    proof=[node.hex() for node in inclusion_proof(bundle.leaf_hashes, i)],
-                    why=[],
-                )
-                for i in slots
-            ]
-        )
+        for i in slots:
+            line = fixed_line(journal, state, leaves, i)
+            header, proof = header_line(parse_body(line), line), [node.hex() for node in leaves.proof(i)]
+            opened.append(OpenedRecord(body=line.decode(), header=header.decode(), i=i, proof=proof, why=[]))
+    return encode_opened(opened)
 
 
 @alone

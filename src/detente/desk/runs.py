@@ -27,7 +27,7 @@ from detente.desk.given import read_hex
 from detente.desk.keys import Desk, alone, commitment_line, log_entry, own_log, sign_statement
 from detente.desk.plans import all_texts, suite_lists
 from detente.errors import CannotTell, DetenteError, WrongUsage
-from detente.evidence.bundle import Bundle, make_bundle, read_bundle
+from detente.evidence.bundle import Bundle, leaves_of, make_bundle, read_bundle
 from detente.evidence.record import beacon_of, draw_commit, header_line, nonce_of, parse_body, slot_seed
 from detente.evidence.statements import (
     Conclude,
@@ -50,7 +50,7 @@ from detente.wire.canonical import decode_as, encode
 from detente.wire.digests import sha256
 from detente.wire.dsse import open_envelope
 from detente.wire.keys import new_seed
-from detente.wire.merkle import leaf_hash
+from detente.wire.merkle import Leaves, leaf_hash
 from detente.wire.times import encode_time
 
 Told = Callable[[Progress], None]
@@ -276,15 +276,21 @@ def own_bundle(plan: PlanFile, run: RunState) -> Bundle:
         raise WrongUsage("not-concluded", run.id[:16])
     out = run.out()
     return read_bundle(
-        out.read("headers.jsonl.gz"), plan.id, run.id, plan.plan.canary, run.slots, out.place("headers.jsonl.gz")
+        out.pieces("headers.jsonl.gz"), plan.id, run.id, plan.plan.canary, run.slots, out.place("headers.jsonl.gz")
     )
 
 
-def fixed_line(journal: Journal, run: RunState, bundle: Bundle, i: int) -> bytes:
+def own_leaves(run: RunState) -> Leaves:
+    """The leaf hashes of the headers that ``own_bundle`` read, to hold records against and to open them."""
+    out = run.out()
+    return leaves_of(out.pieces("headers.jsonl.gz"), len(run.slots), out.place("headers.jsonl.gz"))
+
+
+def fixed_line(journal: Journal, run: RunState, leaves: Leaves, i: int) -> bytes:
     """Slot i's body line, if it is still the one that was fixed; CannotTell (journal-lacks) where the journal was damaged since."""
     line = journal.body_line(i) if i in journal else b""
     try:
-        sound = leaf_hash(header_line(parse_body(line), line)) == bundle.leaf_hashes[i]
+        sound = leaf_hash(header_line(parse_body(line), line)) == leaves[i]
     except DetenteError:
         sound = False
     if not sound:
