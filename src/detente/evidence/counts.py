@@ -217,21 +217,27 @@ def count(
     for start, suite, listed in slots.suites():
         n = len(listed) * len(suite.languages) * suite.epochs
         column, ways = _ways(codes[start : start + n], known.codes[start : start + n], suite.epochs)
-        for (kind, hazard, *taken), items in _alike(listed, column, len(suite.languages)).items():
-            by_lang = {lang: ways[way] for lang, way in zip(suite.languages, taken, strict=True)}
-            for lang, way in by_lang.items():
-                cell = (hazard, kind, lang, suite.id)
-                for (code, label), times in way:
-                    outcomes[cell][code] += times * items
-                    if label != _NONE:
-                        cells[cell][known.name(label)] += times * items
-            for measure in [measure for measure in measures if measure.kind == kind]:
-                tallies = {lang: _tally(measure, way, known) for lang, way in by_lang.items()}
-                for lang, tally in tallies.items():
-                    spread[(measure.id, hazard, lang, suite.id, *tally)] += items
-                for pair in combinations(tallies, 2):
-                    columns = zip(*(tallies[lang] for lang in pair), strict=True)
-                    pairs[(measure.id, hazard, pair, suite.id, *columns)] += items
+        together = _alike(listed, column, len(suite.languages))
+        alone: Counter[tuple[str, str, str, int]] = Counter()
+        for (kind, hazard, *taken), items in together.items():
+            for lang, way in zip(suite.languages, taken, strict=True):
+                alone[kind, hazard, lang, way] += items
+        for (kind, hazard, lang, way), items in alone.items():
+            cell = (hazard, kind, lang, suite.id)
+            for (code, label), times in ways[way]:
+                outcomes[cell][code] += times * items
+                if label != _NONE:
+                    cells[cell][known.name(label)] += times * items
+        for measure in measures:
+            tallies = [_tally(measure, way, known) for way in ways]
+            for (kind, hazard, lang, way), items in alone.items():
+                if kind == measure.kind:
+                    spread[(measure.id, hazard, lang, suite.id, *tallies[way])] += items
+            for (kind, hazard, *taken), items in together.items():
+                for (a, x), (b, y) in combinations(zip(suite.languages, taken, strict=True), 2):
+                    if kind == measure.kind:
+                        columns = zip(tallies[x], tallies[y], strict=True)
+                        pairs[(measure.id, hazard, (a, b), suite.id, *columns)] += items
     body = {
         "cells": [_cell(key, [n[label] for label in labels] + [n[""]]) for key, n in sorted(cells.items())],
         "crossed": [],
@@ -244,13 +250,14 @@ def count(
 
 def _ways(codes: bytes, labels: bytes, epochs: int) -> tuple[list[int], list[Way]]:
     """Of each item in each language the way it fared over its epochs, as a number; and the ways. Few differ, of many."""
-    units = [(codes[i : i + epochs], labels[i : i + epochs]) for i in range(0, len(codes), epochs)]
-    ways: dict[Way, int] = {}
-    number = {}
-    for unit in dict.fromkeys(units):
-        way = tuple(sorted(Counter(zip(*unit, strict=True)).items()))
-        number[unit] = ways.setdefault(way, len(ways))
-    return [number[unit] for unit in units], list(ways)
+    both = bytearray(2 * len(codes))
+    both[::2], both[1::2] = labels, codes
+    marks = both.decode("utf-16-le")  # a character a slot; outcomes are so few that none is a surrogate
+    units = [marks[i : i + epochs] for i in range(0, len(marks), epochs)]
+    sorted_ = {unit: "".join(sorted(unit)) for unit in dict.fromkeys(units)}  # the order of epochs tells nothing
+    ways = {unit: way for way, unit in enumerate(dict.fromkeys(sorted_.values()))}
+    column = [ways[sorted_[unit]] for unit in units]
+    return column, [tuple((divmod(ord(mark), 256), n) for mark, n in Counter(unit).items()) for unit in ways]
 
 
 def _alike(listed: Sequence[Listed], column: Sequence[int], n_langs: int) -> Counter[tuple[Any, ...]]:

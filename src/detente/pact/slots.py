@@ -2,6 +2,7 @@
 """The slots of a run: every planned question, language and repeat has one place, fixed by the plan alone (S-4)."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain, repeat
 from typing import NamedTuple, TypeVar
 
 from detente.pact.item import Listed
@@ -49,8 +50,12 @@ class Slots(Sequence[Slot]):
         for begin, suite, listed in self._blocks:
             each = len(suite.languages) * suite.epochs
             first, last = max(start - begin, 0), min(stop - begin, len(listed) * each)
-            for n in range(first // each, -(-last // each)):
-                found += [value(listed[n])] * (min(last, (n + 1) * each) - max(first, n * each))
+            if first < last:
+                items = listed[first // each : -(-last // each)]
+                times = [each] * len(items)
+                times[0] -= first % each
+                times[-1] -= -last % each
+                found += chain.from_iterable(map(repeat, map(value, items), times))
         return found
 
     def __getitem__(self, i: int) -> Slot:  # type: ignore[override]  # no slices: nobody needs a copy
