@@ -5,6 +5,7 @@
     desk/runs/<run>/key                 the run's 32-byte secret (R-6)
     desk/runs/<run>/start.json          what was in hand before the first request (R-4)
     desk/runs/<run>/journal/            bodies and trace as they come
+    desk/runs/<run>/records.index       made at the end: to open single records fast; nothing is lost with it
     desk/runs/<run>/out/                what ``publish`` will lay into the exchange, byte for byte
 
 Until ``publish`` nothing of a run but its registration has left.
@@ -26,7 +27,7 @@ from detente.check.exchange import notes_of, read_entries, read_history
 from detente.desk.given import read_hex
 from detente.desk.keys import Desk, alone, commitment_line, log_entry, own_log, sign_statement
 from detente.desk.plans import all_texts, suite_lists
-from detente.errors import CannotTell, DetenteError, WrongUsage
+from detente.errors import CannotTell, DetenteError, Malformed, WrongUsage
 from detente.evidence.bundle import Bundle, leaves_of, make_bundle, read_bundle
 from detente.evidence.record import beacon_of, draw_commit, header_line, nonce_of, parse_body, slot_seed
 from detente.evidence.statements import (
@@ -42,6 +43,8 @@ from detente.pact.item import Item, as_turns
 from detente.pact.plan import PlanFile, Test
 from detente.pact.slots import Slots
 from detente.run.engine import Progress, answer
+from detente.run.index import NAME as INDEX
+from detente.run.index import make_index
 from detente.run.journal import Journal
 from detente.run.model import Message, Prompt, Sampling
 from detente.tlog.folder import Folder
@@ -50,7 +53,7 @@ from detente.wire.canonical import decode_as, encode
 from detente.wire.digests import sha256
 from detente.wire.dsse import open_envelope
 from detente.wire.keys import new_seed
-from detente.wire.merkle import Leaves, leaf_hash
+from detente.wire.merkle import Leaves, hash_leaves, leaf_hash
 from detente.wire.times import encode_time
 
 Told = Callable[[Progress], None]
@@ -281,9 +284,16 @@ def own_bundle(plan: PlanFile, run: RunState) -> Bundle:
 
 
 def own_leaves(run: RunState) -> Leaves:
-    """The leaf hashes of the headers that ``own_bundle`` read, to hold records against and to open them."""
-    out = run.out()
-    return leaves_of(out.pieces("headers.jsonl.gz"), len(run.slots), out.place("headers.jsonl.gz"))
+    """The leaf hashes of the headers that this desk fixed, to hold records against and to open them; CannotTell (desk-damaged)."""
+    out, n = run.out(), len(run.slots)
+    place = out.place("headers.jsonl.gz")
+    try:
+        leaves = leaves_of(out.pieces("headers.jsonl.gz"), n, place)
+    except Malformed as error:
+        raise CannotTell("desk-damaged", place) from error
+    if len(leaves) != n:
+        raise CannotTell("desk-damaged", place)
+    return leaves
 
 
 def fixed_line(journal: Journal, run: RunState, leaves: Leaves, i: int) -> bytes:
@@ -353,10 +363,13 @@ def conclude_run(desk: Desk, plan: PlanFile, run: RunState, receipt: Receipt, jo
             raise WrongUsage("R-7.item", f"slot {slot.i}", expected=slot.item, got=body.item)
         lines.append(header_line(body, line))
     bundle = make_bundle(plan.id, run.id, plan.plan.canary, lines)
+    leaves = Leaves(hash_leaves(lines))
     out = run.out()
     if run.concluded():
         return bundle
     out.create("headers.jsonl.gz", bundle.stored)
+    run.folder.drop(INDEX)  # one of an earlier try: the journal may have been lost and filled anew since
+    run.folder.create(INDEX, make_index(journal, leaves))
     trace = journal.trace_digest()
     conclusion = Conclude(
         attestations=[],

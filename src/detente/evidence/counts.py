@@ -129,7 +129,7 @@ def kinds_scored(plan: Plan, scorer: str) -> set[str]:
 
 def scored_slots(slots: Slots, codes: bytes, kinds: set[str]) -> bytes:
     """Of each slot 1 if it gets a label: an item of these kinds with text to read (C-2), else 0."""
-    wanted = b"".join(slots.column(lambda entry: b"\1" if entry.kind in kinds else b"\0", 0, len(slots)))
+    wanted = bytes(slots.column(lambda entry: entry.kind in kinds, 0, len(slots)))
     return _both(wanted, codes.translate(_HAS_TEXT))
 
 

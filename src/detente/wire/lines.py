@@ -13,7 +13,8 @@ _GZIP = 16 + zlib.MAX_WBITS  # RFC 1952 around RFC 1951
 # No name, no time, no extra field, default effort, Unix: what `gzip -n` writes. No other head is read (B-8).
 _HEADER = bytes.fromhex("1f8b0800000000000003")
 _TRAILER = 8  # CRC-32 and length
-_PIECE = 1 << 18  # bytes of text that a LineReader unpacks at once
+_STORED = 1 << 16  # bytes of a file that a LineReader takes at once, and
+_PIECE = 1 << 18  # bytes of text that it unpacks at once
 
 
 def split_lines(raw: bytes, place: str, limit: int, before: int = 0) -> list[bytes]:
@@ -146,7 +147,7 @@ class LineReader:
         """``stored``: the file, or its pieces; ``limit`` and ``line_limit``: the most bytes of its text and of a line."""
         self.count = 0
         self.whole = False
-        self._pieces = [stored] if isinstance(stored, bytes) else stored
+        self._stored = [stored] if isinstance(stored, bytes) else stored
         self._limit, self._line_limit, self._place = limit, line_limit, place
         self._stored_hash, self._plain_hash = sha256(), sha256()
         self._stored_size = self._size = self._crc = self._sound = 0
@@ -191,7 +192,7 @@ class LineReader:
         """What the member holds, in pieces; ``whole`` is set at its end."""
         head = b""
         stream = zlib.decompressobj(-zlib.MAX_WBITS)
-        for piece in self._pieces:
+        for piece in self._pieces():
             self._stored_hash.update(piece)
             self._stored_size += len(piece)
             lacking = len(_HEADER) - len(head)
@@ -208,6 +209,12 @@ class LineReader:
             if stream.eof:
                 self._refuse("B-8.trailing", got=len(stream.unused_data) + 1)
         yield from self._last_text(stream)
+
+    def _pieces(self) -> Iterator[bytes]:
+        """The stored bytes, in pieces so small that zlib may copy what it has not used of one."""
+        for stored in self._stored:
+            for at in range(0, len(stored), _STORED):
+                yield stored[at : at + _STORED]
 
     def _last_text(self, stream: "zlib._Decompress") -> Iterator[bytes]:
         last, trailer = self._end[:-_TRAILER], self._end[-_TRAILER:]

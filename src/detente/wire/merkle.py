@@ -169,9 +169,21 @@ class Leaves(Sequence[bytes]):
     BLOCK = 1024  # a power of two: the root of each whole block is a node of the tree
 
     def __init__(self, leaf_hashes: Iterable[bytes] = ()) -> None:
-        self._raw = bytearray()
+        self._raw: bytes | bytearray = bytearray()
         self._blocks: list[bytes] = []
         self.extend(leaf_hashes)
+
+    @classmethod
+    def kept(cls, raw: bytes, n: int) -> "Leaves":
+        """What ``to_bytes`` made of ``n`` leaves. It is believed: hold what comes of it against a root."""
+        leaves = cls()
+        leaves._raw = raw[: 32 * n]
+        leaves._blocks = [raw[i : i + 32] for i in range(32 * n, len(raw), 32)]
+        return leaves
+
+    def to_bytes(self) -> bytes:
+        """The leaf hashes one after the other, then the roots of the whole blocks."""
+        return bytes(self._raw) + b"".join(self._blocks)
 
     def __len__(self) -> int:
         return len(self._raw) // 32
