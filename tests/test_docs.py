@@ -26,6 +26,7 @@ PROMISED = [
     ("docs/guides/verify-by-hand.md", "docs/zh/guides/verify-by-hand.md"),
     ("docs/concepts/statistics.md", "docs/zh/concepts/statistics.md"),
     ("docs/reference/cli.md", "docs/zh/reference/cli.md"),
+    ("docs/reference/variants.md", "docs/zh/reference/variants.md"),
     ("docs/format/README.md", "docs/zh/format/README.md"),
 ]
 # How many rules each letter has; a rule is never removed and never renumbered.

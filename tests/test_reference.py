@@ -132,6 +132,13 @@ def _packed(labs: Labs) -> dict[str, str]:
     return {}
 
 
+def _annex(labs: Labs) -> dict[str, str]:
+    (labs.root / "annex.toml").write_text(
+        '[[suite]]\nfrom = "core-v0"\ntake = [{ kind = "control", n = 2 }]\n', "utf-8"
+    )
+    return {}
+
+
 def _as_it_is(_: Labs) -> dict[str, str]:
     return {}
 
@@ -141,6 +148,7 @@ Prepare = Callable[[Labs], dict[str, str]]
 SCENES: dict[str, tuple[str, Prepare, str]] = {
     "init": ("signed", _apart, "desks/lab-a/card.json"),
     "plan new": ("signed", _as_it_is, "exchange/lab-a/proposals"),
+    "plan home": ("signed", _annex, "desks/lab-b/home/annex-lab-b/newest"),
     "plan show": ("signed", _two_proposals, ""),
     "plan diff": ("signed", _two_proposals, ""),
     "plan object": ("signed", _two_proposals, "exchange/lab-b/proposals"),

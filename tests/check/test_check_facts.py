@@ -459,22 +459,30 @@ def test_attested_when_a_proof_is_there_then_nobody_here_can_tell(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("blind", "scored_seen", "other_seen", "breach"),
+    ("blind", "registered_seen", "scored_seen", "other_seen", "breach"),
     [
-        (True, NOON + 100, NOON + 200, True),
-        (False, NOON + 100, NOON + 200, False),
-        (True, NOON + 200, NOON + 100, False),
-        (True, DEADLINE + 1, DEADLINE + 2, False),
+        (True, NOON, NOON + 100, NOON + 200, True),
+        (False, NOON, NOON + 100, NOON + 200, False),
+        (True, NOON, NOON + 200, NOON + 100, False),
+        (True, NOON, DEADLINE + 1, DEADLINE + 2, False),
+        (True, None, NOON + 100, NOON + 200, False),
+        (True, NOON + 1, NOON + 100, NOON + 200, False),
     ],
 )
 def test_blind_when_scores_were_seen_before_every_run_ended_then_the_breach_is_listed(
-    tmp_path: Path, blind: bool, scored_seen: int, other_seen: int, breach: bool
+    tmp_path: Path, blind: bool, registered_seen: int | None, scored_seen: int, other_seen: int, breach: bool
 ) -> None:
+    """Lab C sees lab B's registration, then (at noon) lab A's log without scores, then with them, then lab B still running."""
     tests = [{"party": lab, "section": "core", "subject": "m1"} for lab in ("lab-a", "lab-b")]
-    paper = agreed(tmp_path, tests=tests, n_labs=3, blind=blind)
+    runs = {"deadline": "2026-11-20T00:00:00Z", "max": 2, "registerBy": "2026-11-15T00:00:00Z"}
+    paper = agreed(tmp_path, tests=tests, n_labs=3, blind=blind, runs=runs)
     run = paper.register()
     paper.register("lab-b")
+    if registered_seen is not None:
+        paper.witness("lab-c", "lab-b", registered_seen)
+        paper.register("lab-b", engine={"name": "detente", "sha256": "00" * 32, "version": "2"})  # the log grows
     paper.conclude(run)
+    paper.witness("lab-c", "lab-a", NOON)
     scoring = len(paper.labs["lab-a"].entries)
     paper.score_all(run)
     paper.witness("lab-c", "lab-a", scored_seen)
@@ -483,7 +491,83 @@ def test_blind_when_scores_were_seen_before_every_run_ended_then_the_breach_is_l
     assert found == ([("lab-a", scoring + n, "C-6.blind") for n in (0, 1)] if breach else [])
 
 
+def test_blind_when_a_lab_scores_one_run_and_still_has_another_then_its_own_log_tells(tmp_path: Path) -> None:
+    runs = {"deadline": "2026-11-20T00:00:00Z", "max": 2, "registerBy": "2026-11-15T00:00:00Z"}
+    for folder, before in (("before", True), ("after", False)):
+        paper = agreed(tmp_path / folder, blind=True, runs=runs)
+        run = paper.register()
+        if before:
+            paper.register(engine={"name": "detente", "sha256": "00" * 32, "version": "2"})
+        paper.conclude(run)
+        scoring = len(paper.labs["lab-a"].entries)
+        paper.score_all(run)
+        if not before:
+            paper.register(engine={"name": "detente", "sha256": "00" * 32, "version": "2"})
+        paper.witness("lab-b", "lab-a", NOON + 100)
+        found = [(v["index"], v["code"]) for v in paper.result()["violations"]]
+        assert found == ([(scoring + n, "C-6.blind") for n in (0, 1)] if before else [])
+
+
 def test_blind_when_every_run_had_ended_then_nothing_is_listed(tmp_path: Path) -> None:
     paper = Paper(tmp_path, blind=True)
     paper.played()
     assert codes(paper) == []
+
+
+# --- a plan of one party (F-8) -----------------------------------------------------------------
+
+
+def alone(folder: Path, **changes: Any) -> Paper:
+    paper = Paper(folder, n_labs=1, requires=["complete", "seen", "checked"], **changes)
+    paper.accept_all()
+    return paper
+
+
+def numbered(paper: Paper) -> list[str]:
+    """The runs that the result has rates of, once each, in order."""
+    return list(dict.fromkeys(row["run"] for row in paper.result()["rates"]))
+
+
+def test_self_check_when_only_what_others_add_is_missing_then_it_has_numbers_and_never_counts(tmp_path: Path) -> None:
+    paper = alone(tmp_path)
+    run = paper.register()
+    assert numbered(paper) == []
+    paper.conclude(run)
+    paper.score_all(run)
+    row = row_of(paper)
+    assert (row["counted"], row["missing"]) == (False, ["seen", "checked", "witnesses"])
+    assert {fact: row["facts"][fact]["holds"] for fact in ("agreed", "complete", "seen", "checked")} == {
+        "agreed": "yes", "complete": "yes", "seen": "no", "checked": "no",
+    }  # fmt: skip
+    assert numbered(paper) == [run]
+
+
+def test_self_check_when_the_plan_allows_no_more_runs_then_a_further_one_has_no_numbers(tmp_path: Path) -> None:
+    paper = alone(tmp_path)
+    runs = []
+    for engine in ("1", "2"):
+        run = paper.register(engine={"name": "detente", "sha256": "00" * 32, "version": engine})
+        paper.conclude(run)
+        paper.score_all(run)
+        runs.append(run)
+    assert numbered(paper) == runs[:1]
+    assert codes(paper) == ["R-1.attempts"]
+
+
+def test_self_check_when_the_acceptance_is_not_named_then_it_has_no_numbers(tmp_path: Path) -> None:
+    paper = alone(tmp_path)
+    run = paper.register(acceptances=[])
+    paper.conclude(run)
+    paper.score_all(run)
+    assert numbered(paper) == []
+
+
+def test_run_when_others_exist_and_did_not_see_it_then_it_has_no_numbers(tmp_path: Path) -> None:
+    """What a self-check is given is never given to a run that somebody could have seen."""
+    paper = Paper(tmp_path)
+    paper.accept_all()
+    run = paper.register()
+    paper.conclude(run)
+    paper.score_all(run)
+    assert row_of(paper)["missing"] == ["seen"]
+    assert numbered(paper) == []

@@ -8,7 +8,7 @@ from itertools import compress as chosen
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from detente.errors import CannotTell, DetenteError, NotVerified
@@ -191,6 +191,7 @@ PIECES = st.integers(1, 700)
 
 
 @given(files(HEADERS), PIECES)
+@settings(deadline=None)
 @example(compress(HEADERS), 1)
 @example(compress(b""), 1)
 @example(b"", 1)
@@ -199,6 +200,7 @@ def test_headers_when_read_in_blocks_then_as_when_read_line_by_line(stored: byte
 
 
 @given(files(SCORES), PIECES)
+@settings(deadline=None)
 @example(compress(SCORES), 1)
 @example(compress(b""), 1)
 @example(b"", 1)
@@ -215,6 +217,7 @@ def test_honest_files_when_read_in_blocks_then_they_are_read() -> None:
 
 
 @given(edits(HEADERS.partition(b"\n")[2]), st.integers(0, 109), st.integers(1, 30))
+@settings(deadline=None)
 def test_usual_spelling_when_a_block_has_it_then_so_has_each_line_of_it(plain: bytes, first: int, n: int) -> None:
     lines = plain.split(b"\n")[:-1][first : first + n]
     last = first + len(lines)

@@ -2,6 +2,7 @@
 """Simulated labs: real desks, real logs, real files, a scripted model; the tests drive them through the story step by step."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -102,6 +103,9 @@ def meet(
     max_runs: int = 1,
     *,
     coded: bool = False,
+    more: str = "",
+    blind: bool = False,
+    extra: Callable[[dict[str, Desk]], str] | None = None,
 ) -> Labs:
     """Desks, cards, a proposal by the first lab, and everybody's signature."""
     names = [f"lab-{chr(ord('a') + k)}" for k in range(n_labs)]
@@ -123,8 +127,13 @@ def meet(
         DRAFT.format(roles=roles, tests=tests, n=items, max_runs=max_runs, closing=str(names).replace("'", '"')),
         "utf-8",
     )
+    draft.write_text(draft.read_text("utf-8") + more, "utf-8")
     if coded:
         draft.write_text('naming = "coded"\n' + draft.read_text("utf-8"), "utf-8")
+    if blind:
+        draft.write_text("blind = true\n" + draft.read_text("utf-8"), "utf-8")
+    if extra:  # more tables of the draft, from whatever the desks have prepared by now
+        draft.write_text(draft.read_text("utf-8") + extra(desks), "utf-8")
     cards = [root / "desks" / name / "card.json" for name in names[1:]]
     labs.plan = new_plan(desks[names[0]], draft, cards).plan
     for desk in desks.values():

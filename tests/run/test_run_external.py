@@ -81,6 +81,7 @@ def test_answers_when_a_text_holds_a_lone_surrogate_then_it_is_mended(tmp_path: 
         ({"_1": {"i": 1, "output": 5}}, "R-10.output", ":2", "int"),
         ({"_1": {"i": 1}}, "R-10.output", ":2", "null"),
         ({"_1": {"i": 1, "output": "x", "outcome": "truncated", "cut": True}}, "R-10.outcome", ":2", "cut"),
+        ({"_1": {"i": 1, "output": "x", "reason": "stop"}}, "R-10.reason", ":2", "stop"),
         ({"_1": {"i": 1, "output": "x", "score": 1}}, "R-10.member", ":2", "score"),
         ({"_1": '{"i": 1, "output": "x", "output": "y"}'}, "R-10.member", ":2", "output"),
         ({"_1": '{"i": 1, "output": "x"'}, "R-10.json", ":2", ""),

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detente.wire.merkle import (
@@ -70,6 +70,7 @@ def test_root_when_any_size_then_as_rfc_6962_defines_it() -> None:
 
 
 @given(st.lists(st.integers(0, 9)))
+@settings(deadline=None)
 def test_frontier_when_leaves_come_many_at_a_time_then_its_root_is_that_of_all(sizes: list[int]) -> None:
     tree, size = Frontier(), 0
     for more in sizes:

@@ -18,6 +18,7 @@ from detente.wire.canonical import decimal
 from detente.wire.times import encode_time, parse_time
 
 Fact = dict[str, object]
+OTHERS = {"seen", "checked", "repeated", "witnesses"}  # what only another party can add to a run
 
 
 class View(NamedTuple):
@@ -44,6 +45,7 @@ class Facts(NamedTuple):
     counted: bool
     missing: list[str]
     unwitnessed: bool
+    told: bool  # whether there are numbers of it: it is counted, or it is a self-check that nothing but others could add to
 
 
 class Scene(NamedTuple):
@@ -88,7 +90,9 @@ def facts_of(scene: Scene, run: Run, complete: Sequence[Run]) -> Facts:
     if end not in {"concluded", "late"}:
         missing.append("conclusion")
     unwitnessed = run.conclude is not None and len(start) < max(1, scene.plan.quorum)
-    return Facts(end, end_seen, facts, not missing, missing, unwitnessed)
+    # A self-check has numbers for whoever holds its exchange, and they are never joint ones (F-8).
+    told = not missing or (scene.plan.quorum == 0 and set(missing) <= OTHERS)
+    return Facts(end, end_seen, facts, not missing, missing, unwitnessed, told)
 
 
 def _end(scene: Scene, run: Run) -> tuple[str, tuple[str, int] | None]:
@@ -236,10 +240,10 @@ def _word(holds: bool) -> str:
 
 
 def blind_breaches(scene: Scene, runs: Sequence[Run]) -> list[Violation]:
-    """Under a ``blind`` plan: scorings that a witness saw before the deadline and before some run had ended (C-6).
+    """Under a ``blind`` plan: scorings that were logged before the deadline while some run was open (C-6).
 
-    Told by one witness's clock alone: it saw the scoring, and not earlier than that a log in which
-    a registered run had no conclusion yet.
+    Told by one witness's clock alone: a run was registered before the scoring was logged, and not
+    earlier than the witness saw the scoring it saw a log in which that run had no conclusion yet.
     """
     if not scene.plan.blind:
         return []
@@ -250,11 +254,21 @@ def blind_breaches(scene: Scene, runs: Sequence[Run]) -> list[Violation]:
             note.at >= early.get(note.witness, note.at + 1)
             and run.registration.index < note.size
             and (run.conclusion is None or note.size <= run.conclusion.index)
+            and _was_before(scene, run.registration, scoring.entry, note.witness)
             for run in runs
             for note in scene.notes[run.test.party]
         ):
             found.append(Violation(scoring.entry.party, scoring.entry.index, "C-6.blind"))
     return found
+
+
+def _was_before(scene: Scene, earlier: Entry, later: Entry, witness: str) -> bool:
+    """Whether one entry is known to be older than another: by their log, or because a witness held it while the other was not there."""
+    if earlier.party == later.party:
+        return earlier.index < later.index
+    held = scene.first_seen(earlier).get(witness)
+    without = (note.at for note in scene.notes[later.party] if note.witness == witness and note.size <= later.index)
+    return held is not None and any(at >= held for at in without)
 
 
 __all__ = ["ODDS_SHARE", "Facts", "Scene", "View", "blind_breaches", "facts_of"]

@@ -52,12 +52,15 @@ class Basis(NamedTuple):
     runs: Sequence[Run]
     violations: Sequence[Violation]
 
+    def scene(self) -> Scene:
+        """What facts are read from in this view."""
+        notes = {party: self.view.notes_over(party, history) for party, history in self.histories.items()}
+        return Scene(self.plan.plan, self.acceptances, notes)
+
 
 def numbers(basis: Basis) -> Numbers:
     """The joint numbers of one view: a pure function of the plan, the logs, the notes and the public files (F-10)."""
-    plan, view = basis.plan.plan, basis.view
-    notes = {party: view.notes_over(party, history) for party, history in basis.histories.items()}
-    scene = Scene(plan, basis.acceptances, notes)
+    plan, view, scene = basis.plan.plan, basis.view, basis.scene()
     rates: list[tuple[Row, list[Pattern]]] = []
     gaps: list[tuple[Row, list[Pattern]]] = []
     competence: list[Row] = []
@@ -66,7 +69,7 @@ def numbers(basis: Basis) -> Numbers:
     for run in basis.runs:
         facts = facts_of(scene, run, complete)
         rows.append(_run_row(run, facts))
-        if not facts.counted:
+        if not facts.told:
             continue
         counted = {s.score.scorer: s for s in run.scorings if s.counted}
         speaks = _competence(basis, run, counted, competence)
@@ -79,22 +82,21 @@ def numbers(basis: Basis) -> Numbers:
         "competence": competence,
         "gaps": [row for row, _ in gaps],
         "heads": heads_of(plan, basis.histories, view),
-        "kept": [
-            {"party": s.id.removeprefix("annex-"), "section": s.id} for s in plan.sections if s.disclosure == "home"
-        ],
-        "notes": sorted({note.digest for over in notes.values() for note in over}),
+        "kept": [{"party": s.id.removeprefix("annex-"), "section": s.id} for s in plan.kept()],
+        "notes": sorted({note.digest for over in scene.notes.values() for note in over}),
         "plan": basis.plan.id,
         "rates": [row for row, _ in rates],
         "runs": rows,
         "type": NS + "result/v1",
-        "violations": [
-            {"code": code, "index": index, "party": party}
-            for party, index, code in sorted(
-                {(v.party, v.index, v.code) for v in (*basis.violations, *blind_breaches(scene, basis.runs))}
-            )
-        ],
+        "violations": [{"code": code, "index": index, "party": party} for party, index, code in every_violation(basis)],
     }
     return Numbers(result, [patterns for _, patterns in rates], [patterns for _, patterns in gaps])
+
+
+def every_violation(basis: Basis) -> list[tuple[str, int, str]]:
+    """(party, index, code) of every entry that breaks a rule (L-8, C-6), sorted."""
+    found = (*basis.violations, *blind_breaches(basis.scene(), basis.runs))
+    return sorted({(one.party, one.index, one.code) for one in found})
 
 
 def heads_of(plan: Plan, histories: Mapping[str, History], view: View) -> list[Row]:
@@ -177,8 +179,10 @@ def _competence(basis: Basis, run: Run, counted: Mapping[str, Scoring], rows: li
     return speaks
 
 
-def _languages(plan: Plan, run: Run) -> list[str]:
-    return list(dict.fromkeys(tag for suite in plan.suites_of(run.test.section) for tag in suite.languages))
+def _languages(plan: Plan, run: Run, measure: Measure | None = None) -> list[str]:
+    """The languages of a run's suites, or of those that a measure covers."""
+    suites = [s for s in plan.suites_of(run.test.section) if measure is None or measure.covers(s.id)]
+    return list(dict.fromkeys(tag for suite in suites for tag in suite.languages))
 
 
 def _who(run: Run) -> Row:
@@ -190,7 +194,7 @@ def _rates(
 ) -> Iterable[tuple[Row, list[Pattern]]]:
     plan = basis.plan.plan
     spread = [row for row in counts.spread if row.measure == measure.id]
-    for lang in _languages(plan, run):
+    for lang in _languages(plan, run, measure):
         here = [row for row in spread if row.lang == lang]
         for hazard in [None, *sorted({row.hazard for row in here})]:
             some = [row for row in here if hazard in {None, row.hazard}]
@@ -212,7 +216,11 @@ def _rates(
 
 def _cut(counts: Counts, measure: Measure, lang: str, hazard: str | None) -> tuple[int, int]:
     """How many of a cell's replies were cut at the cap, and truncated otherwise."""
-    cells = [c for c in counts.outcomes if c.kind == measure.kind and c.lang == lang and hazard in {None, c.hazard}]
+    cells = [
+        c
+        for c in counts.outcomes
+        if c.kind == measure.kind and c.lang == lang and hazard in {None, c.hazard} and measure.covers(c.suite)
+    ]
     return sum(cell.n[4] for cell in cells), sum(cell.n[2] for cell in cells)
 
 

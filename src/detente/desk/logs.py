@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from detente.check.exchange import (
     History,
+    Violation,
     find_plan,
     mirror_path,
     open_exchange,
@@ -90,11 +91,12 @@ class BoardCell(NamedTuple):
 
 
 class Board(NamedTuple):
-    """party x step: what each log holds, and what could not be read (a log may not be there yet)."""
+    """party x step: what each log holds, what could not be read (a log may not be there yet), and entries that V-3 refuses."""
 
     plan: PlanFile
     rows: dict[str, dict[str, BoardCell]]
     trouble: dict[str, DetenteError]
+    listed: list[Violation]
 
 
 def board(exchange_root: Path, plan_id: str) -> Board:
@@ -103,13 +105,15 @@ def board(exchange_root: Path, plan_id: str) -> Board:
     plan = find_plan(exchange, plan_id)
     rows: dict[str, dict[str, BoardCell]] = {}
     trouble: dict[str, DetenteError] = {}
+    listed: list[Violation] = []
     for party in plan.plan.parties:
         try:
             history = read_history(exchange, party, plan)
         except DetenteError as error:
             trouble[party.id] = error
             continue
-        entries, _ = read_entries(party, history.view, plan)
+        entries, refused = read_entries(party, history.view, plan)
+        listed += refused
         rows[party.id] = {
             kind: BoardCell(
                 len(indices := [entry.index for entry in entries if entry.statement.kind == kind]),
@@ -117,7 +121,7 @@ def board(exchange_root: Path, plan_id: str) -> Board:
             )
             for kind in KINDS
         }
-    return Board(plan, rows, trouble)
+    return Board(plan, rows, trouble, listed)
 
 
 def _quorum_time(history: History, index: int, quorum: int) -> str | None:

@@ -146,14 +146,23 @@ def pick_test(desk: Desk, plan: PlanFile, subject: str | None, section: str) -> 
 
 
 @alone
-def register_run(desk: Desk, plan: PlanFile, test: Test, engine: Engine) -> RunState:
-    """The registration of a test that is not published yet, or a new one (R-1). Refused before every party accepted, or once too often."""
+def register_run(desk: Desk, plan: PlanFile, test: Test, engine: Engine, *, again: bool = False) -> RunState:
+    """The registration of a test that is not published yet, or a new one (R-1).
+
+    Refused before every party accepted, once too often, and, unless ``again``, after one that was
+    published (run-published): what goes into every report is never registered by a command given twice.
+    """
     runs = runs_of(desk, plan)
     mine = [run for run in runs if run.test == test]
     if mine and mine[-1].logged is None:
         return _not_behind(mine[-1])
     if len(mine) >= plan.plan.runs.max:
         raise WrongUsage("R-1.attempts", f"$.runs.max {test.subject}", expected=plan.plan.runs.max, got=len(mine) + 1)
+    if mine and not again:
+        raise WrongUsage(
+            "run-published", str(desk.root), run=mine[-1].id[:16], subject=test.subject, next=len(mine) + 1,
+            max=plan.plan.runs.max,
+        )  # fmt: skip
     key = new_seed()
     section = plan.plan.section(test.section)
     auditors = section.audit.by if section.audit else []

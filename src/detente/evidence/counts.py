@@ -228,7 +228,7 @@ def count(
                 outcomes[cell][code] += times * items
                 if label != _NONE:
                     cells[cell][known.name(label)] += times * items
-        for measure in measures:
+        for measure in [measure for measure in measures if measure.covers(suite.id)]:
             tallies = [_tally(measure, way, known) for way in ways]
             for (kind, hazard, lang, way), items in alone.items():
                 if kind == measure.kind:

@@ -164,6 +164,15 @@ def encode_item(item: Item) -> bytes:
     return encode(item)
 
 
+def in_languages(item: Item, languages: Sequence[str]) -> Item:
+    """The item in some of its languages; KeyError for one that it has no text in."""
+    reference = item.reference
+    if isinstance(reference, dict):
+        reference = {tag: reference[tag] for tag in languages}
+    text = {tag: item.text[tag] for tag in languages}
+    return Item(item.hazard, item.id, item.kind, item.pair, text, item.facet, reference, item.salt)
+
+
 def list_lines(items: Sequence[Item]) -> list[Listed]:
     """The list file's lines for these items, in order (S-1)."""
     hashes = {item.id: sha256(encode_item(item)) for item in items}
@@ -191,6 +200,16 @@ def parse_list(raw: bytes, place: str) -> list[Listed]:
     return lines
 
 
+def check_unique(lists: Mapping[str, Sequence[Listed]]) -> None:
+    """No item stands twice in the suites of one plan; Malformed (S-1.twice) names both."""
+    seen: dict[str, str] = {}
+    for suite, listed in lists.items():
+        for line in listed:
+            if line.item in seen:
+                raise Malformed("S-1.twice", f"{suite} {seen[line.item]}", got=line.item)
+            seen[line.item] = suite
+
+
 def encode_suite(suite: str, canary: str, items: Iterable[Item]) -> bytes:
     """A suite text file before gzip: the start line with the canary, then the item lines (S-2)."""
     start = encode({"canary": canary, "suite": suite, "type": NS + "suite/v1"})
@@ -198,7 +217,7 @@ def encode_suite(suite: str, canary: str, items: Iterable[Item]) -> bytes:
 
 
 def parse_suite(
-    raw: bytes, suite: str, canary: str, listed: Sequence[Listed], place: str, languages: Sequence[str] | None = None
+    raw: bytes, suite: str, canary: str, listed: Sequence[Listed], place: str, languages: Sequence[str]
 ) -> list[Item]:
     """A suite text file read strictly: every item must be the one the list names, in its order (S-1, S-2).
 
@@ -215,7 +234,7 @@ def parse_suite(
         if sha256(line) != entry.item:
             raise Malformed("S-1.item", f"{place}:{n}", expected=entry.item, got=sha256(line))
         item = decode_as(line, Item, f"{place}:{n}")
-        _check_texts(item, languages or list(items[0].text if items else item.text), f"{place}:{n}")
+        _check_texts(item, languages, f"{place}:{n}")
         items.append(item)
     if encode_list(list_lines(items)) != encode_list(listed):
         raise Malformed("S-1.list", place)

@@ -108,7 +108,9 @@ class Facts:
         ]
         if found["holds"] != "yes":
             lines = [holds(found["holds"]), *lines]
-        return [*lines, spoken("facts.seen-needed", n=len(found["by"]), needed=found["needed"])]
+        if found["needed"]:  # a plan of one party asks for nobody
+            lines.append(spoken("facts.seen-needed", n=len(found["by"]), needed=found["needed"]))
+        return lines
 
     def _checked(self, found: Row, party: str) -> list[Spoken]:
         """Every audit with its state, and with its odds where a finding stands (A-5, A-7)."""

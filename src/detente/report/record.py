@@ -140,7 +140,7 @@ def reservations(reading: Reading, voice: Voice) -> Html:
     ]
     if not any(closing["position"] == "reserve" for closing in reading.joint.closings):
         parts.insert(0, voice.element("p", spoken("reservations.none")))
-    return chapter(voice, "reservations", parts, lead=False)
+    return chapter(voice, "reservations", parts, lead=None)
 
 
 def runs(reading: Reading, voice: Voice, facts: Facts, tally: Tally) -> Html:
@@ -219,9 +219,12 @@ def _stays_out(reading: Reading, voice: Voice) -> Html:
         for trial in _planned(reading)
         if trial.run is None
     ]
-    lines += [
-        spoken("runs.kept", section=section_name(reading, one["section"])) for one in reading.joint.result["kept"]
-    ]
+    for one in reading.joint.result["kept"]:
+        lines.append(spoken("runs.kept", section=section_name(reading, one["section"])))
+        lines += [
+            spoken("runs.opened", section=section_name(reading, one["section"]), suite=suite, list=digest)
+            for suite, digest in reading.joint.opened.get(one["section"], ())
+        ]
     if not lines:
         return voice.element("p", spoken("runs.nothing-out"))
     return el("ul", (voice.element("li", line) for line in lines))

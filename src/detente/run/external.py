@@ -43,7 +43,8 @@ def read_answers(path: Path, slots: Iterable[SlotLike]) -> Iterator[tuple[SlotLi
     """Every slot with its answer, in slot order, after the whole file was checked.
 
     Raises CannotTell (file-missing, no-permission) and Malformed: ``R-10.json``, ``R-10.member``,
-    ``R-10.slot`` (no such slot), ``R-10.twice``, ``R-10.outcome``, ``R-10.output``, ``R-10.missing``;
+    ``R-10.slot`` (no such slot), ``R-10.twice``, ``R-10.outcome``, ``R-10.output``, ``R-10.reason``,
+    ``R-10.missing``;
     the place names the line.
     """
     known = list(slots)
@@ -166,6 +167,8 @@ def _reply_of(row: dict[str, Any], place: str) -> Reply:
         )
     if not isinstance(cut, bool) or (cut and outcome != "replied"):
         raise Malformed("R-10.outcome", place, expected="replied", got=f"{outcome}, cut {cut}")
+    if reason is not None and outcome == "replied":
+        raise Malformed("R-10.reason", place, got=reason)
     if not isinstance(reason, str | None) or not (
         tokens is None or (isinstance(tokens, int) and not isinstance(tokens, bool) and tokens >= 0)
     ):
