@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from detente.errors import CannotTell, DetenteError, Malformed
 from detente.evidence.bundle import CUT
 from detente.evidence.counts import (
+    Labels,
     Scores,
     count,
     encode_scores,
@@ -205,6 +206,16 @@ def test_scores_when_labels_hold_quotes_and_signs_then_they_are_found_all_the_sa
     assert read(compress(plain), range(4), labels).labels == dict(enumerate(labels))
 
 
+def test_labels_when_there_are_as_many_as_may_be_then_each_is_told_from_a_failure_and_from_none() -> None:
+    names = [f"label-{n}" for n in range(250)]
+    parse_definition(encode(DEFINITION | {"labels": names}), "d")
+    given = dict(enumerate(names)) | {250: "", 252: names[0]}
+    plain = encode_scores({i: label for i, label in given.items() if label}, {250: "timeout"})
+    labels = read(compress(plain), given, names).labels
+    assert labels == given == Labels.of(names, 253, given)
+    assert (len(labels), labels.get(251), labels.get(-1), labels.get(253)) == (252, None, None, None)
+
+
 DEFINITION = json.loads(definition("refusal"))
 
 
@@ -215,6 +226,7 @@ DEFINITION = json.loads(definition("refusal"))
         ("C-1.definition", {"labels": []}),
         ("C-1.definition", {"labels": ["a", "a"]}),
         ("C-1.definition", {"labels": ["a", ""]}),
+        ("C-1.definition", {"labels": [str(n) for n in range(251)]}),
         ("B-3.shape", {"labels": "a"}),
         ("B-3.shape", {"rules": "x"}),
         ("B-3.shape", {"more": 1}),

@@ -48,6 +48,7 @@ def test_reader_when_the_file_is_sound_then_lines_and_digests_are_those_of_the_w
 @given(
     st.lists(st.sampled_from([b"a", b"\n", b"xy", b"\n\n", b"x" * 400, b"line\n"])).map(b"".join), st.integers(1, 50)
 )
+@settings(deadline=None)
 def test_reader_when_the_text_is_anything_then_it_reads_or_refuses_as_the_whole_does(plain: bytes, size: int) -> None:
     try:
         expected: object = split_lines(plain, "f", LINE)

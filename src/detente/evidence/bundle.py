@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A run's headers as one published file: their order, their root, and how the slots ended (R-7, T-5)."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from msgspec import UNSET
@@ -129,14 +129,7 @@ def leaves_of(stored: bytes | Iterable[bytes], n: int, place: str) -> Leaves:
     return leaves
 
 
-def header_lines_of(stored: bytes | Iterable[bytes], n: int, place: str) -> Iterator[bytes]:
-    """The header lines of a headers file already verified, in slot order."""
-    reader = LineReader(stored, HEADER_LIMIT * (n + 1), HEADER_LIMIT, place)
-    for block in reader.blocks():
-        yield from block if reader.count else block[1:]
-
-
 __all__ = [
-    "CUT", "Bundle", "MadeBundle", "count_outcomes", "header_lines_of", "leaves_of", "make_bundle", "outcome_word",
+    "CUT", "Bundle", "MadeBundle", "count_outcomes", "leaves_of", "make_bundle", "outcome_word",
     "read_bundle",
 ]  # fmt: skip
