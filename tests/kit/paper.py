@@ -9,7 +9,7 @@ from typing import Any
 
 from detente.check.runs import scores_path
 from detente.check.verify import Verified, verify
-from detente.evidence.bundle import Bundle, make_bundle
+from detente.evidence.bundle import MadeBundle, make_bundle
 from detente.evidence.counts import count, encode_scores
 from detente.evidence.record import OUTCOMES, draw_commit, nonce_of
 from detente.pact.item import Listed, encode_list
@@ -165,7 +165,7 @@ class Paper:
         self.plan: PlanFile = parse_plan(encode(plan_dict(list(self.labs.values()), self.items, **changes)))
         self.slots = Slots(self.plan.plan, "core", {suite.id: self.items for suite in self.plan.plan.suites})
         self.notes: dict[tuple[str, str], dict[int, bytes]] = {}
-        self.bundles: dict[str, Bundle] = {}
+        self.bundles: dict[str, MadeBundle] = {}
         self.conclusions: dict[str, str] = {}
         for lab in self.labs:
             self.lay(f"{lab}/plans/{self.plan.id}/plan.json", self.plan.raw)
@@ -259,7 +259,7 @@ class Paper:
     def nonce(self, auditor: str) -> bytes:
         return nonce_of(b"k" * 32, auditor)
 
-    def headers(self, run: str, outcomes: Sequence[str]) -> Bundle:
+    def headers(self, run: str, outcomes: Sequence[str]) -> MadeBundle:
         lines = []
         for slot, word in zip(self.slots, outcomes, strict=True):
             header = {"body": sha256(f"{run} {slot.i}".encode()), "i": slot.i, "item": slot.item}

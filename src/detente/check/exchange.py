@@ -7,7 +7,7 @@ read beyond the size that it may honestly have, so that nobody can fill a reader
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -75,14 +75,28 @@ def party_folder(exchange: Folder, party: str, *parts: str) -> Folder:
 
 def read_at_most(folder: Folder, path: str, limit: int) -> bytes:
     """A file's bytes; NotVerified (file-long) if it has more than ``limit`` of them."""
+    _check_size(folder, path, limit)
+    return folder.read(path)
+
+
+def _check_size(folder: Folder, path: str, limit: int) -> None:
     if folder.exists(path) and (size := (folder.root / path).lstat().st_size) > limit:
         raise NotVerified("file-long", folder.place(path), expected=limit, got=size)
-    return folder.read(path)
 
 
 def read_stored(folder: Folder, path: str, limit: int) -> bytes:
     """A gzip file's bytes; ``limit`` is what it may unfold to, and deflate never needs much more than that (B-8)."""
-    return read_at_most(folder, path, limit + limit // 1000 + 1024)
+    return read_at_most(folder, path, _stored_limit(limit))
+
+
+def stored_pieces(folder: Folder, path: str, limit: int) -> Iterator[bytes]:
+    """The same, piece by piece: for a file that nobody need hold."""
+    _check_size(folder, path, _stored_limit(limit))
+    return folder.pieces(path)
+
+
+def _stored_limit(limit: int) -> int:
+    return limit + limit // 1000 + 1024
 
 
 def bound_bytes(

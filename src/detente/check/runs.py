@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from detente.check.audit import OPENED_LIMIT, draw, draw_key
-from detente.check.exchange import Entry, bound_bytes, cut_text, party_folder, read_stored
+from detente.check.exchange import Entry, bound_bytes, cut_text, party_folder, stored_pieces
 from detente.check.ledger import Ledger
 from detente.check.releases import Notes, Released, is_start, releases_of
 from detente.errors import CannotTell, DetenteError, NotVerified
@@ -27,10 +27,10 @@ from detente.evidence.counts import (
     Counts,
     Definition,
     count,
-    is_scored,
     kinds_scored,
     parse_counts,
     read_scores,
+    scored_slots,
 )
 from detente.evidence.record import HEADER_LIMIT, draw_commit
 from detente.evidence.statements import AuditFinding, Challenge, Conclude, Open, Register, Score
@@ -38,7 +38,7 @@ from detente.pact.item import Listed
 from detente.pact.plan import Section, Test
 from detente.pact.slots import Slots
 from detente.tlog.folder import Folder
-from detente.wire.digests import sha256
+from detente.wire.digests import sha256, sha256_of
 from detente.wire.times import parse_time
 
 
@@ -49,7 +49,7 @@ class Scoring(NamedTuple):
     score: Score
     counts: Counts
     counts_sha256: str
-    labels: dict[int, str]
+    labels: Mapping[int, str]
     counted: bool
 
 
@@ -218,11 +218,12 @@ def run_folder(exchange: Folder, party: str, run: str) -> Folder:
 def _bundle(ledger: Ledger, exchange: Folder, entry: Entry, conclude: Conclude, slots: Slots) -> Bundle:
     """The headers file, its digests, slots, root and outcomes (T-5, R-7)."""
     folder = run_folder(exchange, entry.party, conclude.run)
-    place = folder.place("headers.jsonl.gz")
-    stored = read_stored(folder, "headers.jsonl.gz", HEADER_LIMIT * (len(slots) + 1))
+    path, limit = "headers.jsonl.gz", HEADER_LIMIT * (len(slots) + 1)
+    place = folder.place(path)
     stored_sha256, plain_sha256 = entry.statement.subject_digests()
     plan = ledger.plan
-    with _blaming("R-7.file", stored, stored_sha256, place):
+    stored = stored_pieces(folder, path, limit)
+    with _blaming("R-7.file", folder, path, stored_sha256):
         bundle = read_bundle(stored, plan.id, conclude.run, plan.plan.canary, slots, place)
     for code, expected, got in (
         ("R-7.file", stored_sha256, bundle.stored_sha256),
@@ -237,15 +238,15 @@ def _bundle(ledger: Ledger, exchange: Folder, entry: Entry, conclude: Conclude, 
 
 
 @contextmanager
-def _blaming(code: str, stored: bytes, expected: str, place: str) -> Iterator[None]:
+def _blaming(code: str, folder: Folder, path: str, expected: str) -> Iterator[None]:
     """A file that is not the signed one is blamed as such, whatever looks wrong inside it; one that is cut, as cut."""
     try:
         yield
     except CannotTell:
         raise
     except DetenteError as error:
-        if (got := sha256(stored)) != expected:
-            raise NotVerified(code, place, expected=expected, got=got) from error
+        if (got := sha256_of(folder.pieces(path))) != expected:
+            raise NotVerified(code, folder.place(path), expected=expected, got=got) from error
         raise
 
 
@@ -296,21 +297,20 @@ def _scoring(ledger: Ledger, shelf: Shelf, entry: Entry, score: Score, run: Run)
     stored_sha256, plain_sha256, counts_sha256, _ = entry.statement.subject_digests()
     folder, definition = run_folder(shelf.exchange, entry.party, score.run), shelf.definitions[score.scorer]
     stem, codes = scores_path(score.scorer, stored_sha256), run.bundle.codes if run.bundle else b""
-    kinds = kinds_scored(ledger.plan.plan, score.scorer)
-    expected = [slot.i for slot in run.slots if is_scored(slot, codes[slot.i], kinds)]
-    stored = read_stored(folder, f"{stem}.jsonl.gz", SCORE_LIMIT * (len(expected) + 1))
-    place = folder.place(f"{stem}.jsonl.gz")
-    with _blaming("C-4.file", stored, stored_sha256, place):
-        labels, plain = read_scores(stored, expected, definition.labels, place)
-    for want, got in ((stored_sha256, sha256(stored)), (plain_sha256, sha256(plain))):
+    expected = scored_slots(run.slots, codes, kinds_scored(ledger.plan.plan, score.scorer))
+    path, limit = f"{stem}.jsonl.gz", SCORE_LIMIT * (expected.count(1) + 1)
+    stored = stored_pieces(folder, path, limit)
+    with _blaming("C-4.file", folder, path, stored_sha256):
+        scores = read_scores(stored, expected, definition.labels, folder.place(path))
+    for want, got in ((stored_sha256, scores.stored_sha256), (plain_sha256, scores.plain_sha256)):
         if want != got:
-            raise NotVerified("C-4.file", place, expected=want, got=got)
+            raise NotVerified("C-4.file", folder.place(path), expected=want, got=got)
     path = f"{stem}.counts.json"
     raw = bound_bytes(folder, path, counts_sha256, cut_text(counts_sha256, b"}"))
-    recounted = count(ledger.plan.plan, score.scorer, definition.labels, run.slots, codes, labels)
+    recounted = count(ledger.plan.plan, score.scorer, definition.labels, run.slots, codes, scores.labels)
     if recounted != raw:
         raise NotVerified("C-7.recount", folder.place(path), expected=sha256(recounted), got=counts_sha256)
-    return Scoring(entry, score, parse_counts(raw, folder.place(path)), counts_sha256, labels, counted=False)
+    return Scoring(entry, score, parse_counts(raw, folder.place(path)), counts_sha256, scores.labels, counted=False)
 
 
 # --- V-9: audits -------------------------------------------------------------------------------

@@ -11,19 +11,20 @@ from detente.check.runs import Run
 from detente.check.verify import Verified, verify
 from detente.desk.keys import Desk, alone, log_entry, own_log, sign_statement
 from detente.desk.publish import scorer_of
-from detente.desk.runs import RunState, find_run, fixed_line, items_by_hash, own_bundle
-from detente.errors import CannotTell, Malformed, NotVerified
-from detente.evidence.bundle import header_lines_of
-from detente.evidence.record import OpenedRecord, encode_opened, nonce_of
+from detente.desk.runs import RunState, find_run, fixed_line, items_by_hash, own_leaves
+from detente.errors import CannotTell, DetenteError, Malformed, NotVerified
+from detente.evidence.record import OpenedRecord, encode_opened, header_line, nonce_of, parse_body
 from detente.evidence.statements import AuditFinding, Challenge, Open, Rescored
 from detente.pact.item import as_turns
 from detente.pact.plan import PlanFile
 from detente.pact.seal import seal, unseal
+from detente.run.index import NAME as INDEX
+from detente.run.index import Index
 from detente.run.journal import Journal
 from detente.wire.canonical import decimal
 from detente.wire.digests import sha256
 from detente.wire.keys import new_seed
-from detente.wire.merkle import inclusion_proof
+from detente.wire.merkle import Leaves
 from detente.wire.times import parse_time
 
 
@@ -103,7 +104,7 @@ def _answer(desk: Desk, plan: PlanFile, run: Run, auditor: str, challenge: str, 
     state = find_run(desk, plan, run.id)
     nonce = nonce_of(state.key(), auditor)
     slots = _drawn(plan, run, nonce.hex(), seed)
-    plaintext = _opening(plan, state, slots)
+    plaintext = open_records(state, run.conclude.root if run.conclude and run.conclude.root else "", slots)
     recipient = plan.plan.party(auditor).recipient
     path = f"outbox/{auditor}/{sha256(plaintext)}.age"
     own = desk.own()
@@ -116,6 +117,33 @@ def _answer(desk: Desk, plan: PlanFile, run: Run, auditor: str, challenge: str, 
     return Answered(auditor, run.id, len(slots), len(run.slots))
 
 
+def open_records(run: RunState, root: str, slots: Sequence[int]) -> bytes:
+    """The opening file over these slots of a concluded run (A-4), each record as it was fixed under ``root``.
+
+    Found through the index where there is one; else the journal and the headers are read as a whole.
+    CannotTell (journal-lacks) where the journal was damaged since.
+    """
+    n, place = len(run.slots), run.folder.place(INDEX)
+    if run.folder.exists(INDEX):
+        try:
+            index = Index(run.folder.read(INDEX), n)
+            found = [_opened(index.body_line(run.journal_path(), i), i, index.leaves) for i in slots]
+            check_opening(raw := encode_opened(found), slots, root, n, place)
+        except (DetenteError, ValueError):  # an older or damaged index tells nothing
+            pass
+        else:
+            return raw
+    leaves = own_leaves(run)
+    with Journal(run.journal_path(), run.key()) as journal:
+        return encode_opened([_opened(fixed_line(journal, run, leaves, i), i, leaves) for i in slots])
+
+
+def _opened(line: bytes, i: int, leaves: Leaves) -> OpenedRecord:
+    """One record: its header is made from its body line again."""
+    header, proof = header_line(parse_body(line), line), [node.hex() for node in leaves.proof(i)]
+    return OpenedRecord(body=line.decode(), header=header.decode(), i=i, proof=proof, why=[])
+
+
 def _drawn(plan: PlanFile, run: Run, nonce: str, seed: str) -> list[int]:
     """The slots that a challenge draws (A-2, A-3); neither side could aim it."""
     section = plan.plan.section(run.test.section)
@@ -123,24 +151,6 @@ def _drawn(plan: PlanFile, run: Run, nonce: str, seed: str) -> list[int]:
         raise CannotTell("A-1.nothing", run.id)
     key = draw_key(bytes.fromhex(nonce), bytes.fromhex(seed), run.conclusion.digest)
     return draw(key, min(section.audit.n, len(run.slots)), len(run.slots))
-
-
-def _opening(plan: PlanFile, state: RunState, slots: Sequence[int]) -> bytes:
-    bundle = own_bundle(plan, state)
-    headers = list(header_lines_of(bundle.stored, len(state.slots), "headers.jsonl.gz"))
-    with Journal(state.journal_path(), state.key()) as journal:
-        return encode_opened(
-            [
-                OpenedRecord(
-                    body=fixed_line(journal, state, bundle, i).decode(),
-                    header=headers[i].decode(),
-                    i=i,
-                    proof=[node.hex() for node in inclusion_proof(bundle.leaf_hashes, i)],
-                    why=[],
-                )
-                for i in slots
-            ]
-        )
 
 
 @alone

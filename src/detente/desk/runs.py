@@ -6,6 +6,7 @@
     desk/runs/<run>/start.json          what was in hand before the first request (R-4)
     desk/runs/<run>/releases/           the releases that it names, envelope by envelope (R-5)
     desk/runs/<run>/journal/            bodies and trace as they come
+    desk/runs/<run>/records.index       made at the end: to open single records fast; nothing is lost with it
     desk/runs/<run>/out/                what ``publish`` will lay into the exchange, byte for byte
 
 Until ``publish`` nothing of a run but its registration has left.
@@ -31,8 +32,8 @@ from detente.check.releases import needed, notes_over, releases_of
 from detente.desk.given import read_hex
 from detente.desk.keys import Desk, alone, commitment_line, log_entry, own_log, sign_statement
 from detente.desk.plans import all_texts, suite_lists
-from detente.errors import CannotTell, DetenteError, WrongUsage
-from detente.evidence.bundle import Bundle, make_bundle, read_bundle
+from detente.errors import CannotTell, DetenteError, Malformed, WrongUsage
+from detente.evidence.bundle import Bundle, leaves_of, make_bundle, read_bundle
 from detente.evidence.record import beacon_of, draw_commit, header_line, nonce_of, parse_body, slot_seed
 from detente.evidence.statements import (
     Conclude,
@@ -49,6 +50,8 @@ from detente.pact.item import Item, as_turns
 from detente.pact.plan import PlanFile, Test
 from detente.pact.slots import Slots
 from detente.run.engine import Progress, answer
+from detente.run.index import NAME as INDEX
+from detente.run.index import make_index
 from detente.run.journal import Journal
 from detente.run.model import Message, Prompt, Sampling
 from detente.tlog.folder import Folder
@@ -57,7 +60,7 @@ from detente.wire.canonical import decode_as, encode
 from detente.wire.digests import sha256
 from detente.wire.dsse import open_envelope
 from detente.wire.keys import new_seed
-from detente.wire.merkle import leaf_hash
+from detente.wire.merkle import Leaves, hash_leaves, leaf_hash
 from detente.wire.times import encode_time
 
 Told = Callable[[Progress], None]
@@ -346,15 +349,28 @@ def own_bundle(plan: PlanFile, run: RunState) -> Bundle:
         raise WrongUsage("not-concluded", run.id[:16])
     out = run.out()
     return read_bundle(
-        out.read("headers.jsonl.gz"), plan.id, run.id, plan.plan.canary, run.slots, out.place("headers.jsonl.gz")
+        out.pieces("headers.jsonl.gz"), plan.id, run.id, plan.plan.canary, run.slots, out.place("headers.jsonl.gz")
     )
 
 
-def fixed_line(journal: Journal, run: RunState, bundle: Bundle, i: int) -> bytes:
+def own_leaves(run: RunState) -> Leaves:
+    """The leaf hashes of the headers that this desk fixed, to hold records against and to open them; CannotTell (desk-damaged)."""
+    out, n = run.out(), len(run.slots)
+    place = out.place("headers.jsonl.gz")
+    try:
+        leaves = leaves_of(out.pieces("headers.jsonl.gz"), n, place)
+    except Malformed as error:
+        raise CannotTell("desk-damaged", place) from error
+    if len(leaves) != n:
+        raise CannotTell("desk-damaged", place)
+    return leaves
+
+
+def fixed_line(journal: Journal, run: RunState, leaves: Leaves, i: int) -> bytes:
     """Slot i's body line, if it is still the one that was fixed; CannotTell (journal-lacks) where the journal was damaged since."""
     line = journal.body_line(i) if i in journal else b""
     try:
-        sound = leaf_hash(header_line(parse_body(line), line)) == bundle.leaf_hashes[i]
+        sound = leaf_hash(header_line(parse_body(line), line)) == leaves[i]
     except DetenteError:
         sound = False
     if not sound:
@@ -417,10 +433,13 @@ def conclude_run(desk: Desk, plan: PlanFile, run: RunState, receipt: Receipt, jo
             raise WrongUsage("R-7.item", f"slot {slot.i}", expected=slot.item, got=body.item)
         lines.append(header_line(body, line))
     bundle = make_bundle(plan.id, run.id, plan.plan.canary, lines)
+    leaves = Leaves(hash_leaves(lines))
     out = run.out()
     if run.concluded():
         return bundle
     out.create("headers.jsonl.gz", bundle.stored)
+    run.folder.drop(INDEX)  # one of an earlier try: the journal may have been lost and filled anew since
+    run.folder.create(INDEX, make_index(journal, leaves))
     trace = journal.trace_digest()
     conclusion = Conclude(
         attestations=[],

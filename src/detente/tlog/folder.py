@@ -17,6 +17,7 @@ import sys
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from detente.errors import CannotTell, NotVerified
 
@@ -63,11 +64,17 @@ class Folder:
         ``L-4.link`` if it is a link, or lies behind one, or is no plain file.
         """
         try:
-            if not self._is_file(path):
-                raise CannotTell("file-missing", self.place(path))
-            handle = os.open(self.root / path, os.O_RDONLY | _NO_FOLLOW | _BINARY)
-            with os.fdopen(handle, "rb") as file:
+            with self._opened(path) as file:
                 return file.read(-1 if at_most is None else at_most)
+        except OSError as error:
+            raise self._trouble(error, path) from None
+
+    def pieces(self, path: str, size: int = 1 << 16) -> Iterator[bytes]:
+        """The file's bytes, ``size`` at a time, for a file too large to hold. Raises as ``read`` does."""
+        try:
+            with self._opened(path) as file:
+                while piece := file.read(size):
+                    yield piece
         except OSError as error:
             raise self._trouble(error, path) from None
 
@@ -158,6 +165,11 @@ class Folder:
             if odd or part in {"", ".", ".."}:
                 raise NotVerified("L-4.name", self.place(path), step=_STEP)
         return path
+
+    def _opened(self, path: str) -> BinaryIO:
+        if not self._is_file(path):
+            raise CannotTell("file-missing", self.place(path))
+        return os.fdopen(os.open(self.root / path, os.O_RDONLY | _NO_FOLLOW | _BINARY), "rb")
 
     def _is_file(self, path: str) -> bool:
         mode = self._mode(path)
