@@ -19,10 +19,18 @@ class Ledger:
     """The entries that V-3 found legal, and a place for each: it counts, or it is listed. None is passed over."""
 
     def __init__(
-        self, plan: PlanFile, entries: Mapping[str, Sequence[Entry]], violations: Sequence[Violation] = ()
+        self,
+        plan: PlanFile,
+        entries: Mapping[str, Sequence[Entry]],
+        violations: Sequence[Violation] = (),
+        moved: Mapping[str, int] | None = None,
     ) -> None:
-        """``violations``: the entries that V-3 refused; others are added as the steps meet them."""
+        """``violations``: the entries that V-3 refused; others are added as the steps meet them.
+
+        ``moved``: per party, where its log first holds its acceptance of a plan that supersedes this one (P-11).
+        """
         self.plan = plan
+        self.moved = moved or {}
         self.entries = entries
         self.violations = list(violations)
         self._unread = tuple(violations)
@@ -39,7 +47,7 @@ class Ledger:
             for party, rows in self.entries.items()
         }
         unread = [row for row in self._unread if row.index < sizes.get(row.party, 0)]
-        return Ledger(self.plan, entries, unread)
+        return Ledger(self.plan, entries, unread, self.moved)
 
     def of(self, party: str, kind: type[P], run: str | None = None) -> list[tuple[Entry, P]]:
         """A party's statements of one kind, in log order; ``run``: for the kinds that name a run, those about it."""

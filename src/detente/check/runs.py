@@ -122,6 +122,8 @@ def read_registrations(ledger: Ledger, shelf: Shelf, notes: Mapping[str, set[str
             attempt += 1
             ledger.place(entry)
             code = _unlawful(register, section, attempt > plan.runs.max)
+            if entry.index > ledger.moved.get(entry.party, entry.index):
+                code = "P-11.superseded"
             if code:
                 ledger.refuse(entry, code)
             entry_, conclude = _conclusion(ledger, entry, register, notes[test.party]) or (None, None)
