@@ -10,7 +10,7 @@ A log that goes on under the given plan was read in V-2. Of one that does not, o
 covers is read, from its owner or from any mirror: whoever holds a stolen log key can spoil no more.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,12 +23,13 @@ from detente.check.exchange import (
     mirror_path,
     party_folder,
     read_entries,
+    read_history,
     statement_under,
 )
 from detente.check.facts import View, end_of
 from detente.errors import CannotTell, DetenteError, NotVerified
-from detente.evidence.statements import Accept, Conclude, Register
-from detente.pact.chain import check_chain, links, party_in, witness_keys
+from detente.evidence.statements import Accept, Close, Conclude, Open, Register
+from detente.pact.chain import check_chain, links, log_name, party_in, witness_keys
 from detente.pact.plan import Head, Party, PlanFile
 from detente.tlog.folder import Folder
 from detente.tlog.log import CHECKPOINT, LogView, read_log, read_tree
@@ -117,6 +118,30 @@ def _old_log(
     return OldLog(party.id, head.size, goes_on, same, view, _by_id(seen, known), entries, violations)
 
 
+def check_heads(exchange: Folder, plan: PlanFile) -> None:
+    """The heads that a plan names are heads of its predecessor's logs, as they or their mirrors lie here. Raises as ``read_chain``."""
+    heads = plan.plan.supersedes.heads if plan.plan.supersedes else []
+    for old in plan.earlier[:1]:
+        for party, head in zip(old.plan.parties, heads, strict=True):
+            _ended_log(exchange, party, old._replace(later=(plan,)), head)
+
+
+def last_seen(exchange: Folder, party: Party, plan: PlanFile) -> LogView:
+    """A log of ``plan`` as it stands here; where its owner's folder does not have it, the longest that a mirror holds.
+
+    Raises as ``read_history`` where no mirror holds it, or where mirrors hold two histories.
+    """
+    try:
+        return read_history(exchange, party, plan).view
+    except DetenteError:
+        mirrors = [party_folder(exchange, *mirror_path(id_, party.log.origin)) for id_ in plan.plan.cosigners()]
+        held = [_at_checkpoint(mirror, party) for mirror in mirrors if mirror.exists(CHECKPOINT)]
+        common = min((view.size for view in held), default=0)
+        if len({root(view.leaf_hashes[:common]) for view in held}) != 1:
+            raise
+        return max(held, key=lambda view: view.size)
+
+
 def _by_id(seen: Sequence[Seen], plan: PlanFile) -> list[Seen]:
     """Notes under the ids of their cosigners instead of the names of their keys."""
     ids = {name: id_ for id_ in plan.plan.cosigners() for name in witness_keys(plan, id_)}
@@ -148,18 +173,17 @@ def _ended_log(exchange: Folder, party: Party, plan: PlanFile, head: Head) -> Lo
     places += [party_folder(exchange, *mirror_path(id_, party.log.origin)) for id_ in plan.plan.cosigners()]
     first: DetenteError | None = None
     for folder in places:
-        for found in (_at_head, _at_checkpoint):
+        for whole in (False, True):
             try:
-                view = found(folder, party, head)
+                view = _at_checkpoint(folder, party) if whole else _at_head(folder, party, head)
                 _check_head(view, head, folder.place(CHECKPOINT))
             except DetenteError as error:
                 # Whoever has other bytes says more than whoever has none.
                 worse = isinstance(error, NotVerified) and not isinstance(first, NotVerified)
                 first = error if first is None or worse else first
             else:
-                return LogView(
-                    head.origin, head.size, head.root, view.entries[: head.size], view.leaf_hashes[: head.size], b""
-                )
+                cut = view.entries[: head.size], view.leaf_hashes[: head.size]
+                return LogView(head.origin, head.size, head.root, *cut, b"")
     raise first or CannotTell("file-missing", places[0].place(CHECKPOINT))
 
 
@@ -168,13 +192,13 @@ def _at_head(folder: Folder, party: Party, head: Head) -> LogView:
     return LogView(party.log.origin, head.size, head.root, tree.entries, tree.leaf_hashes, b"")
 
 
-def _at_checkpoint(folder: Folder, party: Party, head: Head) -> LogView:  # noqa: ARG001 - one shape for both ways
-    raw = folder.read(CHECKPOINT, MAX_NOTE + 1)
-    if folder.root.parent.name != "mirror":
-        return read_log(folder, party.log.origin, party.log.key)
-    signed = verify_note(raw, party.log.origin, party.log.key, folder.place(CHECKPOINT))
+def _at_checkpoint(folder: Folder, party: Party) -> LogView:
+    """A log or a mirror of it as far as its own checkpoint goes."""
+    signed = verify_note(
+        folder.read(CHECKPOINT, MAX_NOTE + 1), party.log.origin, party.log.key, folder.place(CHECKPOINT)
+    )
     tree = read_tree(folder, signed)
-    return LogView(*signed, tree.entries, tree.leaf_hashes, raw)
+    return LogView(*signed, tree.entries, tree.leaf_hashes, b"")
 
 
 def _notes_of_ended(exchange: Folder, party: Party, plan: PlanFile) -> list[Seen]:
@@ -206,27 +230,41 @@ def accepts(raw: bytes, party: Party, plan: PlanFile) -> bool:
 def accepted_by_all(exchange: Folder, plan: PlanFile) -> PlanFile | None:
     """The newest plan lying here that supersedes this one and that all its parties accepted, or None: to be warned of."""
     for later in reversed(plan.later):
-        chained = later._replace(earlier=_before(later, plan))
         try:
-            check_chain(chained)
+            check_chain(later)
             views = [
-                (party, read_log(log_folder(exchange, party, chained), party.log.origin, party.log.key))
+                (party, read_log(log_folder(exchange, party, later), party.log.origin, party.log.key))
                 for party in later.plan.parties
             ]
         except DetenteError:
             continue  # not all of it has come here, or it is no successor
-        if all(any(accepts(raw, party, chained) for raw in view.entries) for party, view in views):
-            return chained
+        if all(any(accepts(raw, party, later) for raw in view.entries) for party, view in views):
+            return later
     return None
 
 
-def _before(later: PlanFile, plan: PlanFile) -> tuple[PlanFile, ...]:
-    """The plans between a later one and the given one, and those before it."""
-    known = {one.id: one for one in (*plan.later, plan, *plan.earlier)}
-    found: list[PlanFile] = []
-    while (before := (found[-1] if found else later).plan.supersedes) and before.plan in known:
-        found.append(known[before.plan])
+def paths_of_others(plan: PlanFile, chain: Sequence[Generation]) -> tuple[str, ...]:
+    """How the paths begin that the other plans of the chain named: not read for this plan, and yet not strangers (L-7)."""
+    ours = set(_places(plan))
+    found = [place for one in (*plan.earlier, *plan.later) for place in _places(one) if place not in ours]
+    for log in (log for generation in chain for log in generation.logs):
+        for entry in log.entries:
+            said = entry.statement.predicate
+            if isinstance(said, Register):
+                found.append(f"{log.party}/runs/{entry.digest}/")
+            elif isinstance(said, Close):
+                found += [f"{log.party}/results/{digest}.json" for digest in entry.statement.subject_digests()]
+            elif isinstance(said, Open):
+                found += [f"{log.party}/outbox/{one.id}/{said.plaintext}.age" for one in plan.plan.parties]
     return tuple(found)
+
+
+def _places(plan: PlanFile) -> Iterator[str]:
+    for party in plan.plan.parties:
+        yield f"{party.id}/plans/{plan.id}/"
+        yield f"{party.id}/{log_name(plan, party)}/"
+        for other in plan.plan.parties:
+            yield "/".join(mirror_path(party.id, other.log.origin)) + "/"
 
 
 # --- what a result says of earlier plans (F-10) --------------------------------------------------
@@ -311,4 +349,7 @@ def _run_rows(plan: PlanFile, log: OldLog, entries: Sequence[Entry], notes: Sequ
     return rows
 
 
-__all__ = ["Generation", "OldLog", "accepted_by_all", "earlier_rows", "moved_at", "read_chain"]
+__all__ = [
+    "Generation", "OldLog", "accepted_by_all", "check_heads", "earlier_rows", "last_seen", "moved_at",
+    "paths_of_others", "read_chain",
+]  # fmt: skip

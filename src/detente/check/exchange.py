@@ -160,7 +160,15 @@ def with_chain(exchange: Folder, plan: PlanFile, where: Mapping[str, list[str]] 
         if one not in later and one.plan.supersedes and one.plan.supersedes.plan in {plan.id, *(x.id for x in later)}
     ]:
         later += more
-    return plan._replace(earlier=chained, later=tuple(later))
+    known = {one.id: one for one in (*later, plan, *chained)}
+    return plan._replace(earlier=chained, later=tuple(one._replace(earlier=_before(one, known)) for one in later))
+
+
+def _before(plan: PlanFile, known: Mapping[str, PlanFile]) -> tuple[PlanFile, ...]:
+    found: list[PlanFile] = []
+    while (before := (found[-1] if found else plan).plan.supersedes) and before.plan in known:
+        found.append(known[before.plan])
+    return tuple(found)
 
 
 def _some_plan(exchange: Folder, id_: str, copies: Iterable[str]) -> PlanFile | None:

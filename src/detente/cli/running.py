@@ -12,7 +12,7 @@ from detente.cli.build import Whole, argument, desk_option, json_option, option,
 from detente.cli.speech import Speech
 from detente.desk.given import write_given
 from detente.desk.imported import import_answers
-from detente.desk.keys import Desk, load_desk
+from detente.desk.keys import Desk, foreign_entries, load_desk
 from detente.desk.logs import parse_duration
 from detente.desk.publish import leaving, score_run
 from detente.desk.publish import publish as publish_run
@@ -27,7 +27,8 @@ from detente.desk.runs import (
     run_model,
     runs_of,
 )
-from detente.errors import CannotTell, WrongUsage
+from detente.desk.succession import plan_of
+from detente.errors import CannotTell, NotVerified, WrongUsage
 from detente.pact.plan import PlanFile
 from detente.run.engine import Progress
 from detente.run.journal import glance
@@ -38,13 +39,18 @@ PAUSE_S = 1.0
 LONG = 2000  # replies; fewer are labelled before a bar could be read
 
 
+def old_plan_option(lang: str) -> click.Option:
+    """``--plan``: an earlier plan of the chain, to conclude what runs under it (P-11)."""
+    return option("plan", lang, metavar="ID", help_key="old-plan")
+
+
 def run(lang: str) -> click.Command:
     """``detente run``."""
 
     def call(**given: Any) -> int:
         speech = voice(lang, given["json"])
         desk = load_desk(given["desk"])
-        plan = desk.plan()
+        plan = plan_of(desk, given["plan"])
         test = pick_test(desk, plan, given["subject"], given["section"])
         wait_s = parse_duration(given["wait"]) if given["wait"] else 0.0
         if given["answers"] is not None:
@@ -90,6 +96,7 @@ def run(lang: str) -> click.Command:
             ["--from", "answers"], type=click.Path(path_type=Path), metavar="FILE", help=say("cli.option.from", lang)
         ),
         option("engine", lang, default="unknown", metavar="TEXT"),
+        old_plan_option(lang),
         desk_option(lang),
         json_option(lang),
     ]
@@ -136,11 +143,11 @@ def _told(speech: Speech) -> Callable[[Progress], None]:
 def status(lang: str) -> click.Command:
     """``detente status``."""
 
-    def call(desk: Path, json: bool) -> int:
+    def call(plan: str | None, desk: Path, json: bool) -> int:
         speech = voice(lang, json)
         own = load_desk(desk)
-        plan = own.plan()
-        for state in runs_of(own, plan):
+        agreed = plan_of(own, plan)
+        for state in runs_of(own, agreed):
             done, counts = glance(state.journal_path()).total(), outcome_counts(state)
             word = "concluded" if counts else "running" if done else "registered"
             published = own.own(f"runs/{state.id}").exists("headers.jsonl.gz")
@@ -162,27 +169,39 @@ def status(lang: str) -> click.Command:
                     of=row["of"],
                 )
                 speech.data(sentence)
-        if not runs_of(own, plan):
+        if not runs_of(own, agreed):
             speech.say("status-none")
-        return 0
+        return _tell_foreign(speech, own, agreed)
 
-    return verb("status", lang, [desk_option(lang), json_option(lang)], call)
+    return verb("status", lang, [old_plan_option(lang), desk_option(lang), json_option(lang)], call)
+
+
+def _tell_foreign(speech: Speech, desk: Desk, plan: PlanFile) -> int:
+    """What stands in the lab's own log and this desk never signed: a thief's, or a newer desk's (exit 3)."""
+    found = foreign_entries(desk, plan)
+    for index, kind in found.items():
+        speech.say("foreign", index=index, kind=kind)
+        if speech.as_json:
+            speech.row({"foreign": index, "kind": kind})
+    if found:
+        speech.say("foreign-next")
+    return NotVerified.exit_code if found else 0
 
 
 def score(lang: str) -> click.Command:
     """``detente score RUN|FILE.jsonl``."""
 
-    def call(target: str | None, scorer: str | None, out: Path | None, desk: Path) -> int:
+    def call(target: str | None, scorer: str | None, out: Path | None, plan: str | None, desk: Path) -> int:
         speech = voice(lang)
         if target is not None and target.endswith(".jsonl"):
             return _score_file(speech, Path(target), scorer, out)
         own = load_desk(desk)
-        plan = own.plan()
-        state = find_run(own, plan, target)
-        names = [scorer] if scorer else [s.id for s in plan.plan.scorers if s.by == "tester"]
+        agreed = plan_of(own, plan)
+        state = find_run(own, agreed, target)
+        names = [scorer] if scorer else [s.id for s in agreed.plan.scorers if s.by == "tester"]
         for name in names:
             labels = score_run(
-                own, plan, state, name, lambda done, of: speech.bar("scoring", done, of) if of >= LONG else None
+                own, agreed, state, name, lambda done, of: speech.bar("scoring", done, of) if of >= LONG else None
             )
             speech.say("scored", scorer=name, labels=", ".join(f"{label} {n}" for label, n in labels.items()))
         speech.say("next-publish", run=state.id[:16])
@@ -192,6 +211,7 @@ def score(lang: str) -> click.Command:
         argument("target", required=False),
         option("scorer", lang, metavar="ID"),
         option("out", lang, letter="-o", type=click.Path(path_type=Path), metavar="FILE"),
+        old_plan_option(lang),
         desk_option(lang),
     ]
     return verb("score", lang, params, call)
@@ -214,12 +234,12 @@ def _score_file(speech: Speech, path: Path, scorer: str | None, out: Path | None
 def publish(lang: str) -> click.Command:
     """``detente publish``."""
 
-    def call(run: str | None, dry_run: bool, desk: Path, json: bool) -> int:
+    def call(run: str | None, dry_run: bool, plan: str | None, desk: Path, json: bool) -> int:
         speech = voice(lang, json)
         own = load_desk(desk)
-        plan = own.plan()
-        state = find_run(own, plan, run)
-        rows = leaving(own, plan, state) if dry_run else publish_run(own, plan, state)
+        agreed = plan_of(own, plan)
+        state = find_run(own, agreed, run)
+        rows = leaving(own, agreed, state) if dry_run else publish_run(own, agreed, state)
         for row in rows:
             if json:
                 speech.row({"path": row.path, "bytes": len(row.raw), "fields": row.fields})
@@ -231,6 +251,7 @@ def publish(lang: str) -> click.Command:
     params = [
         argument("run", required=False),
         click.Option(["--dry-run"], is_flag=True, default=False, help=say("cli.option.dry-run", lang)),
+        old_plan_option(lang),
         desk_option(lang),
         json_option(lang),
     ]
