@@ -16,8 +16,9 @@ from detente.desk.plans import sign_plan
 from detente.desk.runs import own_engine, pick_test, register_run
 from detente.desk.succession import left_behind, new_keys, plan_of
 from detente.errors import CannotTell, DetenteError, Malformed, NotVerified, WrongUsage
-from detente.evidence.statements import Accept, Conclude, OutcomeCounts, Register, Start
+from detente.evidence.statements import Accept, Conclude, OutcomeCounts, Register, Start, encode_statement
 from detente.pact.plan import PlanFile
+from detente.report.html import render
 from detente.report.result import joint_of
 from detente.tlog.folder import Folder
 from detente.tlog.log import append
@@ -73,7 +74,12 @@ def test_chain_when_all_sign_a_successor_then_its_whole_story_passes_and_the_old
     assert ends(verified) == {"lab-a": "concluded", "lab-b": "concluded"}
     assert void(verified) == []
     assert all(row["counted"] for row in verified.numbers().result["runs"])
-    assert joint_of(verified).digest == verified.final
+    joint = joint_of(verified)
+    assert joint.digest == verified.final
+    for lang, title in (("en", "Runs of earlier plans"), ("zh", "此前方案下的运行")):
+        page = render(joint, lang).decode()
+        assert title in page
+        assert all(row["run"][:16] in page for row in joint.result["earlier"][0]["runs"])
     assert (labs.exchange / "lab-a" / "log").is_dir()
     assert not list(labs.exchange.glob("*/log-*"))
 
@@ -342,16 +348,13 @@ def test_theft_when_a_forgery_is_in_the_victims_log_then_the_desk_sees_it_and_a_
     assert foreign_entries(desk, new) == {}
     assert len(labs.verify().runs) == 2
 
+    before = labs.verify().numbers()
     # the thief goes on in the old log, and shows it another history: nobody who has the new plan minds
     shutil.rmtree(labs.exchange / "lab-b" / "log")
     thief = SigningKey(bytes.fromhex((desk.root / "keys" / "log.key").read_text().strip()))
     for entry in own_log(labs.desks["lab-a"], new).entries[:3]:
         append(Folder(labs.exchange / "lab-b" / "log"), Folder(tmp_path / "thief"), entry, thief, old.plan.party("lab-b").log.origin, [])  # fmt: skip
-    assert labs.verify().numbers() == verified_again(labs)
-
-
-def verified_again(labs: Labs):
-    return labs.verify().numbers()
+    assert labs.verify().numbers() == before
 
 
 def test_theft_when_only_the_statement_key_is_new_then_its_old_word_is_void_beyond_the_head(stories, tmp_path):
@@ -368,8 +371,6 @@ def test_theft_when_only_the_statement_key_is_new_then_its_old_word_is_void_beyo
     assert ends(verified)["lab-b"] == "open"
     # under the new plan the stolen key signs nothing
     accept = Accept(party="lab-b", plan=labs.agreed().id)
-    from detente.evidence.statements import encode_statement
-
     log_entry(desk, labs.agreed(), seal_envelope(encode_statement("accept", [("x", labs.agreed().id)], accept), stolen))
     assert [v.code for v in labs.verify().ledger.violations] == ["T-1.signature"]
 

@@ -10,7 +10,7 @@ import click
 from detente.cli.build import argument, by_tag, desk_option, group, json_option, option, verb, voice
 from detente.cli.speech import Speech, short
 from detente.desk.given import read_given_text
-from detente.desk.keyring import finish_lock
+from detente.desk.keyring import finish_lock, new_passphrase
 from detente.desk.keys import Desk, ModelEntry, load_desk, make_card, make_desk, make_own_folder
 from detente.desk.logs import witness as witness_all
 from detente.desk.plans import (
@@ -42,6 +42,8 @@ def init(lang: str) -> click.Command:
             if desk.party != given["party"]:
                 raise WrongUsage("desk-exists", str(desk_path / "desk.toml"), expected=desk.party, got=given["party"])
             _refuse_changes(desk, given)
+            if given["passphrase"]:
+                finish_lock(desk.root / "keys")
             make_own_folder(desk)
         else:
             for need in ("exchange", "home", "name"):
@@ -54,9 +56,8 @@ def init(lang: str) -> click.Command:
                 given["home"],
                 given["exchange"],
                 _models(given),
+                passphrase=new_passphrase() if given["passphrase"] else None,
             )
-        if given["passphrase"]:
-            finish_lock(desk.root / "keys")
         make_card(desk)
         speech.say("desk-made", desk=desk_path, party=desk.party, exchange=desk.exchange)
         speech.say("card-made", card=desk_path / "card.json")

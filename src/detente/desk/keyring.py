@@ -33,14 +33,21 @@ _NAME = re.compile(r"(statement|log|witness|recipient)(?:-([2-9]|[1-9][0-9]{1,3}
 _opened: dict[str, dict[str, str]] = {}  # what a locked file held, by its digest: one question a command
 
 
-def make_keys(folder: Path, roles: Sequence[str] = ROLES) -> None:
-    """The first secret of each role, readable by the owner alone; one that is there stays."""
+def make_keys(folder: Path, passphrase: str | None = None) -> None:
+    """The first secret of each role, readable by the owner alone; one that is there stays.
+
+    Under a passphrase none is ever written in the clear.
+    """
     if (folder / LOCKED).exists():
         return
     for half in filter(lambda path: is_leftover(path.name), folder.iterdir()):
         half.unlink()
-    for role in roles:
-        _write_secret(folder / f"{role}.key", _fresh(role))
+    fresh = {f"{role}.key": _fresh(role) for role in ROLES if not (folder / f"{role}.key").exists()}
+    if passphrase is not None:
+        _write_locked(folder, {**read_keys(Folder(folder)), **fresh}, passphrase)
+        finish_lock(folder)
+    for name, text in fresh.items() if passphrase is None else ():
+        _write_secret(folder / name, text)
 
 
 def add_keys(folder: Path, roles: Sequence[str]) -> list[str]:
@@ -116,7 +123,7 @@ def recipient_of(folder: Folder, texts: Mapping[str, str], name: str) -> str:
 def lock_keys(folder: Path) -> None:
     """Put every secret under a passphrase, which is asked for twice; again after a crash.
 
-    The locked file is opened once more before a plain one goes. WrongUsage (keys-locked, passphrases-differ,
+    A plain file goes only when the locked one holds the same. WrongUsage (keys-locked, passphrases-differ,
     passphrase-empty).
     """
     place = Folder(folder)
@@ -166,10 +173,14 @@ def _check(folder: Folder, texts: Mapping[str, str], name: str) -> None:
 
 
 def _write_locked(folder: Path, texts: Mapping[str, str], passphrase: str) -> None:
-    raw = lock(encode({name.removesuffix(".key"): text for name, text in texts.items()}), passphrase)
-    place = Folder(folder)
+    """All secrets into the locked file, which was opened once before it takes the place of anything."""
+    plain = encode({name.removesuffix(".key"): text for name, text in texts.items()})
+    raw, place = lock(plain, passphrase), Folder(folder)
+    if unlock(raw, passphrase, place.place(LOCKED)) != plain:
+        raise CannotTell("key-broken", place.place(LOCKED))
     place.swap(LOCKED, place.read(LOCKED) if place.exists(LOCKED) else None, raw)
     (folder / LOCKED).chmod(0o600)
+    _opened[sha256(raw)] = dict(texts)
 
 
 def _passphrase(place: Path) -> str:

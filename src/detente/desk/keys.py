@@ -213,11 +213,13 @@ def _sweep(own: Folder) -> None:
 
 
 def make_desk(
-    root: Path, party: str, name: Mapping[str, str], home: str, exchange: Path, models: list[ModelEntry]
-) -> Desk:
+    root: Path, party: str, name: Mapping[str, str], home: str, exchange: Path, models: list[ModelEntry],
+    *, passphrase: str | None = None,
+) -> Desk:  # fmt: skip
     """Create a desk and the lab's folder in the exchange; after a crash or a full disk the same call goes on.
 
-    Everything is judged before anything is written, and keys are never written twice. Raises
+    Everything is judged before anything is written, and keys are never written twice, nor in the clear where a
+    ``passphrase`` is given. Raises
     WrongUsage (desk-exists, desk-inside, not-a-folder, P-1.home, bad-home, as ``load_model``), Malformed (B-5.id, B-5.language).
     """
     check_id(party, "init")
@@ -242,7 +244,7 @@ def make_desk(
     keys = root / "keys"
     for private in (root, keys):
         private.mkdir(parents=True, exist_ok=True, mode=0o700)
-    make_keys(keys)
+    make_keys(keys, passphrase)
     lines = [
         f"party = {_quoted(party)}",
         f"home = {_quoted(home)}",

@@ -4,6 +4,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from detente.report.earlier import earlier_runs
 from detente.report.facts import Facts
 from detente.report.markup import Child, Html, el, joined, paragraphs, table, text
 from detente.report.numerals import groups_of_four
@@ -157,6 +158,7 @@ def runs(reading: Reading, voice: Voice, facts: Facts, tally: Tally) -> Html:
         parts.append(voice.element("p", spoken("outcomes.none")))
     parts += [voice.element("h3", spoken("runs.violations")), _violations(reading, voice)]
     parts += [voice.element("h3", spoken("runs.out")), _stays_out(reading, voice)]
+    parts += earlier_runs(reading, voice, tally)
     return chapter(voice, "runs", parts)
 
 
