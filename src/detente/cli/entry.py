@@ -31,7 +31,10 @@ VERBS = {
 }  # fmt: skip
 
 # package -> the extra that brings it; the base install verifies and nothing more
-EXTRA_OF = {"numpy": "report", "scipy": "report", "vl_convert": "report", "pyreqwest": "run", "xllamacpp": "local"}
+EXTRA_OF = {
+    "numpy": "report", "scipy": "report", "vl_convert": "report", "pyreqwest": "run", "xllamacpp": "local",
+    "pkcs11": "kms", "securesystemslib": "kms",
+}  # fmt: skip
 
 
 class Verbs(SpokenGroup):

@@ -184,29 +184,26 @@ def _write_locked(folder: Path, texts: Mapping[str, str], passphrase: str) -> No
 
 
 def _passphrase(place: Path) -> str:
-    """The passphrase of the job, or of the person at the terminal; CannotTell (key-locked) where there is neither."""
-    if given := os.environ.get(PASSPHRASE):
-        return given
-    return _ask("desk.ask.passphrase", place)
+    return os.environ.get(PASSPHRASE) or ask_secret("passphrase", str(place.parent), PASSPHRASE)
 
 
 def new_passphrase() -> str:
     """A passphrase to lock with: the job's, or a person's, typed twice alike. WrongUsage (passphrases-differ, passphrase-empty)."""
     if given := os.environ.get(PASSPHRASE):
         return given
-    first = _ask("desk.ask.passphrase-new", Path(LOCKED))
+    first = ask_secret("passphrase-new", LOCKED, PASSPHRASE)
     if not first:
         raise WrongUsage("passphrase-empty", LOCKED)
-    if _ask("desk.ask.passphrase-again", Path(LOCKED)) != first:
+    if ask_secret("passphrase-again", LOCKED, PASSPHRASE) != first:
         raise WrongUsage("passphrases-differ", LOCKED)
     return first
 
 
-def _ask(key: str, place: Path) -> str:
-    """What a person types without seeing it; CannotTell (key-locked) where nobody can be asked."""
+def ask_secret(what: str, place: str, variable: str) -> str:
+    """What a person types without seeing it (``desk.ask.<what>``); CannotTell (key-locked) where nobody can be asked."""
     if not _somebody_there():
-        raise CannotTell("key-locked", str(place), expected=PASSPHRASE)
-    return getpass.getpass(say(key, CHOSEN.get() or language(None, os.environ), place=place.parent))
+        raise CannotTell("key-locked", place, expected=variable)
+    return getpass.getpass(say(f"desk.ask.{what}", CHOSEN.get() or language(None, os.environ), place=place))
 
 
 def _somebody_there() -> bool:

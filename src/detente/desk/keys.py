@@ -106,8 +106,8 @@ class Desk(NamedTuple):
 
     def _held(self, role: str) -> list[str]:
         """Where the keys of a role are, the oldest first: files, then devices."""
-        files = generations(read_keys(self.folder("keys")), role) or [f"{role}.key"]
-        return [*files, *self.devices.get(role, ())]
+        held = [*generations(read_keys(self.folder("keys")), role), *self.devices.get(role, ())]
+        return held or [f"{role}.key"]
 
     def _open(self, name: str) -> Signer:
         if name.endswith(".key"):

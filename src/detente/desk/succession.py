@@ -83,11 +83,13 @@ def new_keys(desk: Desk, roles: Sequence[str]) -> list[str]:
     """Make a new key for each role, and the card anew; the roles that have one now.
 
     The old ones stay in use until a plan with the new card is signed. A role whose newest key no signed plan has yet gets no other one: the same command twice is one change.
-    WrongUsage (no-role), and (no-plan) before any plan is signed: then another desk is the simpler way.
+    WrongUsage (no-role, keys-in-device), and (no-plan) before any plan is signed: then another desk is the simpler way.
     """
     named = list(dict.fromkeys(roles or ROLES))
     if strange := [role for role in named if role not in ROLES]:
         raise WrongUsage("no-role", "keys new", expected=" | ".join(ROLES), got=strange[0])
+    if held := [role for role in named if desk.devices.get(role)]:
+        raise WrongUsage("keys-in-device", f"{desk.root}/desk.toml [keys]", got=held[0])
     party = desk.me(desk.plan())
     add_keys(desk.root / "keys", [role for role in named if _newest(desk, role) == _agreed(party, role)])
     make_card(desk)
