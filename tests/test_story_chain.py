@@ -22,6 +22,7 @@ from detente.report.html import render
 from detente.report.result import joint_of
 from detente.tlog.folder import Folder
 from detente.tlog.log import append
+from detente.wire.canonical import decode, encode
 from detente.wire.digests import sha256
 from detente.wire.dsse import seal_envelope
 from detente.wire.keys import SigningKey
@@ -203,6 +204,41 @@ def test_chain_when_the_old_log_was_rewritten_then_v4_or_v2_refuses(stories, tmp
     assert caught.value.step == "V-4"
 
 
+def test_chain_when_a_party_had_not_signed_the_old_plan_yet_then_its_log_is_cut_at_nothing(stories, tmp_path):
+    """One lab signed, the other objected: both go on with the next version."""
+    labs = stories.at("signed").moved(tmp_path)
+    other = labs.desks["lab-b"]
+    (other.root / "plan.txt").unlink()
+    shutil.rmtree(labs.exchange / "lab-b" / "log")
+    with pytest.raises(CannotTell, match="file-missing"):
+        supersede(labs, signed=False)
+    supersede(labs, {"lab-b": 0})
+    register_all(labs)
+    verified = labs.verify()
+    assert len(verified.runs) == 2
+    assert void(verified) == []
+
+
+def test_chain_when_a_party_lays_a_false_successor_then_the_plan_still_verifies(stories, tmp_path):
+    """A plan file in one's own folder says nothing about the keys of others."""
+    labs = stories.at("published").moved(tmp_path)
+    old = labs.agreed()
+    new_keys(labs.desks["lab-a"], ["witness"])
+    supersede(labs)
+    labs.witness_all()
+    real = labs.agreed().plan.party("lab-a").witness
+    value = decode(labs.agreed().raw)
+    value["title"]["en"] = "A false one"
+    value["parties"][0]["witness"] = {"key": SigningKey(b"f" * 32).public, "name": real.name}
+    raw = encode(value)
+    path = labs.exchange / "lab-b" / "plans" / sha256(raw) / "plan.json"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(raw)
+    assert len(find_plan(Folder(labs.exchange), old.id).later) == 2
+    assert verify(labs.exchange, old.id).successor.id == labs.agreed().id
+    assert ends(labs.verify()) == {"lab-a": "concluded", "lab-b": "concluded"}
+
+
 # --- new keys ------------------------------------------------------------------------------------
 
 
@@ -344,6 +380,8 @@ def test_theft_when_a_forgery_is_in_the_victims_log_then_the_desk_sees_it_and_a_
     assert ends(verified) == {"lab-a": "open", "lab-b": "open"}
     assert void(verified) == []  # the new plan's readers read no further than the head of a log that ended
     assert verified.ledger.violations == []
+    # and are told what they did not read
+    assert [log.void for log in verified.chain[0].logs] == [[], [2]]
     register_all(labs)
     assert foreign_entries(desk, new) == {}
     assert len(labs.verify().runs) == 2

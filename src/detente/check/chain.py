@@ -33,7 +33,7 @@ from detente.pact.chain import check_chain, links, log_name, party_in, witness_k
 from detente.pact.plan import Head, Party, PlanFile
 from detente.tlog.folder import Folder
 from detente.tlog.log import CHECKPOINT, LogView, read_log, read_tree
-from detente.tlog.witness import Seen, check_history, read_notes
+from detente.tlog.witness import Seen, check_history
 from detente.wire.merkle import root
 from detente.wire.note import MAX_NOTE, Checkpoint, verify_note
 from detente.wire.times import encode_time, parse_time
@@ -46,7 +46,8 @@ class OldLog:
     """One party's log under an earlier plan: its entries of that plan, the head, and the notes over it.
 
     ``goes_on``: the given plan has the same log; ``same_keys``: the next plan has the same log and
-    statement key for the party, so that what was running may conclude.
+    statement key for the party, so that what was running may conclude. ``void``: what was seen beyond the last head
+    of a log that ended; no result rests on it, because no head bounds it.
     """
 
     party: str
@@ -57,6 +58,7 @@ class OldLog:
     seen: list[Seen]
     entries: list[Entry]
     violations: list[Violation]
+    void: list[int]
 
     def limit(self, view: View) -> int:
         """How many entries of the log a view shows."""
@@ -100,22 +102,36 @@ def _old_log(
     new, old = link
     now, after = party_in(plan, party.id), party_in(new, party.id)
     others = tuple(one for one in (plan, *plan.earlier) if one.id != old.id)
-    known = old._replace(later=others)  # notes are read by any key that the chain has for a cosigner
-    if now is not None and now.log.origin == party.log.origin:
-        view, goes_on = histories[party.id].view, True
-        seen = all_notes(exchange, party, known)
-        _check_head(view, head, exchange.place(party.id))
+    goes_on = now is not None and now.log.origin == party.log.origin
+    seen = all_notes(exchange, party, old, others)
+    void: list[int] = []
+    if goes_on:
+        view = histories[party.id].view
     else:
         last = _last_head(plan, head)
-        view, goes_on = _ended_log(exchange, party, known, last), False
-        seen = [note for note in _notes_of_ended(exchange, party, known) if note.size <= last.size]
-        _check_head(view, head, exchange.place(party.id))
+        view = _ended_log(exchange, party, old, last)
+        # beyond the last head nothing is read that a verdict rests on; what can be seen there is listed
+        seen = [note for note in seen if note.size <= last.size]
+        void = _beyond_end(exchange, party, old, last)
+    _check_head(view, head, exchange.place(party.id))
     check_history(view, seen)
     same = after is not None and (after.log.key, after.statement) == (party.log.key, party.statement)
     entries, violations = read_entries(party, view, old._replace(earlier=others))
     if goes_on or (after is not None and after.log.origin == party.log.origin):
-        violations = []  # what is nobody's statement is listed with the last plan that has the log
-    return OldLog(party.id, head.size, goes_on, same, view, _by_id(seen, known), entries, violations)
+        violations, void = [], []  # listed with the last plan that has the log
+    ids = {name: id_ for id_ in old.plan.cosigners() for name in witness_keys(old, id_, others)}
+    seen = [note._replace(witness=ids[note.witness]) for note in seen]
+    return OldLog(party.id, head.size, goes_on, same, view, seen, entries, violations, void)
+
+
+def _beyond_end(exchange: Folder, party: Party, plan: PlanFile, last: Head) -> list[int]:
+    """The indices of what lies beyond the last head of a log that ended, as far as somebody's folder goes on from that head."""
+    try:
+        view = last_seen(exchange, party, plan)
+    except DetenteError:
+        return []
+    goes_on = view.size > last.size and root(view.leaf_hashes[: last.size]).hex() == last.root
+    return list(range(last.size, view.size)) if goes_on else []
 
 
 def check_heads(exchange: Folder, plan: PlanFile) -> None:
@@ -123,7 +139,7 @@ def check_heads(exchange: Folder, plan: PlanFile) -> None:
     heads = plan.plan.supersedes.heads if plan.plan.supersedes else []
     for old in plan.earlier[:1]:
         for party, head in zip(old.plan.parties, heads, strict=True):
-            _ended_log(exchange, party, old._replace(later=(plan,)), head)
+            _ended_log(exchange, party, old, head)
 
 
 def last_seen(exchange: Folder, party: Party, plan: PlanFile) -> LogView:
@@ -140,12 +156,6 @@ def last_seen(exchange: Folder, party: Party, plan: PlanFile) -> LogView:
         if len({root(view.leaf_hashes[:common]) for view in held}) != 1:
             raise
         return max(held, key=lambda view: view.size)
-
-
-def _by_id(seen: Sequence[Seen], plan: PlanFile) -> list[Seen]:
-    """Notes under the ids of their cosigners instead of the names of their keys."""
-    ids = {name: id_ for id_ in plan.plan.cosigners() for name in witness_keys(plan, id_)}
-    return [note._replace(witness=ids[note.witness]) for note in seen]
 
 
 def _last_head(plan: PlanFile, head: Head) -> Head:
@@ -169,6 +179,8 @@ def _ended_log(exchange: Folder, party: Party, plan: PlanFile, head: Head) -> Lo
 
     The head is in an accepted plan, so these bytes need no signature, and nothing after them is read.
     """
+    if head.size == 0:  # a party that had not signed the earlier plan yet
+        return LogView(head.origin, 0, root(()).hex(), (), (), b"")
     places = [log_folder(exchange, party, plan)]
     places += [party_folder(exchange, *mirror_path(id_, party.log.origin)) for id_ in plan.plan.cosigners()]
     first: DetenteError | None = None
@@ -199,16 +211,6 @@ def _at_checkpoint(folder: Folder, party: Party) -> LogView:
     )
     tree = read_tree(folder, signed)
     return LogView(*signed, tree.entries, tree.leaf_hashes, b"")
-
-
-def _notes_of_ended(exchange: Folder, party: Party, plan: PlanFile) -> list[Seen]:
-    """The notes in every mirror of a log that ended. Each mirror agrees with itself; beyond the head two may not agree."""
-    found: list[Seen] = []
-    for id_ in plan.plan.cosigners():
-        mirror = party_folder(exchange, *mirror_path(id_, party.log.origin))
-        if id_ != party.id and mirror.root.is_dir():
-            found += read_notes(mirror, party.log.origin, party.log.key, witness_keys(plan, id_))
-    return found
 
 
 def moved_at(plan: PlanFile, histories: Mapping[str, History]) -> dict[str, int]:

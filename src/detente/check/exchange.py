@@ -232,13 +232,19 @@ def of_plan(seen: Iterable[Seen], plan: PlanFile) -> list[Seen]:
     return [note._replace(witness=ids[note.witness]) for note in seen if note.witness in ids]
 
 
-def all_notes(exchange: Folder, party: Party, plan: PlanFile) -> list[Seen]:
-    """The same by any key that a cosigner of this plan has in the chain (P-11); ``Seen.witness`` is the key's name."""
+def all_notes(exchange: Folder, party: Party, plan: PlanFile, others: Iterable[PlanFile] | None = None) -> list[Seen]:
+    """The same by any key that a cosigner of this plan has in the chain (P-11); ``Seen.witness`` is the key's name.
+
+    ``others``: which plans beside this one and those before it are believed; by default, for each cosigner, the
+    later ones that it laid in its own folder, as it does when it signs: nobody speaks for another's keys.
+    """
     found = []
     for id_ in plan.plan.cosigners():
         mirror = party_folder(exchange, *mirror_path(id_, party.log.origin))
         if id_ != party.id and mirror.root.is_dir():
-            for note in read_notes(mirror, party.log.origin, party.log.key, witness_keys(plan, id_)):
+            laid = [one for one in plan.later if exchange.exists(f"{id_}/plans/{one.id}/plan.json")]
+            keys = witness_keys(plan, id_, laid if others is None else others)
+            for note in read_notes(mirror, party.log.origin, party.log.key, keys):
                 if note.at > LATEST:
                     raise NotVerified("L-3.time", mirror.place(note_path(note.size)), got=note.at)
                 found.append(note)

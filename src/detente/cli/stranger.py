@@ -62,6 +62,8 @@ def _tell_chain(speech: Speech, verified: Verified) -> None:
     """The earlier plans, each to be verified by itself; and the plan that took this one's place, if all signed it (P-11)."""
     for plan in verified.plan.earlier:
         speech.say("earlier-plan", plan=groups_of_four(plan.id))
+    for log in (log for generation in verified.chain for log in generation.logs if log.void):
+        speech.say("beyond-end", party=log.party, first=log.void[0], n=len(log.void))
     if verified.successor:
         speech.say("successor", plan=groups_of_four(verified.successor.id))
         if speech.as_json:

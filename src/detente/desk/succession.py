@@ -19,12 +19,16 @@ ID_START = 8  # digits of a plan id that name a plan of the chain
 def heads_of(desk: Desk, plan: PlanFile, cut: Mapping[str, int]) -> list[Head]:
     """The heads that a successor of ``plan`` names: each log as it stands here, or cut at a size (P-11).
 
-    Of a log that its owner lost, the longest that a mirror holds. WrongUsage (no-head).
+    Of a log that its owner lost, the longest that a mirror holds; a party that has not signed ``plan`` yet is cut at 0.
+    WrongUsage (no-head).
     """
     exchange, found = desk.open_exchange(), []
     if strange := [id_ for id_ in cut if party_in(plan, id_) is None]:
         raise WrongUsage("no-head", "--head", expected=cut[strange[0]], got=strange[0], size=0)
     for party in plan.plan.parties:
+        if cut.get(party.id) == 0:
+            found.append(Head(origin=party.log.origin, size=0, root=root(()).hex()))
+            continue
         view = last_seen(exchange, party, plan)
         size = cut.get(party.id, view.size)
         if not 0 < size <= view.size:

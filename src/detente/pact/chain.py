@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A chain of plans: which plan follows which, whose keys are whose in all of them, and where each log lies (P-11, P-4, L-4)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from detente.errors import Malformed
@@ -64,9 +64,12 @@ def party_in(plan: PlanFile, id_: str) -> Party | None:
     return next((party for party in plan.plan.parties if party.id == id_), None)
 
 
-def witness_keys(plan: PlanFile, id_: str) -> dict[str, str]:
-    """The names and keys with which a cosigner signs notes, in any plan of the chain (L-3): {name: key}."""
-    keys = [one.plan.cosigners().get(id_) for one in (*plan.earlier, *plan.later, plan)]
+def witness_keys(plan: PlanFile, id_: str, others: Iterable[PlanFile] = ()) -> dict[str, str]:
+    """The names and keys with which a cosigner signs notes, in this plan, those before it and ``others`` (L-3): {name: key}.
+
+    Where two of them disagree over a name, this plan and those before it are believed.
+    """
+    keys = [one.plan.cosigners().get(id_) for one in (*others, *plan.earlier, plan)]
     return {key.name: key.key for key in keys if key is not None}
 
 
