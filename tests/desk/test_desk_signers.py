@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -186,6 +187,13 @@ def test_desk_file_when_an_address_is_of_no_known_kind_then_it_is_told(stories, 
     root = stories.at("signed").moved(tmp_path).desks["lab-a"].root
     put_keys(root, statement="carrier-pigeon")
     refused(capsys, 2, "bad-device", "init", "lab-a", "--desk", root)
+
+
+def test_extra_when_it_is_not_installed_then_it_is_named(stories, capsys, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pkcs11", None)
+    root = stories.at("signed").moved(tmp_path).desks["lab-a"].root
+    put_keys(root, statement="pkcs11:token=a;object=b?module-path=/x.so")
+    assert "kms" in refused(capsys, 2, "extra-missing", "init", "lab-a", "--desk", root).err
 
 
 # --- any device -----------------------------------------------------------------------------------
