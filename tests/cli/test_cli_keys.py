@@ -18,7 +18,7 @@ from detente.pact.seal import lock
 from detente.tlog.folder import Folder
 from detente.tlog.log import append
 from detente.wire.canonical import decode, encode
-from kit.typed import PACKAGE, refused, typed
+from kit.typed import PACKAGE, TESTS, refused, typed
 from test_story_chain import forged
 
 WORD = "correct horse 电池"
@@ -155,7 +155,7 @@ def test_keys_when_one_is_broken_then_none_is_locked(stories, capsys, tmp_path, 
 
 AT_A_TERMINAL = """
 import sys
-sys.path.insert(0, {package!r})
+sys.path[:0] = {places!r}
 from detente.cli import main
 sys.exit(main(sys.argv[1:]))
 """
@@ -163,7 +163,7 @@ sys.exit(main(sys.argv[1:]))
 
 def at_terminal(typing: list[str], *words: object) -> tuple[int, str]:
     """A command with a terminal of its own, somebody typing: the exit code, and all that the terminal showed."""
-    script = AT_A_TERMINAL.format(package=str(PACKAGE))
+    script = AT_A_TERMINAL.format(places=[str(PACKAGE), str(TESTS)])
     pid, terminal = pty.fork()
     if pid == 0:
         os.execv(sys.executable, [sys.executable, "-c", script, *map(str, words)])
@@ -203,6 +203,29 @@ def test_init_when_a_person_types_a_passphrase_twice_then_the_keys_are_made_unde
     assert code == 2
     assert "口令" in shown
     assert load_desk(tmp_path / "desk").party == "lab-a"
+
+
+def test_keys_new_when_they_are_locked_then_the_passphrase_is_asked_for_once_and_stays(stories, tmp_path, monkeypatch):
+    desk = stories.at("signed").moved(tmp_path).desks["lab-a"].root
+    monkeypatch.setenv(keyring.PASSPHRASE, WORD)
+    keyring.lock_keys(desk / "keys")
+    monkeypatch.delenv(keyring.PASSPHRASE)
+    code, shown = at_terminal([WORD, "another"], "keys", "new", "--desk", desk)
+    assert code == 0, shown
+    assert shown.count("|") == 1
+    assert files(desk) == ["locked.age"]
+    code, shown = at_terminal([WORD], "keys", "unlock", "--desk", desk)
+    assert code == 0, shown
+    assert len(files(desk)) == 8
+
+
+def test_keys_when_the_locked_file_is_damaged_then_it_is_told(stories, capsys, tmp_path, monkeypatch):
+    desk = stories.at("signed").moved(tmp_path).desks["lab-a"].root
+    monkeypatch.setenv(keyring.PASSPHRASE, WORD)
+    for junk in (b"", b"no age file", lock(b"[]", WORD), lock(b"not JSON", WORD)):
+        (desk / "keys" / "locked.age").write_bytes(junk)
+        said = typed(capsys, "witness", "--desk", desk)
+        assert said.error in {"wrong-passphrase", "key-broken"}, said.err
 
 
 def test_init_when_a_job_gives_the_passphrase_through_a_pipe_then_it_is_not_read_from_there(tmp_path):

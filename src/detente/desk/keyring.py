@@ -17,7 +17,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from detente.errors import CannotTell, WrongUsage
+from detente.errors import CannotTell, Malformed, WrongUsage
 from detente.pact.seal import lock, new_identity, read_identity, unlock
 from detente.tlog.folder import Folder, is_leftover
 from detente.wire.canonical import decode, encode
@@ -30,7 +30,8 @@ ROLES = (*SIGNING, "recipient")
 LOCKED = "locked.age"
 PASSPHRASE = "DETENTE_PASSPHRASE"  # noqa: S105 - the name of a variable
 _NAME = re.compile(r"(statement|log|witness|recipient)(?:-([2-9]|[1-9][0-9]{1,3}))?\.key")
-_opened: dict[str, dict[str, str]] = {}  # what a locked file held, by its digest: one question a command
+# What a locked file held and what opened it, by the file's digest: one question a command.
+_opened: dict[str, tuple[dict[str, str], str]] = {}
 
 
 def make_keys(folder: Path, passphrase: str | None = None) -> None:
@@ -57,7 +58,7 @@ def add_keys(folder: Path, roles: Sequence[str]) -> list[str]:
     names = [f"{role}-{1 + _generation(_newest(folder, texts, role))}.key" for role in roles]
     made = {name: _fresh(role) for name, role in zip(names, roles, strict=True)}
     if locked:
-        _write_locked(folder, {**texts, **made}, _passphrase(folder / LOCKED))
+        _write_locked(folder, {**texts, **made}, _opened[sha256((folder / LOCKED).read_bytes())][1])
     for name, text in made.items() if not locked else ():
         _write_secret(folder / name, text)
     return names
@@ -79,12 +80,16 @@ def read_keys(folder: Folder) -> dict[str, str]:
     digest = sha256(raw)
     if digest not in _opened:
         place = folder.place(LOCKED)
-        plain = unlock(raw, _passphrase(Path(place)), place)
-        texts = decode(plain, place)
+        passphrase = os.environ.get(PASSPHRASE) or ask_secret("passphrase", folder.place(""), PASSPHRASE)
+        plain = unlock(raw, passphrase, place)
+        try:
+            texts = decode(plain, place)
+        except Malformed:
+            raise CannotTell("key-broken", place) from None  # without a byte of it
         if not isinstance(texts, dict) or not all(isinstance(text, str) for text in texts.values()):
             raise CannotTell("key-broken", place)
-        _opened[digest] = {f"{name}.key": text for name, text in texts.items()}
-    return _opened[digest]
+        _opened[digest] = {f"{name}.key": text for name, text in texts.items()}, passphrase
+    return _opened[digest][0]
 
 
 def generations(texts: Mapping[str, str], role: str) -> list[str]:
@@ -180,11 +185,7 @@ def _write_locked(folder: Path, texts: Mapping[str, str], passphrase: str) -> No
         raise CannotTell("key-broken", place.place(LOCKED))
     place.swap(LOCKED, place.read(LOCKED) if place.exists(LOCKED) else None, raw)
     (folder / LOCKED).chmod(0o600)
-    _opened[sha256(raw)] = dict(texts)
-
-
-def _passphrase(place: Path) -> str:
-    return os.environ.get(PASSPHRASE) or ask_secret("passphrase", str(place.parent), PASSPHRASE)
+    _opened[sha256(raw)] = dict(texts), passphrase
 
 
 def new_passphrase() -> str:
