@@ -145,6 +145,18 @@ def meet(
     return labs
 
 
+def supersede(labs: Labs, heads: dict[str, int] | None = None, by: str = "lab-a", *, signed: bool = True) -> PlanFile:
+    """A successor of the labs' plan from the same draft and the cards as they are now, and everybody's signature."""
+    draft = labs.root / "successor.toml"
+    text = (labs.root / "plan.toml").read_text("utf-8")
+    draft.write_text(text.replace("A joint test", f"A joint test, after {labs.agreed().id[:8]}"), "utf-8")
+    cards = [desk.root / "card.json" for name, desk in labs.desks.items() if name != by]
+    labs.plan = new_plan(labs.desks[by], draft, cards, heads=heads or {}).plan
+    for desk in labs.desks.values() if signed else ():
+        sign_plan(desk, labs.plan)
+    return labs.plan
+
+
 def register_all(labs: Labs) -> None:
     """Every lab registers its run, and everybody witnesses."""
     for name, desk in labs.desks.items():

@@ -260,7 +260,6 @@ def test_plan_of_one_party_when_nobody_else_exists_then_its_quorum_is_zero() -> 
 
 
 LATER: list[tuple[str, Edit]] = [
-    ("supersedes", put("supersedes", {"plan": "0" * 64, "heads": []})),
     ("observers", put("observers", [OBSERVER])),
     ("gate", put("gate", {"id": "g", "rule": "0" * 64})),
     ("suites.sealed", lambda p: (p["suites"][0].update(sealed=True), p["sections"][0].update(releasers=["lab-a"]))),

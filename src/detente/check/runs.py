@@ -128,6 +128,8 @@ def read_registrations(ledger: Ledger, shelf: Shelf, notes: Mapping[str, Notes])
             attempt += 1
             ledger.place(entry)
             code = _unlawful(register, section, attempt > plan.runs.max)
+            if entry.index > ledger.moved.get(entry.party, entry.index):
+                code = "P-11.superseded"
             if code:
                 ledger.refuse(entry, code)
             over = notes[test.party]

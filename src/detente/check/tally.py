@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
+from detente.check.chain import Generation, earlier_rows
 from detente.check.exchange import Entry, History, Violation
 from detente.check.facts import Facts, Scene, View, blind_breaches, facts_of, never_registered, recounted_by
 from detente.check.runs import Run, Scoring
@@ -51,6 +52,7 @@ class Basis(NamedTuple):
     acceptances: Mapping[str, Entry]
     runs: Sequence[Run]
     violations: Sequence[Violation]
+    chain: Sequence[Generation] = ()
 
     def scene(self) -> Scene:
         """What facts are read from in this view."""
@@ -78,12 +80,14 @@ def numbers(basis: Basis) -> Numbers:
                 counts = counted[measure.scorer].counts
                 rates += _rates(basis, run, measure, counts, speaks)
                 gaps += _gaps(basis, run, measure, counts, speaks)
+    earlier, used = earlier_rows(basis.chain, view)
     result: dict[str, object] = {
+        **({"earlier": earlier} if earlier else {}),
         "competence": competence,
         "gaps": [row for row, _ in gaps],
         "heads": heads_of(plan, basis.histories, view),
         "kept": [{"party": s.id.removeprefix("annex-"), "section": s.id} for s in plan.kept()],
-        "notes": sorted({note.digest for over in scene.notes.values() for note in over}),
+        "notes": sorted({note.digest for over in scene.notes.values() for note in over} | used),
         "plan": basis.plan.id,
         "rates": [row for row, _ in rates],
         "runs": rows,

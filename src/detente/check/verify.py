@@ -5,7 +5,7 @@
     V-2  every log and mirror: signatures, tiles,      V-8   scorings: files, samples, counts made again
          notes, forks                                  V-9   audits: challenges, openings, findings
     V-3  entries: signature, author, plan, type        V-10  ends and facts
-    V-4  acceptances                                   V-11  closings: the result made again
+    V-4  acceptances, the chain of earlier plans       V-11  closings: the result made again
     V-5  suites and files by digest
     V-6  registrations, attempts, releases, start
 
@@ -14,12 +14,13 @@ no default for it, because an exchange proves nothing about its own name. What y
 ``Verified`` has passed; only limits of intervals are left to ``report``, which checks those.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+from detente.check.chain import Generation, accepted_by_all, moved_at, read_chain
 from detente.check.closings import Closing, check_closings, common_closing, read_closings
 from detente.check.exchange import (
     Entry,
@@ -52,6 +53,7 @@ from detente.check.tally import Basis, Numbers, every_violation, numbers
 from detente.errors import CannotTell, Malformed, NotVerified
 from detente.evidence.counts import Definition, parse_definition
 from detente.evidence.statements import Open
+from detente.pact.chain import log_name
 from detente.pact.descriptor import parse_descriptor
 from detente.pact.home import HomeLine, parse_commitment
 from detente.pact.item import Item, Listed, check_unique, parse_list, parse_suite
@@ -91,6 +93,8 @@ class Verified(NamedTuple):
     final: str | None
     steps: list[Step]
     not_part: list[str]
+    chain: list[Generation]
+    successor: PlanFile | None
     opened: Mapping[str, HomeLine] = MappingProxyType({})  # of annexes kept at home, by section (P-6)
 
     def view(self) -> View:
@@ -107,7 +111,7 @@ class Verified(NamedTuple):
         acceptances = ledger.acceptances()
         read_closings(ledger)
         runs = read_runs(ledger, self.shelf, _notes(self.histories, view))
-        return Basis(self.plan, self.histories, view, acceptances, runs, ledger.violations)
+        return Basis(self.plan, self.histories, view, acceptances, runs, ledger.violations, self.chain)
 
     def violations(self) -> list[tuple[str, int, str]]:
         """(party, index, code) of every log entry that breaks a rule, as things stand (L-8); words: ``check.violation.<code>``."""
@@ -172,7 +176,9 @@ def verify(root: Path, plan_id: str | None, *, told: Callable[[Step], None] | No
     with steps.step("V-4") as said:
         acceptances = ledger.acceptances()
         closings = read_closings(ledger)
-        said |= {"n": len(acceptances), "of": len(plan.plan.parties)}
+        chain = read_chain(exchange, plan, histories)
+        successor = accepted_by_all(exchange, plan)
+        said |= {"n": len(acceptances), "of": len(plan.plan.parties), "earlier": len(chain)}
     with steps.step("V-5") as said:
         named = named_files(exchange, plan)
         said |= {"files": len(_digests(plan.plan, named)), "suites": len(named.lists), "texts": len(named.texts)}
@@ -183,16 +189,18 @@ def verify(root: Path, plan_id: str | None, *, told: Callable[[Step], None] | No
     verified = Verified(
         root, plan, histories, ledger, shelf, named.lists, named.definitions, named.definition_files,
         named.descriptors, named.texts, runs, acceptances, closings, None, steps.done, [],
+        chain, successor,
     )  # fmt: skip
     with steps.step("V-10") as said:
         here = verified.numbers()
         said |= {"runs": len(runs), "counted": sum(bool(row["counted"]) for row in here.result["runs"])}  # type: ignore[attr-defined]
     with steps.step("V-11") as said:
-        check_closings(exchange, plan.plan, histories, closings, verified.numbers)
+        check_closings(exchange, plan.plan, _with_ended(histories, chain), closings, verified.numbers)
         common = common_closing(plan.plan, closings)
         final = common.result_sha256 if common else None
         said |= {"closings": len(closings), "of": len(plan.plan.closing.by), "result": final or "-"}
-    beside = {f"{party}/log/{path}" for party, history in histories.items() for path in history.view.unread}
+    logs = {party.id: f"{party.id}/{log_name(plan, party)}" for party in plan.plan.parties}
+    beside = {f"{logs[party]}/{path}" for party, history in histories.items() for path in history.view.unread}
     named_paths, below = _named_paths(verified)
     return verified._replace(final=final, opened=opened, not_part=not_part(exchange, named_paths, below, beside))
 
@@ -211,7 +219,13 @@ def _ledger(plan: PlanFile, histories: Mapping[str, History]) -> Ledger:
         entries[party.id], bad = read_entries(party, histories[party.id].view, plan)
         violations += bad
     held = {sha256(raw) for history in histories.values() for raw in history.view.entries}
-    return Ledger(plan, entries, violations, held)
+    return Ledger(plan, entries, violations, held, moved_at(plan, histories))
+
+
+def _with_ended(histories: Mapping[str, History], chain: Iterable[Generation]) -> dict[str, History]:
+    """The histories by party, and those of earlier plans by plan and party: a result may name notes over any of them."""
+    old = {f"{one.plan.id} {log.party}": History(log.view, log.seen) for one in chain for log in one.logs}
+    return {**histories, **old}
 
 
 def _notes(histories: Mapping[str, History], view: View) -> dict[str, Notes]:
@@ -355,7 +369,10 @@ def _named_paths(verified: Verified) -> tuple[list[str], list[str]]:
     for party in plan.parties:
         named += [f"{party.id}/.gitattributes", f"{party.id}/plans/{id_}/plan.json"]
         named += [f"{party.id}/plans/{id_}/files/{digest}" for digest in digests]
-        folders = [f"{party.id}/log", *("/".join(mirror_path(party.id, p.log.origin)) for p in plan.parties)]
+        folders = [
+            f"{party.id}/{log_name(verified.plan, party)}",
+            *("/".join(mirror_path(party.id, p.log.origin)) for p in plan.parties),
+        ]
         named += [f"{folder}/checkpoint" for folder in folders]
         below += [f"{folder}/{part}/" for folder in folders for part in ("tile", "notes")]
     named += [f"{suite.owner}/plans/{id_}/suites/{suite.id}.jsonl.gz" for suite in plan.suites]

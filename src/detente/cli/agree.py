@@ -11,6 +11,7 @@ from detente.cli.build import argument, by_tag, desk_option, group, json_option,
 from detente.cli.speech import Speech, short
 from detente.desk.given import read_given_text
 from detente.desk.homes import prepare_home
+from detente.desk.keyring import finish_lock, new_passphrase
 from detente.desk.keys import Desk, ModelEntry, load_desk, make_card, make_desk, make_own_folder
 from detente.desk.logs import witness as witness_all
 from detente.desk.plans import (
@@ -23,6 +24,7 @@ from detente.desk.plans import (
     suite_items,
     suite_lists,
 )
+from detente.desk.succession import left_behind
 from detente.errors import NotVerified, WrongUsage
 from detente.pact.item import as_turns
 from detente.pact.plan import Measure, Plan, PlanFile, Suite
@@ -42,6 +44,8 @@ def init(lang: str) -> click.Command:
             if desk.party != given["party"]:
                 raise WrongUsage("desk-exists", str(desk_path / "desk.toml"), expected=desk.party, got=given["party"])
             _refuse_changes(desk, given)
+            if given["passphrase"]:
+                finish_lock(desk.root / "keys")
             make_own_folder(desk)
         else:
             for need in ("exchange", "home", "name"):
@@ -54,6 +58,7 @@ def init(lang: str) -> click.Command:
                 given["home"],
                 given["exchange"],
                 _models(given),
+                passphrase=new_passphrase() if given["passphrase"] else None,
             )
         make_card(desk)
         speech.say("desk-made", desk=desk_path, party=desk.party, exchange=desk.exchange)
@@ -72,6 +77,7 @@ def init(lang: str) -> click.Command:
         option("system", lang, multiple=True, metavar="SUBJECT=FILE"),
         option("key-env", lang, multiple=True, metavar="SUBJECT=VARIABLE"),
         option("coded", lang, multiple=True, metavar="SUBJECT"),
+        option("passphrase", lang, is_flag=True, default=False),
     ]
     return verb("init", lang, params, call)
 
@@ -125,9 +131,13 @@ def plan(lang: str) -> click.Command:
 
 
 def _new(lang: str) -> click.Command:
-    def call(draft: Path, desk: Path, card: Sequence[Path]) -> int:
+    def call(draft: Path, desk: Path, card: Sequence[Path], supersedes: bool, head: Sequence[str]) -> int:
         speech = voice(lang)
-        made = new_plan(load_desk(desk), draft, card)
+        if head and not supersedes:
+            raise WrongUsage("cli-missing", expected="--supersedes")
+        made = new_plan(load_desk(desk), draft, card, heads=_heads(head) if supersedes else None)
+        for cut in made.plan.plan.supersedes.heads if made.plan.plan.supersedes else ():
+            speech.say("cut-at", origin=cut.origin, size=cut.size)
         speech.say("proposed", items=sum(suite.items for suite in made.plan.plan.suites), plan=made.plan.id)
         speech.data(made.plan.id)
         return 0
@@ -135,6 +145,8 @@ def _new(lang: str) -> click.Command:
     params = [
         argument("draft", type=click.Path(path_type=Path)),
         option("card", lang, multiple=True, type=click.Path(path_type=Path), metavar="FILE"),
+        option("supersedes", lang, is_flag=True, default=False),
+        option("head", lang, multiple=True, metavar="PARTY=SIZE"),
         desk_option(lang),
     ]
     return verb("plan-new", lang, params, call)
@@ -157,6 +169,15 @@ def _home(lang: str) -> click.Command:
 
     params = [argument("home", type=click.Path(path_type=Path)), desk_option(lang), json_option(lang)]
     return verb("plan-home", lang, params, call)
+
+
+def _heads(pairs: Sequence[str]) -> dict[str, int]:
+    """``lab-b=12`` options: where to cut the log of a party."""
+    found = by_tag(pairs, "--head")
+    for pair, size in found.items():
+        if not (size.isascii() and size.isdigit() and len(size) < 16):
+            raise WrongUsage("bad-pair", "--head", expected="PARTY=SIZE", got=f"{pair}={size}")
+    return {party: int(size) for party, size in found.items()}
 
 
 def _show(lang: str) -> click.Command:
@@ -266,7 +287,10 @@ def _sign(lang: str) -> click.Command:
     def call(plan: str, desk: Path) -> int:
         own = load_desk(desk)
         found = find_proposal(own.open_exchange(), plan)
+        void = left_behind(own, found)
         view = sign_plan(own, found)
+        if void:
+            voice(lang).say("left-behind", n=void)
         voice(lang).say("signed", plan=groups_of_four(found.id), size=view.size)
         for party in decode(found.raw)["parties"]:
             voice(lang).say("compare", party=party["id"], home=party["home"])

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from detente.check.chain import paths_of_others
 from detente.check.verify import Step, Verified
 from detente.check.verify import verify as verify_exchange
 from detente.cli.build import argument, json_option, option, plan_id, plan_option, verb, voice
@@ -50,9 +51,14 @@ def _tell_listed(speech: Speech, rows: Iterable[tuple[str, int, str]]) -> None:
 
 def _tell_not_part(speech: Speech, verified: Verified) -> None:
     """What lies beside the exchange and was not read: what nobody's folder holds by its top folder alone (.git, say)."""
-    parties = {party.id for party in verified.plan.plan.parties}
+    plans = (verified.plan, *verified.plan.earlier, *verified.plan.later)
+    parties = {party.id for plan in plans for party in plan.plan.parties}
     beside = Counter(path.split("/")[0] for path in verified.not_part if path.split("/")[0] not in parties)
     own = [path for path in verified.not_part if path.split("/")[0] in parties]
+    of_chain = paths_of_others(verified.plan, verified.chain)
+    if others := sum(path.startswith(of_chain) for path in own):
+        speech.say("not-read-chain", n=others)
+    own = [path for path in own if not path.startswith(of_chain)]
     if proposals := sum(path.split("/")[1] == "proposals" for path in own):
         speech.say("not-read-proposals", n=proposals)
     for path in own:
@@ -60,6 +66,18 @@ def _tell_not_part(speech: Speech, verified: Verified) -> None:
             speech.say("not-part", path=path)
     for top, n in sorted(beside.items()):
         speech.say("not-part-beside", path=top, n=n)
+
+
+def _tell_chain(speech: Speech, verified: Verified) -> None:
+    """The earlier plans, each to be verified by itself; and the plan that took this one's place, if all signed it (P-11)."""
+    for plan in verified.plan.earlier:
+        speech.say("earlier-plan", plan=groups_of_four(plan.id))
+    for log in (log for generation in verified.chain for log in generation.logs if log.void):
+        speech.say("beyond-end", party=log.party, first=log.void[0], n=len(log.void))
+    if verified.successor:
+        speech.say("successor", plan=groups_of_four(verified.successor.id))
+        if speech.as_json:
+            speech.row({"warning": "successor", "plan": verified.successor.id})
 
 
 def verify(lang: str) -> click.Command:
@@ -74,6 +92,7 @@ def verify(lang: str) -> click.Command:
         _tell_not_part(speech, verified)
         for section, line in verified.opened.items():
             speech.say("opened", section=section, suites=", ".join(one.suite for one in line.lists))
+        _tell_chain(speech, verified)
         status = "final" if verified.final else "interim"
         status = status if verified.plan.plan.quorum else "self-check"
         if json:

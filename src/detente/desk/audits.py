@@ -200,7 +200,7 @@ def _shown(
     """The shown records that are the committed ones; a wrong one makes the finding disputed, not this command fail."""
     folder = desk.open_exchange().sub(f"{run.test.party}/outbox/{desk.party}")
     name = f"{opening.plaintext}.age"
-    plaintext = unseal(folder.read(name), desk.identity(), folder.place(name))
+    plaintext = unseal(folder.read(name), desk.identity(desk.me(plan).recipient), folder.place(name))
     if run.bundle is None or sha256(plaintext) != opening.plaintext:
         return [], "disputed"
     slots = _drawn(plan, run, opening.nonce, challenge.seed)

@@ -9,14 +9,15 @@ from detente.check.exchange import (
     History,
     Violation,
     find_plan,
+    log_folder,
     mirror_path,
     open_exchange,
-    party_folder,
     read_entries,
     read_history,
 )
 from detente.desk.keys import Desk
 from detente.errors import DetenteError, WrongUsage
+from detente.pact.chain import witness_keys
 from detente.pact.plan import Party, PlanFile
 from detente.tlog.folder import Folder
 from detente.tlog.witness import Cosigned, witness_log
@@ -51,15 +52,16 @@ def witness(desk: Desk, plan: PlanFile | None = None) -> list[Witnessed]:
         mirror = exchange.sub("/".join(mirror_path(desk.party, party.log.origin)))
         try:
             note = witness_log(
-                party_folder(exchange, party.id, "log"),
+                log_folder(exchange, party, plan),
                 party.log.origin,
                 party.log.key,
                 me.witness.name,
-                desk.signer("witness"),
+                desk.signer("witness", me.witness.key),
                 desk.folder("state"),
                 mirror,
                 now,
                 since=max((due for due in _dues(exchange, me, party, plan) if due < now), default=0),
+                former=witness_keys(plan, desk.party),
             )
             found.append(Witnessed(party.id, note, None))
         except DetenteError as error:

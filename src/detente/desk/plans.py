@@ -12,13 +12,23 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from detente.check.exchange import bound_bytes, cut_text, files_by_digest, find_plan, read_by_digest, read_entries
+from detente.check.exchange import (
+    bound_bytes,
+    cut_text,
+    files_by_digest,
+    find_plan,
+    read_by_digest,
+    read_entries,
+    with_chain,
+)
 from detente.check.verify import named_files, suite_text
 from detente.desk.given import read_given
 from detente.desk.keys import Desk, alone, log_entry, make_card, own_log, sign_statement
+from detente.desk.succession import check_successor, finish_left, heads_of
 from detente.errors import CannotTell, Malformed, NotVerified, WrongUsage
 from detente.evidence.counts import parse_definition
 from detente.evidence.statements import Accept
+from detente.pact.chain import check_chain
 from detente.pact.draft import Change, Draft, Supplies, compare_plans, draft_plan, read_draft
 from detente.pact.item import Item, Listed, SourceSuite, encode_suite, parse_list, read_source
 from detente.pact.plan import Plan, PlanFile, Suite, later_parts, parse_plan
@@ -83,8 +93,14 @@ def load_suite(name: str, place: str) -> SourceSuite:
 
 
 @alone
-def new_plan(desk: Desk, draft_path: Path, cards: Sequence[Path]) -> Proposal:
-    """Propose a plan: lay it, and every file it names, in the lab's own folder; unsigned, of no force (P-10)."""
+def new_plan(
+    desk: Desk, draft_path: Path, cards: Sequence[Path], *, heads: Mapping[str, int] | None = None
+) -> Proposal:
+    """Propose a plan: lay it, and every file it names, in the lab's own folder; unsigned, of no force (P-10).
+
+    ``heads``: the plan supersedes the one that this desk signed, its logs cut at these sizes by party, or as they
+    stand (P-11); None for a first plan.
+    """
     place = str(draft_path)
     draft = read_draft(read_given(draft_path), place)
     by_party: dict[str, Mapping[str, Any]] = {}
@@ -99,7 +115,12 @@ def new_plan(desk: Desk, draft_path: Path, cards: Sequence[Path]) -> Proposal:
         made = draft_plan(draft, Supplies(by_party, suites, definitions, int(time.time())), place)
     except Malformed as error:
         raise error.at(place) from None
-    plan = parse_plan(made.raw, place)
+    if heads is not None:
+        old = desk.plan()
+        link = {"heads": heads_of(desk, old, heads), "plan": old.id}
+        made = made._replace(raw=encode({**decode(made.raw), "supersedes": link}))
+    plan = with_chain(desk.open_exchange(), parse_plan(made.raw, place))
+    check_chain(plan, place)
     for name in SCORERS:
         if definitions[name] in made.files.values():
             made.files.update(rule_files(name))
@@ -175,7 +196,8 @@ def find_proposal(exchange: Folder, prefix: str) -> PlanFile:
     if any("/plans/" in path for path in paths):
         return find_plan(exchange, id_)
     whole = [path for path in paths if sha256(exchange.read(path)) == id_] or paths
-    return parse_plan(bound_bytes(exchange, whole[0], id_, cut_text(id_, b"}")), exchange.place(whole[0]))
+    raw = bound_bytes(exchange, whole[0], id_, cut_text(id_, b"}"))
+    return with_chain(exchange, parse_plan(raw, exchange.place(whole[0])))
 
 
 def suite_items(exchange: Folder, plan: PlanFile) -> dict[str, list[Item]]:
@@ -267,7 +289,8 @@ def sign_plan(desk: Desk, plan: PlanFile) -> LogView:
     """Log the acceptance of a plan's digest (P-2), after checking the plan and every file it names.
 
     A plan that this version cannot carry out is refused before anything is signed. Signing the
-    same plan twice is one acceptance. The lab's other, unsigned plan folders are put away.
+    same plan twice is one acceptance. A desk that signed another plan goes on to this one only if it supersedes that
+    (P-11). The lab's other, unsigned plan folders are put away.
     """
     desk.me(plan)
     _refuse_later(plan.plan)
@@ -275,14 +298,16 @@ def sign_plan(desk: Desk, plan: PlanFile) -> LogView:
     where = files_by_digest(exchange, plan)
     all_texts(exchange, plan)
     named_files(exchange, plan)  # what verify would refuse (V-5) is not signed
-    folder = desk.folder()
-    if folder.exists("plan.txt") and desk.plan_id() != plan.id:
-        raise WrongUsage("signed-another", str(desk.root), expected=desk.plan_id(), got=plan.id)
+    left = check_successor(desk, plan)
     own = desk.own()
     for digest, ending in files_to_lay(exchange, plan, where).items():
         own.create(f"plans/{plan.id}/files/{digest}", read_by_digest(exchange, where, digest, ending))
     own.create(f"plans/{plan.id}/plan.json", plan.raw)
-    folder.create("plan.txt", plan.id.encode())
+    if left is not None:
+        finish_left(desk, left)
+    # From here on the desk works under this plan, with the keys that it has in it.
+    folder = desk.folder()
+    folder.swap("plan.txt", folder.read("plan.txt") if folder.exists("plan.txt") else None, plan.id.encode())
     view = own_log(desk, plan)
     accepted, _ = read_entries(desk.me(plan), view, plan)
     if all(entry.statement.kind != "accept" for entry in accepted):

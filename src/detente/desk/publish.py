@@ -116,7 +116,7 @@ def leaving(desk: Desk, plan: PlanFile, run: RunState) -> list[Leaving]:
     for name in names:
         entry = out.read(name)
         try:
-            statement = json.loads(open_envelope(entry, desk.signer("statement").public))
+            statement = json.loads(open_envelope(entry, desk.me(plan).statement))
         except (Malformed, NotVerified) as error:
             raise CannotTell("desk-damaged", out.place(name)) from error
         fields = [*statement["predicate"], *(f"subject {one['name']}" for one in statement["subject"])]

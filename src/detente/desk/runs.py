@@ -32,7 +32,7 @@ from detente.check.releases import needed, notes_over, releases_of
 from detente.desk.given import read_hex
 from detente.desk.keys import Desk, alone, commitment_line, log_entry, own_log, sign_statement
 from detente.desk.plans import all_texts, suite_lists
-from detente.errors import CannotTell, DetenteError, Malformed, WrongUsage
+from detente.errors import CannotTell, DetenteError, Malformed, NotVerified, WrongUsage
 from detente.evidence.bundle import Bundle, leaves_of, make_bundle, read_bundle
 from detente.evidence.record import beacon_of, draw_commit, header_line, nonce_of, parse_body, slot_seed
 from detente.evidence.statements import (
@@ -176,6 +176,8 @@ def register_run(desk: Desk, plan: PlanFile, test: Test, engine: Engine, *, agai
     mine = [run for run in runs if run.test == test]
     if mine and mine[-1].logged is None:
         return _not_behind(mine[-1])
+    if plan.id != desk.plan_id():  # a lab that signed the next plan registers nothing more under the last (P-11)
+        raise WrongUsage("old-plan", str(desk.root), expected=desk.plan_id(), got=plan.id)
     if len(mine) >= plan.plan.runs.max:
         raise WrongUsage("R-1.attempts", f"$.runs.max {test.subject}", expected=plan.plan.runs.max, got=len(mine) + 1)
     if mine and not again:
@@ -215,7 +217,10 @@ def _signed_before(desk: Desk, plan: PlanFile, wanted: Register, logged: set[str
         if name != "registration.json" or id_ in logged or not runs.exists(f"{id_}/key"):
             continue
         entry = runs.read(path)
-        register = parse_statement(open_envelope(entry, desk.me(plan).statement), runs.place(path)).predicate
+        try:
+            register = parse_statement(open_envelope(entry, desk.me(plan).statement), runs.place(path)).predicate
+        except NotVerified:  # signed under another plan of the chain, with the key of then
+            continue
         if isinstance(register, Register) and structs.replace(register, drawCommits=wanted.drawCommits) == wanted:
             return entry
     return None

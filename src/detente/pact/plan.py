@@ -281,11 +281,17 @@ class Plan(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PlanFile(NamedTuple):
-    """A plan with the bytes that were accepted: ``id`` is their SHA-256 (P-1); nothing is ever re-encoded."""
+    """A plan with the bytes that were accepted: ``id`` is their SHA-256 (P-1); nothing is ever re-encoded.
+
+    ``earlier``: the plans that it supersedes, the nearest first; ``later``: those lying beside it that
+    supersede it. Both are empty in what ``parse_plan`` returns, which sees one file (P-11).
+    """
 
     id: str
     raw: bytes
     plan: Plan
+    earlier: tuple["PlanFile", ...] = ()
+    later: tuple["PlanFile", ...] = ()
 
 
 class _HasId(Protocol):
@@ -561,7 +567,6 @@ def _check_covered(plan: Plan, measure: Measure, path: str) -> None:
 def later_parts(plan: Plan) -> list[str]:
     """The parts of a plan whose rules this version neither carries out nor checks, by member; empty for most plans."""
     later = {
-        "supersedes": plan.supersedes is not None,
         "observers": bool(plan.observers),
         "gate": plan.gate is not None,
         "suites.sealed": any(suite.sealed for suite in plan.suites),

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from detente.report.beside import beside, scorings
+from detente.report.earlier import earlier_runs
 from detente.report.facts import Facts
 from detente.report.markup import Child, Html, el, joined, paragraphs, table, text
 from detente.report.numerals import groups_of_four
@@ -162,6 +163,7 @@ def runs(reading: Reading, voice: Voice, facts: Facts, tally: Tally) -> Html:
         parts.append(scorings(reading, voice, voice.say("beside.caption", n=tally.table())))
     parts += [voice.element("h3", spoken("runs.violations")), _violations(reading, voice)]
     parts += [voice.element("h3", spoken("runs.out")), _stays_out(reading, voice)]
+    parts += earlier_runs(reading, voice, tally)
     return chapter(voice, "runs", parts)
 
 

@@ -86,17 +86,18 @@ def state_path(origin: str) -> str:
 
 def witness_log(  # noqa: PLR0917 - a log, a witness and two folders, each in the parts that a caller has
     log: Folder, origin: str, log_public: str, name: str, signer: Signer, state: Folder, mirror: Folder, now: int,
-    *, since: int = 0,
+    *, since: int = 0, former: Mapping[str, str] | None = None,
 ) -> Cosigned:  # fmt: skip
     """Cosign ``log`` as it stands and mirror it, by the rule at the top of this file (L-2).
 
     ``name`` and ``signer`` are the witness's, ``now`` its clock in unix seconds. Nothing new: the
-    note that exists, again, unless it is not later than ``since`` and ``now`` is. Raises NotVerified ``L-2.rollback`` (the log is smaller than what was
+    note that exists, again, unless it is not later than ``since`` and ``now`` is. ``former``: names and keys with
+    which this witness cosigned before; under a new one a log is cosigned afresh. Raises NotVerified ``L-2.rollback`` (the log is smaller than what was
     cosigned), ``L-2.fork`` (another history: both notes are kept in the mirror's ``fork/``), or as
     ``read_log`` for a log that does not verify; CannotTell where something is missing. After any
     of them nothing was signed.
     """
-    witness = {name: signer.public}
+    witness = {**(former or {}), name: signer.public}
     with state.held():
         last = _last_note(state, mirror, origin, log_public, witness)
         raw = log.read(CHECKPOINT, MAX_NOTE + 1)
@@ -114,7 +115,7 @@ def witness_log(  # noqa: PLR0917 - a log, a witness and two folders, each in th
             mirror.drop(path)
         for path, tile in tile_files(view.entries, view.leaf_hashes):
             mirror.create(path, tile)
-        if last is None or last.size < head.size or last.at <= since < now:
+        if last is None or last.size < head.size or last.witness != name or last.at <= since < now:
             note, grew = cosign(bare, name, signer, now), True
         else:
             note, grew = last.raw, False
