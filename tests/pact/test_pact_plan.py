@@ -229,7 +229,6 @@ LATER: list[tuple[str, Edit]] = [
     ("supersedes", put("supersedes", {"plan": "0" * 64, "heads": []})),
     ("observers", put("observers", [OBSERVER])),
     ("gate", put("gate", {"id": "g", "rule": "0" * 64})),
-    ("suites.sealed", lambda p: (p["suites"][0].update(sealed=True), p["sections"][0].update(releasers=["lab-a"]))),
     ("suites.variant", more("suites", {**SUITE, "variant": {"of": "mini", "name": "x"}})),
     ("sections.disclosure", put("sections.0.disclosure.scores", "parties")),
     ("sections.audit.place", put("sections.0.audit.place", "onSite")),

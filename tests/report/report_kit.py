@@ -320,6 +320,9 @@ def make_joint(n: int = 2, *, final: bool = False, coded: bool = False) -> Joint
             for lang, right in ((EN, 8), (ZH, 1 if k == 1 else 7))
         ],
         "violations": [],
+        "apart": [],
+        "apartRates": [],
+        "releases": [],
         "kept": [{"party": "lab-a", "section": "annex-lab-a"}],
     }
     closings = []

@@ -92,6 +92,7 @@ class Shelf:
     lists: Mapping[str, list[Listed]]
     definitions: Mapping[str, Definition]
     bundles: dict[str, Bundle] = field(default_factory=dict)
+    handed: set[str] = field(default_factory=set)
     scorings: dict[str, Scoring] = field(default_factory=dict)
     sealed: set[str] = field(default_factory=set)
 
@@ -128,6 +129,8 @@ def read_registrations(ledger: Ledger, shelf: Shelf, notes: Mapping[str, Notes])
                 ledger.refuse(entry, code)
             over = notes[test.party]
             releases = releases_of(ledger, entry, section, over)
+            for one in releases:
+                _check_sealed(shelf, one, test.party)
             entry_, conclude = _conclusion(ledger, (entry, section), register, releases, over) or (None, None)
             runs.append(
                 Run(
@@ -141,6 +144,16 @@ def read_registrations(ledger: Ledger, shelf: Shelf, notes: Mapping[str, Notes])
             if (party.id, register.subject, register.section) not in tested:
                 ledger.refuse(entry, "R-1.not-planned")
     return runs
+
+
+def _check_sealed(shelf: Shelf, released: Released, tester: str) -> None:
+    """The age files of a release are the signed ones, as far as they lie here (R-2): only the tester can open them."""
+    if released.entry.digest not in shelf.handed:
+        outbox = party_folder(shelf.exchange, released.entry.party, "outbox")
+        for row in released.release.sealed:
+            if outbox.exists(path := f"{tester}/{row.text}.age"):
+                bound_bytes(outbox, path, row.age, lambda raw: not raw)
+        shelf.handed.add(released.entry.digest)
 
 
 def _unlawful(register: Register, section: Section, too_many: bool) -> str | None:

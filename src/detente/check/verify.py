@@ -47,6 +47,7 @@ from detente.check.runs import (
     read_scorings,
     scores_path,
 )
+from detente.check.sealed import handed_over
 from detente.check.tally import Basis, Numbers, numbers
 from detente.errors import CannotTell, Malformed, NotVerified
 from detente.evidence.counts import Definition, parse_definition
@@ -54,6 +55,7 @@ from detente.evidence.statements import Open
 from detente.pact.descriptor import parse_descriptor
 from detente.pact.item import Item, Listed, parse_list, parse_suite
 from detente.pact.plan import Plan, PlanFile, Suite, later_parts
+from detente.pact.sealed import check_salts
 from detente.tlog.folder import Folder
 from detente.wire.digests import sha256
 from detente.wire.lines import decompress, readable_start, seems_whole
@@ -70,7 +72,7 @@ class Step(NamedTuple):
 
 
 class Verified(NamedTuple):
-    """An exchange that passed every step."""
+    """An exchange that passed every step; ``texts``: the items of every suite whose text lies open."""
 
     root: Path
     plan: PlanFile
@@ -98,8 +100,10 @@ class Verified(NamedTuple):
         ledger = self.ledger.cut(view.sizes)
         acceptances = ledger.acceptances()
         read_closings(ledger)
-        runs = read_runs(ledger, self.shelf, _notes(self.histories, view))
-        return Basis(self.plan, self.histories, view, acceptances, runs, ledger.violations)
+        notes = _notes(self.histories, view)
+        runs = read_runs(ledger, self.shelf, notes)
+        handed = handed_over(ledger, notes)
+        return Basis(self.plan, self.histories, view, acceptances, runs, ledger.violations, handed)
 
     def numbers(self, view: View | None = None) -> Numbers:
         """The joint numbers without limits, in a view (default: as things stand)."""
@@ -274,7 +278,9 @@ def _suite_text(exchange: Folder, plan: PlanFile, suite: Suite, listed: list[Lis
         if sound and not whole and len(lines) <= len(listed):
             raise
         raise NotVerified("S-1.item", place) from None
-    return parse_suite(plain, suite.id, plan.plan.canary, listed, place, suite.languages)
+    items = parse_suite(plain, suite.id, plan.plan.canary, listed, place, suite.languages)
+    check_salts(items, sealed=suite.sealed, place=place)
+    return items
 
 
 def _items_unique(lists: Mapping[str, list[Listed]]) -> None:
@@ -336,6 +342,9 @@ def _named_paths(verified: Verified) -> tuple[list[str], list[str]]:
     named += [f"{closing.party}/results/{closing.result_sha256}.json" for closing in verified.closings]
     for run in verified.runs:
         named.append(f"{run.test.party}/runs/{run.id}/headers.jsonl.gz")
+        for released in run.releases:
+            out = f"{released.entry.party}/outbox/{run.test.party}"
+            named += [f"{out}/{row.text}.age" for row in released.release.sealed]
         for trail in run.audits:
             opening = trail.opening.statement.predicate if trail.opening else None
             if isinstance(opening, Open):

@@ -15,12 +15,14 @@ from msgspec import UNSET, Struct, UnsetType
 from detente.check.exchange import bound_bytes, cut_text, files_by_digest, find_plan, read_by_digest, read_entries
 from detente.desk.given import read_given
 from detente.desk.keys import Desk, alone, log_entry, make_card, own_log, sign_statement
+from detente.desk.sealed import own_items
 from detente.errors import CannotTell, Malformed, NotVerified, WrongUsage
 from detente.evidence.counts import parse_definition
 from detente.evidence.statements import Accept
 from detente.pact.draft import Change, Draft, Supplies, compare_plans, draft_plan, read_draft
 from detente.pact.item import Item, Listed, SourceSuite, encode_suite, parse_list, parse_suite, read_source
 from detente.pact.plan import Plan, PlanFile, later_parts, parse_plan
+from detente.pact.sealed import SealedCard, parse_card
 from detente.score.scorer import SCORERS, definition_file, rule_files
 from detente.tlog.folder import Folder
 from detente.tlog.log import LogView
@@ -99,8 +101,9 @@ def new_plan(desk: Desk, draft_path: Path, cards: Sequence[Path]) -> Proposal:
         if isinstance(row, dict) and "from" in row
     }
     definitions = {name: definition_file(name) for name in SCORERS}
+    sealed = {row["sealed"]: _sealed_card(folder / row["sealed"]) for row in draft["suite"] if "sealed" in row}
     try:
-        made = draft_plan(draft, Supplies(by_party, suites, definitions, int(time.time())), place)
+        made = draft_plan(draft, Supplies(by_party, suites, definitions, int(time.time()), sealed), place)
     except Malformed as error:
         raise error.at(place) from None
     plan = parse_plan(made.raw, place)
@@ -113,6 +116,11 @@ def new_plan(desk: Desk, draft_path: Path, cards: Sequence[Path]) -> Proposal:
 
 def _beside(folder: Path, name: str) -> str:
     return str(folder / name) if (folder / name / "suite.toml").is_file() else name
+
+
+def _sealed_card(path: Path) -> SealedCard:
+    """The card of a sealed suite, named in a draft by its path beside it."""
+    return parse_card(read_given(path), str(path))
 
 
 def _own_card(desk: Desk) -> dict[str, Any]:
@@ -139,6 +147,8 @@ def _lay(desk: Desk, plan: PlanFile, made: Draft) -> None:
     for digest, raw in made.files.items():
         own.create(f"plans/{plan.id}/files/{digest}", raw)
     for suite in plan.plan.suites:
+        if suite.sealed:
+            continue
         text = encode_suite(suite.id, plan.plan.canary, made.items[suite.id])
         own.create(f"plans/{plan.id}/suites/{suite.id}.jsonl.gz", compress(text, spelled_once=True))
     own.create(f"proposals/{plan.id}/plan.json", plan.raw)
@@ -200,10 +210,10 @@ def _suite_text(exchange: Folder, path: str, suite: str, canary: str, listed: li
 
 
 def all_texts(exchange: Folder, plan: PlanFile) -> dict[str, list[Item]]:
-    """The items of every suite; CannotTell (file-missing) where a text has not come here."""
+    """The items of every suite but sealed ones that are not revealed; CannotTell (file-missing) where a text has not come here."""
     texts = suite_items(exchange, plan)
     for suite in plan.plan.suites:
-        if suite.id not in texts:
+        if suite.id not in texts and not suite.sealed:
             raise CannotTell(
                 "file-missing", exchange.place(f"{suite.owner}/plans/{plan.id}/suites/{suite.id}.jsonl.gz")
             )
@@ -273,6 +283,7 @@ def sign_plan(desk: Desk, plan: PlanFile) -> LogView:
     exchange = desk.open_exchange()
     where = files_by_digest(exchange, plan)
     all_texts(exchange, plan)
+    _refuse_unsealed(desk, plan)
     folder = desk.folder()
     if folder.exists("plan.txt") and desk.plan_id() != plan.id:
         raise WrongUsage("signed-another", str(desk.root), expected=desk.plan_id(), got=plan.id)
@@ -311,6 +322,14 @@ def _refuse_later(plan: Plan) -> None:
     """What the formats have and this version has not: refused by name, so that nobody signs what cannot be kept."""
     if found := later_parts(plan):
         raise WrongUsage("plan-later", "plan.json", got=", ".join(found))
+
+
+def _refuse_unsealed(desk: Desk, plan: PlanFile) -> None:
+    """Nobody signs for a sealed suite of its own that it could never release: the very items must be on the desk."""
+    lists = suite_lists(desk.open_exchange(), plan)
+    for suite in plan.plan.suites:
+        if suite.sealed and suite.owner == desk.party and own_items(desk, suite.id, lists[suite.id]) is None:
+            raise WrongUsage("S-5.not-sealed-here", f"$.suites {suite.id}", got=suite.id)
 
 
 def plan_ids(root: Path) -> list[str]:

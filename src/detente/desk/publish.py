@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from detente.check.runs import run_folder, scores_path
 from detente.desk.keys import Desk, alone, log_entry, own_log, sign_statement
-from detente.desk.runs import RunState, fixed_line, items_by_hash, own_bundle
+from detente.desk.runs import RunState, fixed_line, own_bundle
+from detente.desk.texts import section_items
 from detente.errors import CannotTell, Malformed, NotVerified, WrongUsage
 from detente.evidence.counts import Definition, count, encode_scores, is_scored, kinds_scored, parse_definition
 from detente.evidence.record import parse_body
@@ -44,7 +45,7 @@ def score_run(
         raise WrongUsage("no-scorer", "score", expected=", ".join(s.id for s in plan.plan.scorers), got=scorer)
     bundle = own_bundle(plan, run)
     labels_of, definition = scorer_of(desk, plan, known.definition)
-    items = items_by_hash(desk.open_exchange(), plan)
+    items = section_items(desk, plan, run.test.section)
     kinds = kinds_scored(plan.plan, scorer)
     wanted = [slot for slot in run.slots if is_scored(slot, bundle.codes[slot.i], kinds)]
     labels: dict[int, str] = {}

@@ -7,12 +7,14 @@ say, a plan can still hold: edit plan.json itself, ``parse_plan`` judges it all 
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from detente.errors import Malformed, WrongUsage
 from detente.pact.item import Item, SourceSuite, encode_list, list_lines
 from detente.pact.outline import check_outline
 from detente.pact.plan import PLAN_TYPE
+from detente.pact.sealed import SealedCard
 from detente.wire.canonical import decode, encode
 from detente.wire.digests import sha256
 from detente.wire.times import encode_time
@@ -26,16 +28,20 @@ KNOWN = {
 
 
 class Supplies(NamedTuple):
-    """What a draft draws on: cards by party, suites by the name after ``from``, scorer definitions by name, the clock."""
+    """What a draft draws on: cards by party, suites by the name after ``from``, scorer definitions by name, the clock.
+
+    ``sealed``: the cards of sealed suites by the name after ``sealed``.
+    """
 
     cards: Mapping[str, Mapping[str, Any]]
     suites: Mapping[str, SourceSuite]
     definitions: Mapping[str, bytes]
     now: int
+    sealed: Mapping[str, SealedCard] = MappingProxyType({})
 
 
 class Draft(NamedTuple):
-    """A plan's bytes, the files it names by digest, and the items of each suite."""
+    """A plan's bytes, the files it names by digest, and the items of each suite that is not sealed."""
 
     raw: bytes
     files: dict[str, bytes]
@@ -78,7 +84,9 @@ def _draft(draft: Mapping[str, Any], supplies: Supplies, place: str) -> Draft:
     scorers = [_scorer(row, draft, supplies, files, place) for row in draft.get("scorer", _default_scorers(suites))]
     plan = {
         "blind": bool(draft.get("blind", False)),
-        "canary": next(iter(supplies.suites.values())).canary,
+        "canary": next(
+            iter([s.canary for s in supplies.suites.values()] + [s.canary for s in supplies.sealed.values()])
+        ),
         "caps": draft.get("caps") or {tag: {"chars": 4000, "tokens": 1000} for tag in _languages(suites)},
         "closing": {"by": list(draft.get("closing", order))},
         "competence": {"floor": str(draft.get("competence_floor", "0.5")), "scorer": "includes"},
@@ -151,6 +159,10 @@ def _suite(
     items: dict[str, list[Item]],
     place: str,
 ) -> dict[str, Any]:
+    if ("from" in row) == ("sealed" in row):
+        raise Malformed("draft-suite", place, got=", ".join(sorted(row)))
+    if "sealed" in row:
+        return _sealed_suite(row, supplies.sealed[row["sealed"]], files, place)
     source = supplies.suites[row["from"]]
     id_ = row.get("id", source.id)
     languages = list(row.get("languages", source.languages))
@@ -165,6 +177,23 @@ def _suite(
         "list": _lay(files, encode_list(list_lines(items[id_]))),
         "owner": row.get("owner", order[0]),
         "sealed": False,
+        "section": row.get("section", "core"),
+        "variant": None,
+    }
+
+
+def _sealed_suite(row: Mapping[str, Any], card: SealedCard, files: dict[str, bytes], place: str) -> dict[str, Any]:
+    """A suite whose text is not here: whole as its owner sealed it, known by its card (S-5)."""
+    if strange := sorted(set(row) - {"sealed", "epochs", "section"}):
+        raise Malformed("draft-sealed", place, expected="sealed, epochs, section", got=", ".join(strange))
+    return {
+        "epochs": row.get("epochs", 1),
+        "id": card.id,
+        "items": len(card.items),
+        "languages": card.languages,
+        "list": _lay(files, card.list_file()),
+        "owner": card.owner,
+        "sealed": True,
         "section": row.get("section", "core"),
         "variant": None,
     }
@@ -224,10 +253,15 @@ def _sections(
             "disclosure": disclosure,
             "external": external,
             "id": id_,
-            "releasers": list(releasers.get(id_, [])),
+            "releasers": list(releasers.get(id_, _owners(suites, id_))),
         }
         for id_ in ids
     ]
+
+
+def _owners(suites: Sequence[Mapping[str, Any]], section: str) -> list[str]:
+    """The owners of a section's sealed suites: they at least release it (P-7)."""
+    return list(dict.fromkeys(suite["owner"] for suite in suites if suite["sealed"] and suite["section"] == section))
 
 
 def _default_scorers(suites: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -21,7 +21,8 @@ class _Take(Struct, forbid_unknown_fields=True):
 
 
 class _Suite(Struct, forbid_unknown_fields=True, rename={"source": "from"}):
-    source: str
+    source: str | UnsetType = UNSET
+    sealed: str | UnsetType = UNSET
     id: str | UnsetType = UNSET
     languages: Tags | UnsetType = UNSET
     epochs: int | UnsetType = UNSET

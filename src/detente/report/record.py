@@ -4,6 +4,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from detente.report.apart import sealed
 from detente.report.facts import Facts
 from detente.report.markup import Child, Html, el, joined, paragraphs, table, text
 from detente.report.numerals import groups_of_four
@@ -155,6 +156,7 @@ def runs(reading: Reading, voice: Voice, facts: Facts, tally: Tally) -> Html:
         parts.append(facts.all_runs(reading.runs, voice.say("runs.run"), caption))
     else:
         parts.append(voice.element("p", spoken("outcomes.none")))
+    parts += sealed(reading, voice, tally)
     parts += [voice.element("h3", spoken("runs.violations")), _violations(reading, voice)]
     parts += [voice.element("h3", spoken("runs.out")), _stays_out(reading, voice)]
     return chapter(voice, "runs", parts)

@@ -100,6 +100,7 @@ def joint_of(verified: Verified) -> Joint:
         scorers={id_: decode(raw) for id_, raw in verified.definition_files.items()},
         walks=walks(verified, made.view, result),
         hazards=load_hazards(),
+        revealed=frozenset(verified.texts),
     )
 
 
