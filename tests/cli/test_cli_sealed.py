@@ -22,6 +22,7 @@ from detente.pact.seal import seal
 from detente.report.html import render
 from detente.report.result import joint_of
 from detente.tlog.folder import Folder
+from detente.wire.canonical import encode
 from detente.wire.digests import sha256
 from detente.wire.lines import compress
 from kit.labs import Labs, meet, publish_one, register_all, release_all, run_one, sealed_source
@@ -210,6 +211,24 @@ def test_sign_when_the_own_text_is_not_on_the_desk_then_nothing_is_signed(labs, 
     seal_suite(desk, source)  # the same questions under new salts are other items
     refused(capsys, 4, "sealed-other-list", "plan", "sign", labs.agreed().id, "--desk", desk.root)
     assert own_log(desk, labs.agreed()).size == size
+
+
+def test_sign_when_the_plan_asks_for_other_languages_than_were_sealed_then_the_owner_does_not_sign(labs, capsys):
+    own, plan = labs.desks["lab-a"].own(), json.loads(labs.agreed().raw)
+    suite = next(row for row in plan["suites"] if row["id"] == "sealed-lab-a")
+    suite["languages"] = ["en"]
+    raw = encode(plan)
+    own.create(f"proposals/{sha256(raw)}/plan.json", raw)
+    shutil.copytree(own.root / "plans" / labs.agreed().id / "files", own.root / "plans" / sha256(raw) / "files")
+    shutil.copytree(own.root / "plans" / labs.agreed().id / "suites", own.root / "plans" / sha256(raw) / "suites")
+    refused(capsys, 2, "S-2.missing", "plan", "sign", sha256(raw), "--desk", labs.desks["lab-a"].root)
+
+
+def test_run_when_answers_are_imported_and_others_sealed_questions_then_it_is_refused(tmp_path, capsys):
+    labs = meet(tmp_path, sealed=("lab-b",), external=True)
+    (tmp_path / "answers.jsonl").write_text("{}\n")
+    words = ["run", "--from", tmp_path / "answers.jsonl", "--desk", labs.desks["lab-a"].root]
+    refused(capsys, 2, "R-10.sealed", *words)
 
 
 # --- releasing --------------------------------------------------------------------------------------

@@ -108,6 +108,7 @@ def meet(
     releasers: str = "",
     sealed: tuple[str, ...] = (),
     audit_n: int = 5,
+    external: bool = False,
 ) -> Labs:
     """Desks, cards, a proposal by the first lab, and everybody's signature; ``releasers``: those of core, as TOML.
 
@@ -139,6 +140,8 @@ def meet(
         draft.write_text(draft.read_text("utf-8") + SEALED.format(card=card), "utf-8")
     if releasers:
         draft.write_text(draft.read_text("utf-8") + f"[releasers]\ncore = {releasers}\n", "utf-8")
+    if external:
+        draft.write_text("external = true\n" + draft.read_text("utf-8"), "utf-8")
     if coded:
         draft.write_text('naming = "coded"\n' + draft.read_text("utf-8"), "utf-8")
     cards = [root / "desks" / name / "card.json" for name in names[1:]]

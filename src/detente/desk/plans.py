@@ -328,8 +328,12 @@ def _refuse_unsealed(desk: Desk, plan: PlanFile) -> None:
     """Nobody signs for a sealed suite of its own that it could never release: the very items must be on the desk."""
     lists = suite_lists(desk.open_exchange(), plan)
     for suite in plan.plan.suites:
-        if suite.sealed and suite.owner == desk.party and own_items(desk, suite.id, lists[suite.id]) is None:
-            raise WrongUsage("S-5.not-sealed-here", f"$.suites {suite.id}", got=suite.id)
+        if suite.sealed and suite.owner == desk.party:
+            items, place = own_items(desk, suite.id, lists[suite.id]), f"$.suites {suite.id}"
+            if items is None:
+                raise WrongUsage("S-5.not-sealed-here", place, got=suite.id)
+            text = encode_suite(suite.id, plan.plan.canary, items)
+            parse_suite(text, suite.id, plan.plan.canary, lists[suite.id], place, suite.languages)
 
 
 def plan_ids(root: Path) -> list[str]:
