@@ -256,9 +256,8 @@ def receipt_for(desk: Desk, plan: PlanFile, run: RunState, *, unwitnessed: bool)
     late = [id_ for id_ in awaited if id_ not in {one.entry.party for one in released}]
     if late and not unwitnessed:
         raise CannotTell("R-4.unreleased", run.id, owing=", ".join(late), run=run.id[:16])
-    section_items(
-        desk, plan, run.test.section
-    )  # a text that is not here, or not the listed one, is told before the start
+    # A text that is not here, or is not the listed one, is told before anything is fixed.
+    section_items(desk, plan, run.test.section)
     notes = [newest[id_].digest for id_ in order] if len(order) >= plan.plan.quorum else []
     for one in released:
         run.folder.create(f"releases/{one.entry.digest}.json", one.raw)

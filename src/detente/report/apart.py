@@ -26,8 +26,6 @@ def sealed(reading: Reading, voice: Voice, tally: Tally) -> list[Html]:
     caption = voice.say("sealed.caption", n=tally.table())
     parts = [voice.element("h3", spoken("sealed.title")), table(head, rows, caption, numbers=(2,), class_="dense")]
     parts.append(voice.element("p", spoken("sealed.lead"), class_="note"))
-    if reading.joint.result["apart"]:
-        parts.append(el("ul", (voice.element("li", _why(reading, row)) for row in reading.joint.result["apart"])))
     if reading.joint.result["apartRates"]:
         parts.append(_rates(reading, voice, tally))
     return parts
@@ -38,8 +36,12 @@ def _trial(reading: Reading, row: Row) -> Trial:
     return Trial(run["party"], run["subject"], run["section"], run)
 
 
-def _why(reading: Reading, row: Row) -> Spoken:
-    return spoken(f"sealed.why-{row['why']}", who=reading.who(_trial(reading, row)), suite=same(row["suite"]))
+def kept_apart(reading: Reading) -> list[Spoken]:
+    """Which run has which sealed suite out of its joint numbers, and why (F-9)."""
+    return [
+        spoken(f"sealed.why-{row['why']}", who=reading.who(_trial(reading, row)), suite=same(row["suite"]))
+        for row in reading.joint.result["apart"]
+    ]
 
 
 def _rates(reading: Reading, voice: Voice, tally: Tally) -> Html:

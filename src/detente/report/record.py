@@ -4,7 +4,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from detente.report.apart import sealed
+from detente.report.apart import kept_apart, sealed
 from detente.report.facts import Facts
 from detente.report.markup import Child, Html, el, joined, paragraphs, table, text
 from detente.report.numerals import groups_of_four
@@ -224,6 +224,7 @@ def _stays_out(reading: Reading, voice: Voice) -> Html:
     lines += [
         spoken("runs.kept", section=section_name(reading, one["section"])) for one in reading.joint.result["kept"]
     ]
+    lines += kept_apart(reading)
     if not lines:
         return voice.element("p", spoken("runs.nothing-out"))
     return el("ul", (voice.element("li", line) for line in lines))
