@@ -154,6 +154,13 @@ def _locked(labs: Labs) -> dict[str, str]:
     return {}
 
 
+def _sealed(labs: Labs) -> dict[str, str]:
+    """Labs of which one owns a sealed suite, registered and seen."""
+    _apart(labs)
+    register_all(meet(labs.root, sealed=("lab-a",)))
+    return {"own-suite": "sealed-lab-a"}
+
+
 def _as_it_is(_: Labs) -> dict[str, str]:
     return {}
 
@@ -178,6 +185,9 @@ SCENES: dict[str, tuple[str, Prepare, str]] = {
     "publish": ("published", _as_it_is, ""),
     "witness": ("registered", _as_it_is, ""),
     "release": ("signed", _awaited, ""),
+    "seal": ("signed", _as_it_is, "desks/lab-a/sealed/core-v0/card.json"),
+    "reveal": ("signed", _sealed, "exchange/lab-a/plans"),
+    "canary search": ("signed", _as_it_is, ""),
     "audit ask": ("published", _as_it_is, ""),
     "audit answer": ("published", _asked, "exchange/lab-a/outbox/lab-b"),
     "audit check": ("published", _answered, ""),

@@ -58,7 +58,7 @@ def propose(labs: Labs, text: str | bytes, *more: object) -> list[object]:
         ("max = 1", "maxx = 1", "draft-shape", "$.runs"),
         ("max = 1", 'register_bye = "+1d"', "draft-shape", "register_bye"),
         ('from = "core-v0"', 'from = "core-v0"\nwithot = ["fraud-01"]', "draft-shape", "withot"),
-        ('from = "core-v0"', "", "draft-shape", "from"),
+        ('from = "core-v0"', "", "draft-suite", "from"),
         ('from = "core-v0"', 'from = "core-v9"', "no-suite", "core-v9"),
         ('from = "core-v0"', 'from = "core-v0"\nwithout = ["fraud-99"]', "no-item", "fraud-99"),
         ('from = "core-v0"', 'from = "core-v0"\nlanguages = ["en", "fr"]', "no-language", "fr"),

@@ -262,7 +262,6 @@ def test_plan_of_one_party_when_nobody_else_exists_then_its_quorum_is_zero() -> 
 LATER: list[tuple[str, Edit]] = [
     ("observers", put("observers", [OBSERVER])),
     ("gate", put("gate", {"id": "g", "rule": "0" * 64})),
-    ("suites.sealed", lambda p: (p["suites"][0].update(sealed=True), p["sections"][0].update(releasers=["lab-a"]))),
     ("sections.disclosure", put("sections.0.disclosure.scores", "parties")),
     ("sections.audit.place", put("sections.0.audit.place", "onSite")),
     ("scorers.method", put("scorers.1.method", "judge")),

@@ -28,8 +28,8 @@ from detente.check.exchange import (
 )
 from detente.check.facts import View, end_of
 from detente.errors import CannotTell, DetenteError, NotVerified
-from detente.evidence.statements import Accept, Close, Conclude, Open, Register
-from detente.pact.chain import check_chain, links, log_name, party_in, witness_keys
+from detente.evidence.statements import Accept, Close, Conclude, Open, Register, Release
+from detente.pact.chain import check_chain, links, log_name, party_in, sealed_path, witness_keys
 from detente.pact.plan import Head, Party, PlanFile
 from detente.tlog.folder import Folder
 from detente.tlog.log import CHECKPOINT, LogView, read_log, read_tree
@@ -63,6 +63,10 @@ class OldLog:
     def limit(self, view: View) -> int:
         """How many entries of the log a view shows."""
         return view.sizes[self.party] if self.goes_on else self.view.size
+
+    def notes_in(self, view: View) -> list[Seen]:
+        """The notes over the log that a view shows."""
+        return [n for n in self.seen if n.size <= self.limit(view) and (view.notes is None or n.digest in view.notes)]
 
 
 class Generation(NamedTuple):
@@ -249,7 +253,7 @@ def paths_of_others(plan: PlanFile, chain: Sequence[Generation]) -> tuple[str, .
     """How the paths begin that the other plans of the chain named: not read for this plan, and yet not strangers (L-7)."""
     ours = set(_places(plan))
     found = [place for one in (*plan.earlier, *plan.later) for place in _places(one) if place not in ours]
-    for log in (log for generation in chain for log in generation.logs):
+    for old, log in ((one.plan, log) for one in chain for log in one.logs):
         for entry in log.entries:
             said = entry.statement.predicate
             if isinstance(said, Register):
@@ -257,7 +261,10 @@ def paths_of_others(plan: PlanFile, chain: Sequence[Generation]) -> tuple[str, .
             elif isinstance(said, Close):
                 found += [f"{log.party}/results/{digest}.json" for digest in entry.statement.subject_digests()]
             elif isinstance(said, Open):
-                found += [f"{log.party}/outbox/{one.id}/{said.plaintext}.age" for one in plan.plan.parties]
+                found += [f"{log.party}/outbox/{one.id}/{said.plaintext}.age" for one in old.plan.parties]
+            elif isinstance(said, Release):
+                texts = [(one.id, row.text) for one in old.plan.parties for row in said.sealed]
+                found += [f"{log.party}/outbox/{sealed_path(old, to, text)}" for to, text in texts]
     return tuple(found)
 
 
@@ -280,9 +287,7 @@ def earlier_rows(chain: Sequence[Generation], view: View) -> tuple[list[dict[str
         runs: list[dict[str, object]] = []
         void: list[dict[str, object]] = []
         for log in generation.logs:
-            notes = [
-                n for n in log.seen if n.size <= log.limit(view) and (view.notes is None or n.digest in view.notes)
-            ]
+            notes = log.notes_in(view)
             used |= {note.digest for note in notes}
             here, beyond = _split(log, view)
             runs += _run_rows(generation.plan, log, here, notes)

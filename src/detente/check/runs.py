@@ -34,8 +34,9 @@ from detente.evidence.counts import (
 )
 from detente.evidence.record import HEADER_LIMIT, draw_commit
 from detente.evidence.statements import AuditFinding, Challenge, Conclude, Open, Register, Score
+from detente.pact.chain import sealed_path
 from detente.pact.item import Listed
-from detente.pact.plan import Section, Test
+from detente.pact.plan import PlanFile, Section, Test
 from detente.pact.slots import Slots
 from detente.tlog.folder import Folder
 from detente.wire.digests import sha256, sha256_of
@@ -96,6 +97,7 @@ class Shelf:
     lists: Mapping[str, list[Listed]]
     definitions: Mapping[str, Definition]
     bundles: dict[str, Bundle] = field(default_factory=dict)
+    handed: set[str] = field(default_factory=set)
     scorings: dict[str, Scoring] = field(default_factory=dict)
     sealed: set[str] = field(default_factory=set)
 
@@ -134,6 +136,8 @@ def read_registrations(ledger: Ledger, shelf: Shelf, notes: Mapping[str, Notes])
                 ledger.refuse(entry, code)
             over = notes[test.party]
             releases = releases_of(ledger, entry, section, over)
+            for one in releases:
+                _check_sealed(ledger.plan, shelf, one, test.party)
             entry_, conclude = _conclusion(ledger, (entry, section), register, releases, over) or (None, None)
             runs.append(
                 Run(
@@ -147,6 +151,16 @@ def read_registrations(ledger: Ledger, shelf: Shelf, notes: Mapping[str, Notes])
             if (party.id, register.subject, register.section) not in tested:
                 ledger.refuse(entry, "R-1.not-planned")
     return runs
+
+
+def _check_sealed(plan: PlanFile, shelf: Shelf, released: Released, tester: str) -> None:
+    """The age files of a release are the signed ones, as far as they lie here (R-2): only the tester can open them."""
+    if released.entry.digest not in shelf.handed:
+        outbox = party_folder(shelf.exchange, released.entry.party, "outbox")
+        for row in released.release.sealed:
+            if outbox.exists(path := sealed_path(plan, tester, row.text)):
+                bound_bytes(outbox, path, row.age, lambda raw: not raw)
+        shelf.handed.add(released.entry.digest)
 
 
 def _unlawful(register: Register, section: Section, too_many: bool) -> str | None:
@@ -166,11 +180,12 @@ def _conclusion(
 
     Raises CannotTell (R-4.note) if a note that it says it started with is in no mirror here, and as ``is_start``.
     """
-    rows = []
+    rows: list[tuple[Entry, Conclude]] = []
     registration, _ = run
     for entry, conclude in ledger.of(registration.party, Conclude, registration.digest):
         fits = entry.index > registration.index and _is_conclusion(entry, conclude, register)
-        if fits and is_start(ledger, run, conclude, releases, notes):
+        # What a second one says that it started with is not looked for: it counts for nothing anyway.
+        if fits and (rows or is_start(ledger, run, conclude, releases, notes)):
             rows.append((entry, conclude))
         else:
             ledger.refuse(entry, "T-5.shape")

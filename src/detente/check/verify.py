@@ -49,15 +49,17 @@ from detente.check.runs import (
     read_scorings,
     scores_path,
 )
+from detente.check.sealed import handed_before, handed_over
 from detente.check.tally import Basis, Numbers, every_violation, numbers
 from detente.errors import CannotTell, Malformed, NotVerified
 from detente.evidence.counts import Definition, parse_definition
 from detente.evidence.statements import Open
-from detente.pact.chain import log_name
+from detente.pact.chain import log_name, sealed_path
 from detente.pact.descriptor import parse_descriptor
 from detente.pact.home import HomeLine, parse_commitment
 from detente.pact.item import Item, Listed, check_unique, parse_list, parse_suite
 from detente.pact.plan import Plan, PlanFile, Suite, later_parts
+from detente.pact.sealed import check_salts
 from detente.pact.variants import check_variants, not_derived
 from detente.tlog.folder import Folder
 from detente.wire.digests import sha256
@@ -75,7 +77,7 @@ class Step(NamedTuple):
 
 
 class Verified(NamedTuple):
-    """An exchange that passed every step."""
+    """An exchange that passed every step; ``texts``: the items of every suite whose text lies open."""
 
     root: Path
     plan: PlanFile
@@ -110,8 +112,10 @@ class Verified(NamedTuple):
         ledger = self.ledger.cut(view.sizes)
         acceptances = ledger.acceptances()
         read_closings(ledger)
-        runs = read_runs(ledger, self.shelf, _notes(self.histories, view))
-        return Basis(self.plan, self.histories, view, acceptances, runs, ledger.violations, self.chain)
+        notes = _notes(self.histories, view)
+        runs = read_runs(ledger, self.shelf, notes)
+        handed = handed_over(ledger, notes) + handed_before(self.plan.plan, self.chain, view)
+        return Basis(self.plan, self.histories, view, acceptances, runs, ledger.violations, handed, self.chain)
 
     def violations(self) -> list[tuple[str, int, str]]:
         """(party, index, code) of every log entry that breaks a rule, as things stand (L-8); words: ``check.violation.<code>``."""
@@ -322,7 +326,9 @@ def suite_text(exchange: Folder, plan: PlanFile, suite: Suite, listed: list[List
         if sound and not whole and len(lines) <= len(listed):
             raise
         raise NotVerified("S-1.item", place) from None
-    return parse_suite(plain, suite.id, plan.plan.canary, listed, place, suite.languages)
+    items = parse_suite(plain, suite.id, plan.plan.canary, listed, place, suite.languages)
+    check_salts(items, sealed=suite.sealed, place=place)
+    return items
 
 
 def _labels_known(plan: Plan, definitions: Mapping[str, Definition]) -> None:
@@ -379,6 +385,10 @@ def _named_paths(verified: Verified) -> tuple[list[str], list[str]]:
     named += [f"{closing.party}/results/{closing.result_sha256}.json" for closing in verified.closings]
     for run in verified.runs:
         named.append(f"{run.test.party}/runs/{run.id}/headers.jsonl.gz")
+        for released in run.releases:
+            for row in released.release.sealed:
+                path = sealed_path(verified.plan, run.test.party, row.text)
+                named.append(f"{released.entry.party}/outbox/{path}")
         for trail in run.audits:
             opening = trail.opening.statement.predicate if trail.opening else None
             if isinstance(opening, Open):

@@ -24,10 +24,11 @@ from detente.words import CHOSEN, LANGS, language, say
 
 # verb -> the module that holds it; the order is the order of the story, and of --help
 VERBS = {
-    "demo": "stranger", "init": "agree", "keys": "keys", "plan": "agree", "board": "stranger", "run": "running", "status": "running",
-    "score": "running", "publish": "running", "witness": "agree", "release": "releasing", "audit": "audit", "verify": "stranger",
+    "demo": "stranger", "init": "agree", "keys": "keys", "seal": "releasing", "plan": "agree", "board": "stranger",
+    "run": "running", "status": "running", "score": "running", "publish": "running", "witness": "agree",
+    "release": "releasing", "reveal": "releasing", "audit": "audit", "verify": "stranger",
     "trace": "stranger", "report": "stranger", "close": "audit", "pack": "stranger", "unpack": "stranger",
-    "rehearse": "rehearse",
+    "rehearse": "rehearse", "canary": "releasing",
 }  # fmt: skip
 
 # package -> the extra that brings it; the base install verifies and nothing more

@@ -2,7 +2,7 @@
 """Auditing each other: ask for records before knowing which, show the drawn ones, check and score them again."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 from detente.check.audit import Shown, check_caps, check_opening, check_seeds, draw, draw_key, odds_text
@@ -11,7 +11,8 @@ from detente.check.runs import Run
 from detente.check.verify import Verified, verify
 from detente.desk.keys import Desk, alone, log_entry, own_log, sign_statement
 from detente.desk.publish import scorer_of
-from detente.desk.runs import RunState, find_run, fixed_line, items_by_hash, own_leaves
+from detente.desk.runs import RunState, find_run, fixed_line, own_leaves
+from detente.desk.texts import items_here, no_text
 from detente.errors import CannotTell, DetenteError, Malformed, NotVerified
 from detente.evidence.record import OpenedRecord, encode_opened, header_line, nonce_of, parse_body
 from detente.evidence.statements import AuditFinding, Challenge, Open, Rescored
@@ -154,11 +155,16 @@ def _drawn(plan: PlanFile, run: Run, nonce: str, seed: str) -> list[int]:
 
 
 @alone
-def check_all(desk: Desk, plan: PlanFile) -> list[Finding]:
-    """Check and re-score every record shown to this lab, and log what was found (A-6)."""
+def check_all(desk: Desk, plan: PlanFile, told: Callable[[DetenteError], None] | None = None) -> list[Finding]:
+    """Check and re-score every record shown to this lab, and log what was found (A-6).
+
+    A run of which a drawn question is of a sealed suite that this lab cannot read waits until the suite
+    is revealed: ``told`` hears of it (S-5.no-text), and it is raised if nothing else was found.
+    """
     own_log(desk, plan)  # what a crash kept from it is signed already, and comes first (L-5)
     verified = verify(desk.exchange, plan.id)
-    found = []
+    found: list[Finding] = []
+    waiting: list[CannotTell] = []
     for run in verified.runs:
         for trail in run.audits:
             if trail.auditor != desk.party or trail.opening is None or trail.finding is not None:
@@ -166,7 +172,11 @@ def check_all(desk: Desk, plan: PlanFile) -> list[Finding]:
             challenge, opening = trail.challenge.statement.predicate, trail.opening.statement.predicate
             if isinstance(challenge, Challenge) and isinstance(opening, Open):
                 shown, verdict = _shown(desk, plan, run, challenge, opening)
-                rescored = _rescore(desk, plan, run, shown)
+                try:
+                    rescored = _rescore(desk, plan, run, shown)
+                except CannotTell as error:
+                    waiting.append(error)
+                    continue
                 if not _within(plan, rescored):
                     verdict = "disputed"
                 finding = AuditFinding(
@@ -181,7 +191,10 @@ def check_all(desk: Desk, plan: PlanFile) -> list[Finding]:
                     )
                 )
     if not found:
-        raise CannotTell("A-5.nothing", str(desk.exchange))
+        raise waiting[0] if waiting else CannotTell("A-5.nothing", str(desk.exchange))
+    for one in waiting:
+        if told:
+            told(one)
     return found
 
 
@@ -218,8 +231,14 @@ def _shown(
 
 
 def _rescore(desk: Desk, plan: PlanFile, run: Run, shown: Sequence[Shown]) -> list[Rescored]:
-    """Each counted rule scorer over the shown texts again: how many labels come out equal (C-1)."""
-    items = items_by_hash(desk.open_exchange(), plan)
+    """Each counted rule scorer over the shown texts again: how many labels come out equal (C-1).
+
+    CannotTell (S-5.no-text) if a question that was drawn cannot be read here.
+    """
+    items, lacking = items_here(desk, plan, run.test.section)
+    unread = {run.slots[record.i].suite for record in shown}
+    if hidden := [suite for suite in lacking if suite.id in unread]:
+        raise no_text(desk, plan, hidden[0])
     rows = []
     for scoring in run.scorings:
         if not scoring.counted or plan.plan.scorer(scoring.score.scorer).method not in {"rule", "choice"}:

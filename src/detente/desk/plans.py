@@ -24,14 +24,16 @@ from detente.check.exchange import (
 from detente.check.verify import named_files, suite_text
 from detente.desk.given import read_given
 from detente.desk.keys import Desk, alone, log_entry, make_card, own_log, sign_statement
+from detente.desk.sealed import own_items
 from detente.desk.succession import check_successor, finish_left, heads_of
 from detente.errors import CannotTell, Malformed, NotVerified, WrongUsage
 from detente.evidence.counts import parse_definition
 from detente.evidence.statements import Accept
 from detente.pact.chain import check_chain
 from detente.pact.draft import Change, Draft, Supplies, compare_plans, draft_plan, read_draft
-from detente.pact.item import Item, Listed, SourceSuite, encode_suite, parse_list, read_source
+from detente.pact.item import Item, Listed, SourceSuite, encode_suite, parse_list, parse_suite, read_source
 from detente.pact.plan import Plan, PlanFile, Suite, later_parts, parse_plan
+from detente.pact.sealed import SealedCard, parse_card
 from detente.score.scorer import SCORERS, definition_file, rule_files
 from detente.tlog.folder import Folder
 from detente.tlog.log import LogView
@@ -111,8 +113,9 @@ def new_plan(
     folder = draft_path.parent
     suites = suite_sources(draft["suite"], folder, place)
     definitions = {name: definition_file(name) for name in SCORERS}
+    sealed = {row["sealed"]: _sealed_card(folder / row["sealed"]) for row in draft["suite"] if "sealed" in row}
     try:
-        made = draft_plan(draft, Supplies(by_party, suites, definitions, int(time.time())), place)
+        made = draft_plan(draft, Supplies(by_party, suites, definitions, int(time.time()), sealed), place)
     except Malformed as error:
         raise error.at(place) from None
     if heads is not None:
@@ -135,6 +138,11 @@ def suite_sources(rows: Sequence[Mapping[str, Any]], folder: Path, place: str) -
 
 def _beside(folder: Path, name: str) -> str:
     return str(folder / name) if (folder / name / "suite.toml").is_file() else name
+
+
+def _sealed_card(path: Path) -> SealedCard:
+    """The card of a sealed suite, named in a draft by its path beside it."""
+    return parse_card(read_given(path), str(path))
 
 
 def _own_card(desk: Desk) -> dict[str, Any]:
@@ -162,6 +170,8 @@ def lay_proposal(desk: Desk, plan: PlanFile, made: Draft) -> None:
     for digest, raw in made.files.items():
         own.create(f"plans/{plan.id}/files/{digest}", raw)
     for suite in plan.plan.suites:
+        if suite.sealed:
+            continue
         text = encode_suite(suite.id, plan.plan.canary, made.items[suite.id])
         own.create(f"plans/{plan.id}/suites/{suite.id}.jsonl.gz", compress(text, spelled_once=True))
     own.create(f"proposals/{plan.id}/plan.json", plan.raw)
@@ -223,10 +233,10 @@ def _suite_text(exchange: Folder, plan: PlanFile, suite: Suite, listed: list[Lis
 
 
 def all_texts(exchange: Folder, plan: PlanFile) -> dict[str, list[Item]]:
-    """The items of every suite; CannotTell (file-missing) where a text has not come here."""
+    """The items of every suite but sealed ones that are not revealed; CannotTell (file-missing) where a text has not come here."""
     texts = suite_items(exchange, plan)
     for suite in plan.plan.suites:
-        if suite.id not in texts:
+        if suite.id not in texts and not suite.sealed:
             raise CannotTell(
                 "file-missing", exchange.place(f"{suite.owner}/plans/{plan.id}/suites/{suite.id}.jsonl.gz")
             )
@@ -298,6 +308,7 @@ def sign_plan(desk: Desk, plan: PlanFile) -> LogView:
     where = files_by_digest(exchange, plan)
     all_texts(exchange, plan)
     named_files(exchange, plan)  # what verify would refuse (V-5) is not signed
+    _refuse_unsealed(desk, plan)
     left = check_successor(desk, plan)
     own = desk.own()
     for digest, ending in files_to_lay(exchange, plan, where).items():
@@ -338,6 +349,18 @@ def _refuse_later(plan: Plan) -> None:
     """What the formats have and this version has not: refused by name, so that nobody signs what cannot be kept."""
     if found := later_parts(plan):
         raise WrongUsage("plan-later", "plan.json", got=", ".join(found))
+
+
+def _refuse_unsealed(desk: Desk, plan: PlanFile) -> None:
+    """Nobody signs for a sealed suite of its own that it could never release: the very items must be on the desk."""
+    lists = suite_lists(desk.open_exchange(), plan)
+    for suite in plan.plan.suites:
+        if suite.sealed and suite.owner == desk.party:
+            items, place = own_items(desk, suite, lists[suite.id]), f"$.suites {suite.id}"
+            if items is None:
+                raise WrongUsage("S-5.not-sealed-here", place, got=suite.id)
+            text = encode_suite(suite.id, plan.plan.canary, items)
+            parse_suite(text, suite.id, plan.plan.canary, lists[suite.id], place, suite.languages)
 
 
 def plan_ids(root: Path) -> list[str]:

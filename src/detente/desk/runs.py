@@ -32,6 +32,7 @@ from detente.check.releases import needed, notes_over, releases_of
 from detente.desk.given import read_hex
 from detente.desk.keys import Desk, alone, commitment_line, log_entry, own_log, sign_statement
 from detente.desk.plans import all_texts, suite_lists
+from detente.desk.texts import section_items
 from detente.errors import CannotTell, DetenteError, Malformed, NotVerified, WrongUsage
 from detente.evidence.bundle import Bundle, leaves_of, make_bundle, read_bundle
 from detente.evidence.record import beacon_of, draw_commit, header_line, nonce_of, parse_body, slot_seed
@@ -245,7 +246,8 @@ def acceptances(desk: Desk, plan: PlanFile) -> list[str]:
 def receipt_for(desk: Desk, plan: PlanFile, run: RunState, *, unwitnessed: bool) -> Receipt:
     """What is in hand to start with (R-4), fixed on the desk the first time and never changed after.
 
-    CannotTell (R-4.unwitnessed, R-4.unreleased) names who has yet to witness the registration, or to release it.
+    CannotTell (R-4.unwitnessed, R-4.unreleased) names who has yet to witness the registration, or to release it;
+    what ``section_items`` raises, even for an unwitnessed start: without the questions there is no run.
     """
     awaited = needed(plan.plan.section(run.test.section), desk.party)
     if run.folder.exists("start.json"):
@@ -271,6 +273,8 @@ def receipt_for(desk: Desk, plan: PlanFile, run: RunState, *, unwitnessed: bool)
     late = [id_ for id_ in awaited if id_ not in {one.entry.party for one in released}]
     if late and not unwitnessed:
         raise CannotTell("R-4.unreleased", run.id, owing=", ".join(late), run=run.id[:16])
+    # A text that is not here, or is not the listed one, is told before anything is fixed.
+    section_items(desk, plan, run.test.section)
     notes = [newest[id_].digest for id_ in order] if len(order) >= plan.plan.quorum else []
     for one in released:
         run.folder.create(f"releases/{one.entry.digest}.json", one.raw)
@@ -317,9 +321,8 @@ def _releases_here(desk: Desk, plan: PlanFile, run: RunState) -> list[_Held]:
 class Prompts:
     """The questions of a run in slot order, with their seeds and caps (S-4, R-5); made one at a time, and counted."""
 
-    def __init__(self, plan: PlanFile, run: RunState, exchange: Folder) -> None:
-        self._plan, self._run = plan.plan, run
-        self._items = items_by_hash(exchange, plan)
+    def __init__(self, plan: PlanFile, run: RunState, items: Mapping[str, Item]) -> None:
+        self._plan, self._run, self._items = plan.plan, run, items
 
     def __len__(self) -> int:
         return len(self._run.slots)
@@ -335,7 +338,7 @@ class Prompts:
 
 
 def items_by_hash(exchange: Folder, plan: PlanFile) -> dict[str, Item]:
-    """Every item by the hash that headers name it with; CannotTell (file-missing) where a suite's text has not come here."""
+    """Every item that lies open, by the hash that headers name it with; CannotTell (file-missing) where a public text has not come here."""
     lists, texts = suite_lists(exchange, plan), all_texts(exchange, plan)
     return {entry.item: item for suite, items in texts.items() for entry, item in zip(lists[suite], items, strict=True)}
 
@@ -393,7 +396,7 @@ def run_model(
     """
     if run.concluded():
         return own_bundle(plan, run)
-    exchange = desk.open_exchange()
+    items = section_items(desk, plan, run.test.section)
     if run.register.engine.name == EXTERNAL:
         raise WrongUsage("R-10.began-outside", run.id[:16], got=run.register.engine.version)
     model = desk.load_model(run.test.subject, concurrency)
@@ -403,7 +406,7 @@ def run_model(
     async def ask(journal: Journal) -> None:
         try:
             await answer(
-                Prompts(plan, run, exchange), model, journal,
+                Prompts(plan, run, items), model, journal,
                 receipt=receipt, sampling=sampling, concurrency=concurrency, progress=told,
             )  # fmt: skip
         finally:

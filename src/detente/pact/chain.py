@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from detente.errors import Malformed
 from detente.pact.plan import Party, Plan, PlanFile
+from detente.wire.digests import sha256
 
 DIGITS = 16  # of the digest of a log's key, with which its origin ends (P-4)
 
@@ -81,3 +82,14 @@ def log_name(plan: PlanFile, party: Party) -> str:
     """
     first = next((one for before in reversed(plan.earlier) if (one := party_in(before, party.id))), party)
     return "log" if first.log.origin == party.log.origin else f"log-{party.log.origin[-DIGITS:]}"
+
+
+def sealed_path(plan: PlanFile, to: str, text: str) -> str:
+    """Where a party's sealed text of that digest lies for ``to``, below its ``outbox`` (L-4, R-2).
+
+    ``<to>/<text>.age`` for the recipient that ``to`` has in its first plan of the chain. The same text for a later
+    recipient is another file beside it: its name has the beginning of that recipient's digest.
+    """
+    held = [party.recipient for one in (*reversed(plan.earlier), plan) if (party := party_in(one, to))]
+    later = bool(held) and held[0] != held[-1]
+    return f"{to}/{text}-{sha256(held[-1].encode())[:DIGITS]}.age" if later else f"{to}/{text}.age"

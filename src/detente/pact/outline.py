@@ -24,6 +24,7 @@ class _Suite(Struct, forbid_unknown_fields=True, rename={"source": "from"}):
     source: str | UnsetType = UNSET
     variant: str | UnsetType = UNSET
     of: str | UnsetType = UNSET
+    sealed: str | UnsetType = UNSET
     id: str | UnsetType = UNSET
     languages: Tags | UnsetType = UNSET
     epochs: int | UnsetType = UNSET

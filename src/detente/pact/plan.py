@@ -256,6 +256,10 @@ class Plan(Struct, frozen=True, forbid_unknown_fields=True):
         """The subject called ``id_``; KeyError if the plan has none."""
         return _by_id(self.subjects, id_)
 
+    def suite(self, id_: str) -> Suite:
+        """The suite called ``id_``; KeyError if the plan has none."""
+        return _by_id(self.suites, id_)
+
     def scorer(self, id_: str) -> Scorer:
         """The scorer called ``id_``; KeyError if the plan has none."""
         return _by_id(self.scorers, id_)
@@ -569,7 +573,6 @@ def later_parts(plan: Plan) -> list[str]:
     later = {
         "observers": bool(plan.observers),
         "gate": plan.gate is not None,
-        "suites.sealed": any(suite.sealed for suite in plan.suites),
         "sections.disclosure": any(
             section.disclosure != "home" and "parties" in {section.disclosure.headers, section.disclosure.scores}
             for section in plan.sections
