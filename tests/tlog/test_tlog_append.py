@@ -89,7 +89,7 @@ def test_append_all_when_it_crashes_then_all_of_it_is_there_once_in_its_order_un
     assert read_log(lab.log, ORIGIN, LOG_KEY.public) == view
     assert lab.pending.names() == []
     assert _tiles(lab) == {path for path, _ in tile_files(view.entries, view.leaf_hashes)}
-    sizes = {size: message for size, message in lab.heads_signed()}
+    sizes = dict(lab.heads_signed())
     assert set(lab.heads_signed()) == set(sizes.items()), "two heads of one size were signed"
     assert set(sizes) == {1, 2, *([302] if kept else []), view.size}
 

@@ -155,9 +155,9 @@ def read_history(exchange: Folder, party: Party, plan: PlanFile) -> History:
 
 
 def notes_of(exchange: Folder, party: Party, plan: PlanFile) -> list[Seen]:
-    """All notes that other cosigners hold over ``party``'s log; ``Seen.witness`` is the cosigner's id."""
+    """All notes that others hold over ``party``'s log, observers too, whether or not those count; ``Seen.witness`` is the id."""
     found = []
-    for id_, key in plan.plan.cosigners().items():
+    for id_, key in plan.plan.witnesses().items():
         mirror = party_folder(exchange, *mirror_path(id_, party.log.origin))
         if id_ != party.id and mirror.root.is_dir():
             for note in read_notes(mirror, party.log.origin, party.log.key, {key.name: key.key}):

@@ -56,7 +56,11 @@ class Basis(NamedTuple):
 def numbers(basis: Basis) -> Numbers:
     """The joint numbers of one view: a pure function of the plan, the logs, the notes and the public files (F-10)."""
     plan, view = basis.plan.plan, basis.view
-    notes = {party: view.notes_over(party, history) for party, history in basis.histories.items()}
+    counting = plan.cosigners()
+    notes = {
+        party: [note for note in view.notes_over(party, history) if note.witness in counting]
+        for party, history in basis.histories.items()
+    }
     scene = Scene(plan, basis.acceptances, notes)
     rates: list[tuple[Row, list[Pattern]]] = []
     gaps: list[tuple[Row, list[Pattern]]] = []

@@ -35,6 +35,7 @@ from detente.check.exchange import (
     read_stored,
 )
 from detente.check.facts import View
+from detente.check.forks import refuse_forks
 from detente.check.ledger import Ledger
 from detente.check.runs import (
     Run,
@@ -148,6 +149,7 @@ def verify(root: Path, plan_id: str | None, *, told: Callable[[Step], None] | No
         said |= {"plan": plan_id, "parties": len(plan.plan.parties)}
     with steps.step("V-2") as said:
         histories = {party.id: read_history(exchange, party, plan) for party in plan.plan.parties}
+        refuse_forks(exchange, plan)
         said |= {
             "logs": len(histories),
             "entries": sum(history.view.size for history in histories.values()),
@@ -324,9 +326,11 @@ def _named_paths(verified: Verified) -> tuple[list[str], list[str]]:
     below: list[str] = []
     digests = _digests(plan, _Named(verified.lists, verified.definitions, {}, {}, {}))
     for party in plan.parties:
-        named += [f"{party.id}/.gitattributes", f"{party.id}/plans/{id_}/plan.json"]
+        named.append(f"{party.id}/plans/{id_}/plan.json")
         named += [f"{party.id}/plans/{id_}/files/{digest}" for digest in digests]
-        folders = [f"{party.id}/log", *("/".join(mirror_path(party.id, p.log.origin)) for p in plan.parties)]
+    for witness in plan.witnesses():
+        named.append(f"{witness}/.gitattributes")
+        folders = [f"{witness}/log", *("/".join(mirror_path(witness, p.log.origin)) for p in plan.parties)]
         named += [f"{folder}/checkpoint" for folder in folders]
         below += [f"{folder}/{part}/" for folder in folders for part in ("tile", "notes")]
     named += [f"{suite.owner}/plans/{id_}/suites/{suite.id}.jsonl.gz" for suite in plan.suites]

@@ -7,7 +7,19 @@ from typing import Any
 
 import click
 
-from detente.cli.build import argument, by_tag, desk_option, group, json_option, option, verb, voice
+from detente.check.exchange import find_plan
+from detente.cli.build import (
+    argument,
+    by_tag,
+    desk_option,
+    group,
+    json_option,
+    option,
+    plan_id,
+    plan_option,
+    verb,
+    voice,
+)
 from detente.cli.speech import Speech, short
 from detente.desk.given import read_given_text
 from detente.desk.keys import Desk, ModelEntry, load_desk, make_card, make_desk, make_own_folder
@@ -52,6 +64,7 @@ def init(lang: str) -> click.Command:
                 given["home"],
                 given["exchange"],
                 _models(given),
+                observer=given["observer"],
             )
         make_card(desk)
         speech.say("desk-made", desk=desk_path, party=desk.party, exchange=desk.exchange)
@@ -70,6 +83,7 @@ def init(lang: str) -> click.Command:
         option("system", lang, multiple=True, metavar="SUBJECT=FILE"),
         option("key-env", lang, multiple=True, metavar="SUBJECT=VARIABLE"),
         option("coded", lang, multiple=True, metavar="SUBJECT"),
+        option("observer", lang, is_flag=True, default=False),
     ]
     return verb("init", lang, params, call)
 
@@ -86,6 +100,8 @@ def _refuse_changes(desk: Desk, given: dict[str, Any]) -> None:
     if any(given[key] for key in ("model", "model_name", "system", "key_env", "coded")):
         titled = {**given, "name": given["name"] or [f"{tag}={text}" for tag, text in desk.name.items()]}
         rows.append(("model", desk.models, _models(titled)))
+    if given["observer"] and not desk.observer:
+        rows.append(("observer", False, True))
     for name, there, wanted in rows:
         if there != wanted:
             shown = (_told_models(there), _told_models(wanted)) if name == "model" else (there, wanted)
@@ -167,6 +183,7 @@ def _print_plan(speech: Speech, plan: PlanFile) -> None:
     speech.data(groups_of_four(plan.id))
     rows: list[tuple[str, str]] = [
         ("parties", ", ".join(f"{p.id} ({', '.join(p.roles)})" for p in value.parties)),
+        ("observers" if value.observersCount else "observers-apart", ", ".join(o.id for o in value.observers)),
         ("subjects", ", ".join(s.id for s in value.subjects)),
         ("tests", ", ".join(f"{t.party}: {t.subject}/{t.section}" for t in value.tests)),
         ("suites", ", ".join(f"{s.id} ({s.items} x {'/'.join(s.languages)} x {s.epochs})" for s in value.suites)),
@@ -176,7 +193,7 @@ def _print_plan(speech: Speech, plan: PlanFile) -> None:
         ("dates", f"{value.runs.registerBy} / {value.runs.deadline}"),
         ("requires", ", ".join(value.requires)),
     ]
-    for key, text in rows:
+    for key, text in (row for row in rows if row[1]):
         speech.data(say("cli.plan.row", speech.lang, name=say(f"cli.plan.{key}", speech.lang), value=text))
 
 
@@ -234,11 +251,13 @@ def _sign(lang: str) -> click.Command:
 def witness(lang: str) -> click.Command:
     """``detente witness``."""
 
-    def call(desk: Path, json: bool) -> int:
+    def call(desk: Path, plan: str | None, json: bool) -> int:
         speech = voice(lang, json)
         worst: NotVerified | None = None
         unknown = False
-        for row in witness_all(load_desk(desk)):
+        own = load_desk(desk)
+        given = find_plan(own.open_exchange(), plan_id(plan) or "") if plan else None
+        for row in witness_all(own, given):
             if row.note is not None:
                 key = "witnessed" if row.note.grew else "witnessed-before"
                 speech.say(key, party=row.party, size=row.note.size, root=row.note.root[:16])
@@ -250,4 +269,5 @@ def witness(lang: str) -> click.Command:
                 worst = row.trouble if isinstance(row.trouble, NotVerified) else worst
         return NotVerified.exit_code if worst else 4 if unknown else 0
 
-    return verb("witness", lang, [desk_option(lang), json_option(lang)], call)
+    params = [desk_option(lang), plan_option(lang), json_option(lang)]
+    return verb("witness", lang, params, call)

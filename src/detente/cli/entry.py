@@ -25,9 +25,9 @@ from detente.words import LANGS, language, say
 # verb -> the module that holds it; the order is the order of the story, and of --help
 VERBS = {
     "demo": "stranger", "init": "agree", "plan": "agree", "board": "stranger", "run": "running", "status": "running",
-    "score": "running", "publish": "running", "witness": "agree", "audit": "audit", "verify": "stranger",
-    "trace": "stranger", "report": "stranger", "close": "audit", "pack": "stranger", "unpack": "stranger",
-    "rehearse": "rehearse",
+    "score": "running", "publish": "running", "witness": "agree", "fork": "forks", "restore": "forks",
+    "audit": "audit", "verify": "stranger", "trace": "stranger", "report": "stranger", "close": "audit",
+    "pack": "stranger", "unpack": "stranger", "rehearse": "rehearse",
 }  # fmt: skip
 
 # package -> the extra that brings it; the base install verifies and nothing more

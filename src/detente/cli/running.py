@@ -143,6 +143,7 @@ def status(lang: str) -> click.Command:
         for state in runs_of(own, plan):
             done, counts = glance(state.journal_path()).total(), outcome_counts(state)
             word = "concluded" if counts else "running" if done else "registered"
+            word = word if state.folder.exists("key") else "lost"
             published = own.own(f"runs/{state.id}").exists("headers.jsonl.gz")
             row = {
                 "run": state.id, "subject": state.test.subject, "section": state.test.section, "state": word,
@@ -152,7 +153,7 @@ def status(lang: str) -> click.Command:
             if json:
                 speech.row(row)
             else:
-                key = "status-published" if published else f"status-{word}"
+                key = "status-published" if published and word != "lost" else f"status-{word}"
                 sentence = say(
                     f"cli.say.{key}",
                     lang,

@@ -81,6 +81,8 @@ def board(lang: str) -> click.Command:
         found = read_board(exchange, plan_id(plan) or "")
         for party, row in found.rows.items() if json else ():
             speech.row({"party": party, **{kind: {"n": c.n, "seen": c.seen_at} for kind, c in row.items()}})
+        for observer, times in found.observers.items() if json else ():
+            speech.row({"observer": observer, "seen": times})
         if not json:
             _tell_board(speech, found)
         for error in found.trouble.values():
@@ -101,6 +103,9 @@ def _tell_board(speech: Speech, found: Board) -> None:
         several = [f" ({cell.n})" if cell.n > 1 else "" for cell in cells]
         told = [f"{at}{n}" if cell.n else "-" for at, n, cell in zip(seen, several, cells, strict=True)]
         rows.append([say(f"cli.board.{kind}", speech.lang), *told])
+    for observer, times in found.observers.items():
+        title = say("cli.board.observer", speech.lang, observer=observer)
+        rows.append([title, *[times[party] or "-" for party in found.rows]])
     columns = [max(map(wide, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         speech.data("  ".join(map(padded, row, columns)).rstrip())

@@ -2,7 +2,7 @@
 """A lab's desk: its keys, its models, its place in the exchange, and the card it hands to the others.
 
 desk/desk.toml      who we are, where the exchange lies, which model answers for which subject
-desk/keys/          four secrets, readable by the owner alone; they never leave the desk
+desk/keys/          four secrets (an observer: one), readable by the owner alone; they never leave the desk
 desk/card.json      the public half, to hand over: what a plan says of a party and its subjects
 desk/pending/       envelopes on their way into the log (L-5)
 desk/state/         what this lab's witness last cosigned (L-2)
@@ -21,15 +21,16 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from detente.check.exchange import find_plan, notes_of, party_folder
+from detente.check.exchange import find_plan, mirror_path, party_folder
 from detente.desk.given import read_hex
 from detente.errors import CannotTell, WrongUsage
 from detente.evidence.statements import Predicate, encode_statement
-from detente.pact.plan import Party, PlanFile
+from detente.pact.plan import Party, PlanFile, WitnessKey
 from detente.pact.seal import new_identity, read_identity
 from detente.run.model import Model, load_model
 from detente.tlog.folder import Folder, is_leftover
 from detente.tlog.log import LogView, append, finish, origin_of
+from detente.tlog.witness import known_notes
 from detente.wire.canonical import check_id, check_language, decode, encode
 from detente.wire.digests import sha256
 from detente.wire.dsse import seal_envelope
@@ -55,7 +56,7 @@ class ModelEntry(NamedTuple):
 
 
 class Desk(NamedTuple):
-    """A desk as it lies on the disk; every verb takes one."""
+    """A desk as it lies on the disk; every verb takes one. An ``observer``'s has the witness key alone, and only witnesses."""
 
     root: Path
     party: str
@@ -63,6 +64,7 @@ class Desk(NamedTuple):
     home: str
     exchange: Path
     models: list[ModelEntry]
+    observer: bool = False
 
     def folder(self, *parts: str) -> Folder:
         """A folder of the desk."""
@@ -100,7 +102,9 @@ class Desk(NamedTuple):
         return find_plan(self.open_exchange(), self.plan_id())
 
     def me(self, plan: PlanFile) -> Party:
-        """The lab as the plan has it; WrongUsage if the plan has other keys for it."""
+        """The lab as the plan has it; WrongUsage if the plan has other keys for it (observer-only: this desk has none of them)."""
+        if self.observer:
+            raise WrongUsage("observer-only", str(self.root))
         party = next((p for p in plan.plan.parties if p.id == self.party), None)
         if party is None:
             raise WrongUsage("not-a-party", str(self.root), got=self.party)
@@ -110,6 +114,17 @@ class Desk(NamedTuple):
                     "other-key", f"$.parties {self.party} {role}", expected=self.signer(role).public, got=key
                 )
         return party
+
+    def witness_key(self, plan: PlanFile) -> WitnessKey:
+        """The name and key under which this desk cosigns in the plan: a party's, or an observer's; WrongUsage as ``me``."""
+        if not self.observer:
+            return self.me(plan).witness
+        found, mine = plan.plan.witnesses().get(self.party), self.signer("witness").public
+        if found is None:
+            raise WrongUsage("not-a-party", str(self.root), got=self.party)
+        if found.key != mine:
+            raise WrongUsage("other-key", f"$.observers {self.party} witness", expected=mine, got=found.key)
+        return found
 
     def load_model(self, subject: str, slots: int) -> Model:
         """The model that answers for a subject; its key comes from the environment and goes nowhere else."""
@@ -133,6 +148,8 @@ def alone(verb: Callable[Concatenate[Desk, P], R]) -> Callable[Concatenate[Desk,
 
     @wraps(verb)
     def locked(desk: Desk, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        if desk.observer:
+            raise WrongUsage("observer-only", str(desk.root))
         with desk.folder().held():
             if desk.exchange.is_dir():
                 _sweep(desk.own())
@@ -148,11 +165,13 @@ def _sweep(own: Folder) -> None:
             own.drop(path)
 
 
-def make_desk(
-    root: Path, party: str, name: Mapping[str, str], home: str, exchange: Path, models: list[ModelEntry]
-) -> Desk:
+def make_desk(  # noqa: PLR0917 - what desk.toml holds, in its order
+    root: Path, party: str, name: Mapping[str, str], home: str, exchange: Path, models: list[ModelEntry],
+    *, observer: bool = False,
+) -> Desk:  # fmt: skip
     """Create a desk and the lab's folder in the exchange; after a crash or a full disk the same call goes on.
 
+    An ``observer``'s desk has the witness key alone; one that lies there already is kept, as every key is.
     Everything is judged before anything is written, and keys are never written twice. Raises
     WrongUsage (desk-exists, desk-inside, not-a-folder, P-1.home, bad-home, as ``load_model``), Malformed (B-5.id, B-5.language).
     """
@@ -180,13 +199,15 @@ def make_desk(
         private.mkdir(parents=True, exist_ok=True, mode=0o700)
     for half in filter(lambda path: is_leftover(path.name), keys.iterdir()):
         half.unlink()
-    for role in KEYS:
+    for role in ("witness",) if observer else KEYS:
         _write_secret(keys / f"{role}.key", new_seed().hex())
-    _write_secret(keys / "recipient.key", new_identity().secret)
+    if not observer:
+        _write_secret(keys / "recipient.key", new_identity().secret)
     lines = [
         f"party = {_quoted(party)}",
         f"home = {_quoted(home)}",
         f"exchange = {_quoted(os.path.relpath(exchange, root))}",
+        *(["observer = true"] if observer else []),
     ]
     lines += ["[name]", *(f"{_quoted(tag)} = {_quoted(text)}" for tag, text in name.items())]
     for entry in models:
@@ -223,6 +244,7 @@ class _DeskFile(msgspec.Struct, forbid_unknown_fields=True):
     home: str
     exchange: str
     name: dict[str, str]
+    observer: bool = False
     model: list[_ModelRow] = []
 
 
@@ -244,28 +266,36 @@ def load_desk(root: Path) -> Desk:
         check_id(entry.subject, f"{place} [[model]]")
         if subjects.count(entry.subject) > 1:
             raise WrongUsage("desk-broken", f"{place} [[model]]", got=f"{entry.subject}, {entry.subject}")
-    return Desk(root, read.party, read.name, read.home, Path(os.path.normpath(root / read.exchange)), models)
+    exchange = Path(os.path.normpath(root / read.exchange))
+    return Desk(root, read.party, read.name, read.home, exchange, models, read.observer)
 
 
 def make_card(desk: Desk) -> bytes:
-    """What the lab hands to the others, JCS: its entry in a plan but for the roles, and its subjects' descriptors."""
-    log = desk.signer("log").public
+    """What the lab hands to the others, JCS: its entry in a plan but for the roles, and its subjects' descriptors.
+
+    An observer's card is its whole entry in a plan: id, name and witness key.
+    """
     home = _base(desk.home)
-    subjects = [_card_subject(desk, entry) for entry in desk.models]
-    card = {
-        "home": desk.home,
-        "id": desk.party,
-        "log": {"key": log, "origin": origin_of(home, log)},
-        "name": desk.name,
-        "recipient": read_identity(desk.identity(), "").recipient,
-        "statement": desk.signer("statement").public,
-        "subjects": subjects,
-        "witness": {"key": desk.signer("witness").public, "name": f"{home}/witness"},
-    }
+    witness = {"key": desk.signer("witness").public, "name": f"{home}/witness"}
+    card: dict[str, object] = {"id": desk.party, "name": desk.name, "witness": witness}
+    if not desk.observer:
+        card |= _party_card(desk, home)
     raw = encode(card)
     folder = desk.folder("")
     folder.swap("card.json", folder.read("card.json") if folder.exists("card.json") else None, raw)
     return raw
+
+
+def _party_card(desk: Desk, home: str) -> dict[str, object]:
+    """What a party's card has beside an observer's."""
+    log = desk.signer("log").public
+    return {
+        "home": desk.home,
+        "log": {"key": log, "origin": origin_of(home, log)},
+        "recipient": read_identity(desk.identity(), "").recipient,
+        "statement": desk.signer("statement").public,
+        "subjects": [_card_subject(desk, entry) for entry in desk.models],
+    }
 
 
 def _base(home: str) -> str:
@@ -312,15 +342,21 @@ def sign_statement(desk: Desk, kind: str, subjects: list[tuple[str, str]], predi
 
 def log_entry(desk: Desk, plan: PlanFile, entry: bytes) -> LogView:
     """An envelope appended to the lab's own log, after comparing with what others hold of it (L-5, L-6)."""
-    me = desk.me(plan)
-    seen = [note.raw for note in notes_of(desk.open_exchange(), me, plan)]
+    me, seen = desk.me(plan), _held_by_others(desk, plan)
     return append(desk.own("log"), desk.folder("pending"), entry, desk.signer("log"), me.log.origin, seen)
+
+
+def _held_by_others(desk: Desk, plan: PlanFile) -> list[bytes]:
+    """Every note of this lab's log in any mirror of the exchange, whoever's, in whatever state the mirror is (L-6)."""
+    me, exchange = desk.me(plan), desk.open_exchange()
+    tops = sorted(path.name for path in exchange.root.iterdir() if path.is_dir() and not path.is_symlink())
+    mirrors = [party_folder(exchange, *mirror_path(top, me.log.origin)) for top in tops]
+    return [raw for mirror in mirrors for raw in known_notes(mirror, me.log.origin, me.log.key)]
 
 
 def own_log(desk: Desk, plan: PlanFile) -> LogView:
     """The lab's own log as it stands, after any envelope that a crash left pending."""
-    me = desk.me(plan)
-    seen = [note.raw for note in notes_of(desk.open_exchange(), me, plan)]
+    me, seen = desk.me(plan), _held_by_others(desk, plan)
     return finish(desk.own("log"), desk.folder("pending"), desk.signer("log"), me.log.origin, seen)
 
 

@@ -16,7 +16,7 @@ from detente.check.exchange import (
 )
 from detente.desk.keys import Desk
 from detente.errors import DetenteError, WrongUsage
-from detente.pact.plan import Party, PlanFile
+from detente.pact.plan import Party, Plan, PlanFile
 from detente.tlog.folder import Folder
 from detente.tlog.witness import Cosigned, witness_log
 from detente.wire.times import encode_time, parse_time
@@ -37,10 +37,13 @@ def witness(desk: Desk, plan: PlanFile | None = None) -> list[Witnessed]:
 
     A log that is not there yet is told as trouble, not raised. A fork or rollback is told too,
     after the others were seen: one bad log must not stop the witness of the rest. A log without
-    growth is cosigned again once a date has passed by which something was due from its owner.
+    growth is cosigned again once a date has passed by which something was due from its owner. An
+    observer's desk does the same, and remembers the first plan that it was given.
     """
     plan = plan or desk.plan()
-    me = desk.me(plan)
+    me = desk.witness_key(plan)
+    if desk.observer and not desk.folder().exists("plan.txt"):
+        desk.folder().create("plan.txt", plan.id.encode())
     exchange = desk.open_exchange()
     now = int(time.time())
     found = []
@@ -53,12 +56,12 @@ def witness(desk: Desk, plan: PlanFile | None = None) -> list[Witnessed]:
                 party_folder(exchange, party.id, "log"),
                 party.log.origin,
                 party.log.key,
-                me.witness.name,
+                me.name,
                 desk.signer("witness"),
                 desk.folder("state"),
                 mirror,
                 now,
-                since=max((due for due in _dues(exchange, me, party, plan) if due < now), default=0),
+                since=max((due for due in _dues(exchange, desk.party, party, plan) if due < now), default=0),
             )
             found.append(Witnessed(party.id, note, None))
         except DetenteError as error:
@@ -66,12 +69,13 @@ def witness(desk: Desk, plan: PlanFile | None = None) -> list[Witnessed]:
     return found
 
 
-def _dues(exchange: Folder, me: Party, other: Party, plan: PlanFile) -> list[int]:
-    """When something is due from ``other``: the plan's deadline (R-11), and the answer to each of our challenges it saw (A-5)."""
+def _dues(exchange: Folder, who: str, other: Party, plan: PlanFile) -> list[int]:
+    """When something is due from ``other``: the plan's deadline (R-11), and the answer to each challenge of ``who`` it saw (A-5)."""
     dues = [parse_time(plan.plan.runs.deadline)]
     try:
+        me = plan.plan.party(who)
         history = read_history(exchange, me, plan)
-    except DetenteError:  # our own log is not here, or is in trouble of its own
+    except (KeyError, DetenteError):  # an observer asks for nothing; or our own log is not here, or in trouble of its own
         return dues
     entries, _ = read_entries(me, history.view, plan)
     hours = {section.audit.answerHours for section in plan.plan.sections if section.audit}
@@ -90,10 +94,14 @@ class BoardCell(NamedTuple):
 
 
 class Board(NamedTuple):
-    """party x step: what each log holds, and what could not be read (a log may not be there yet)."""
+    """party x step: what each log holds, and what could not be read (a log may not be there yet).
+
+    ``observers``: per observer and party when it last cosigned that party's log.
+    """
 
     plan: PlanFile
     rows: dict[str, dict[str, BoardCell]]
+    observers: dict[str, dict[str, str | None]]
     trouble: dict[str, DetenteError]
 
 
@@ -103,6 +111,7 @@ def board(exchange_root: Path, plan_id: str) -> Board:
     plan = find_plan(exchange, plan_id)
     rows: dict[str, dict[str, BoardCell]] = {}
     trouble: dict[str, DetenteError] = {}
+    observers: dict[str, dict[str, str | None]] = {one.id: {} for one in plan.plan.observers}
     for party in plan.plan.parties:
         try:
             history = read_history(exchange, party, plan)
@@ -110,18 +119,23 @@ def board(exchange_root: Path, plan_id: str) -> Board:
             trouble[party.id] = error
             continue
         entries, _ = read_entries(party, history.view, plan)
+        for id_, times in observers.items():
+            last = max((note.at for note in history.seen if note.witness == id_), default=None)
+            times[party.id] = encode_time(last) if last else None
         rows[party.id] = {
             kind: BoardCell(
                 len(indices := [entry.index for entry in entries if entry.statement.kind == kind]),
-                _quorum_time(history, indices[-1], plan.plan.quorum) if indices else None,
+                _quorum_time(history, indices[-1], plan.plan) if indices else None,
             )
             for kind in KINDS
         }
-    return Board(plan, rows, trouble)
+    return Board(plan, rows, observers, trouble)
 
 
-def _quorum_time(history: History, index: int, quorum: int) -> str | None:
-    times = sorted(history.first_seen(index, history.view.size, None).values())
+def _quorum_time(history: History, index: int, plan: Plan) -> str | None:
+    first = history.first_seen(index, history.view.size, None)
+    times = sorted(at for witness, at in first.items() if witness in plan.cosigners())
+    quorum = plan.quorum
     return encode_time(times[quorum - 1]) if quorum and len(times) >= quorum else None
 
 

@@ -147,7 +147,8 @@ def register_run(desk: Desk, plan: PlanFile, test: Test, engine: Engine) -> RunS
     """The registration of a test that is not published yet, or a new one (R-1). Refused before every party accepted, or once too often."""
     runs = runs_of(desk, plan)
     mine = [run for run in runs if run.test == test]
-    if mine and mine[-1].logged is None:
+    lost = bool(mine) and not mine[-1].folder.exists("key") and len(mine) < plan.plan.runs.max
+    if mine and mine[-1].logged is None and not lost:  # a lost run stays unfinished; another attempt may be left
         return _not_behind(mine[-1])
     if len(mine) >= plan.plan.runs.max:
         raise WrongUsage("R-1.attempts", f"$.runs.max {test.subject}", expected=plan.plan.runs.max, got=len(mine) + 1)

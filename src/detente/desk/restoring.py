@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A desk or a log that came from an old backup, or was lost: the log laid back from what others hold, and what stays lost.
+
+Nothing is signed here. The log comes back as its owner once signed it, from the fullest mirror that
+verifies as a whole; a run whose key is gone is told as lost, because its records can neither be
+published nor opened, and are never made again.
+"""
+
+from typing import NamedTuple
+
+from detente.check.exchange import mirror_path, party_folder
+from detente.desk.keys import Desk, alone
+from detente.desk.runs import runs_of
+from detente.errors import DetenteError
+from detente.tlog.restore import Copy, restore_log
+from detente.tlog.witness import read_notes
+
+
+class Restoring(NamedTuple):
+    """What came back: entries before and now, whose mirror they came from (None: nothing was missing), what is wrong with others.
+
+    ``lost``: ids of runs in the log whose key this desk does not hold.
+    """
+
+    before: int
+    size: int
+    source: str | None
+    trouble: list[DetenteError]
+    lost: list[str]
+
+
+@alone
+def restore(desk: Desk) -> Restoring:
+    """Lay the lab's own log back from the best verified mirror of it in the exchange; runs whose key is lost are named.
+
+    Raises as ``tlog.restore.restore_log``. Mirrors that do not verify are passed over and told.
+    """
+    plan = desk.plan()
+    me, exchange = desk.me(plan), desk.open_exchange()
+    copies: dict[str, Copy] = {}
+    trouble: list[DetenteError] = []
+    for id_, key in plan.plan.witnesses().items():
+        mirror = party_folder(exchange, *mirror_path(id_, me.log.origin))
+        try:
+            notes = read_notes(mirror, me.log.origin, me.log.key, {key.name: key.key}) if id_ != desk.party else []
+        except DetenteError as error:
+            trouble.append(error)
+            continue
+        copies[id_] = Copy(mirror, notes)
+    done = restore_log(desk.own("log"), me.log.origin, me.log.key, list(copies.values()))
+    source = next((id_ for id_, copy in copies.items() if copy.mirror is done.source), None)
+    lost = [run.id for run in runs_of(desk, plan) if not run.folder.exists("key")]
+    return Restoring(done.before, done.view.size, source, trouble, lost)
