@@ -89,7 +89,9 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=10_000, help="entries (default 10,000)")
     parser.add_argument("--size", type=int, default=1_500, help="bytes an entry (default 1,500: a statement's)")
     parser.add_argument("--reps", type=int, default=3, help="the best of so many (default 3)")
-    parser.add_argument("--dir", type=Path, help="a folder on the disk to measure (default: the system's own for such files)")
+    parser.add_argument(
+        "--dir", type=Path, help="a folder on the disk to measure (default: the system's own for such files)"
+    )
     given = parser.parse_args()
     entries = [os.urandom(given.size // 2).hex().encode() for _ in range(given.n)]
     least = timed(given.reps, lambda root: bare(root, entries), given.dir)

@@ -132,6 +132,11 @@ def _packed(labs: Labs) -> dict[str, str]:
     return {}
 
 
+def _log_lost(labs: Labs) -> dict[str, str]:
+    shutil.rmtree(labs.exchange / "lab-a" / "log")
+    return {}
+
+
 def _as_it_is(_: Labs) -> dict[str, str]:
     return {}
 
@@ -151,6 +156,8 @@ SCENES: dict[str, tuple[str, Prepare, str]] = {
     "score": ("signed", _answers, "labels.jsonl"),
     "publish": ("published", _as_it_is, ""),
     "witness": ("registered", _as_it_is, ""),
+    "fork show": ("published", _as_it_is, ""),
+    "restore": ("registered", _log_lost, "exchange/lab-a/log/checkpoint"),
     "audit ask": ("published", _as_it_is, ""),
     "audit answer": ("published", _asked, "exchange/lab-a/outbox/lab-b"),
     "audit check": ("published", _answered, ""),

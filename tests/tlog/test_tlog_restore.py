@@ -82,7 +82,8 @@ def test_restore_when_nothing_is_missing_then_nothing_is_touched(lab: Lab) -> No
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["failed-and-not-written", "failed-but-written"])
-@pytest.mark.parametrize("nth", range(1, 6))  # a bundle, a tile, the checkpoint; then two partial files of the backup go
+# What it writes: a bundle, a tile, the checkpoint; then two partial files of the backup go.
+@pytest.mark.parametrize("nth", range(1, 6))
 def test_restore_when_it_crashes_then_the_next_one_carries_on(lab: Lab, nth: int, *, after: bool) -> None:
     before = _files(lab.log)
     _older(lab)

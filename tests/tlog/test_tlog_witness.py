@@ -11,7 +11,15 @@ from tlog_labs import LOG_KEY, NAME, NOW, ORIGIN, WITNESS_KEY, FailingFolder, La
 from detente.errors import CannotTell, NotVerified
 from detente.tlog.folder import Folder
 from detente.tlog.log import read_log
-from detente.tlog.witness import check_history, note_path, read_beginnings, read_forks, read_notes, state_path
+from detente.tlog.witness import (
+    check_history,
+    note_path,
+    read_beginnings,
+    read_forks,
+    read_notes,
+    state_path,
+    witness_log,
+)
 from detente.wire.digests import sha256
 from detente.wire.fork import contradict
 from detente.wire.keys import SigningKey
@@ -246,6 +254,27 @@ def test_mirror_when_copied_half_way_then_cannot_tell(lab: Lab) -> None:
     (lab.mirror.root / "checkpoint").write_bytes(newer)
     (lab.mirror.root / note_path(3)).unlink()
     with pytest.raises(CannotTell, match="file-missing"):
+        lab.notes()
+
+
+def test_mirror_when_the_later_note_of_one_size_has_not_come_then_cannot_tell(lab: Lab) -> None:
+    """A copy in any order: the checkpoint is there, and of its size only the first note. Found by the stateful test."""
+    witness_log(
+        lab.log, ORIGIN, LOG_KEY.public, NAME, lab.witness_signer, lab.state, lab.mirror, NOW + 60, since=NOW + 30
+    )
+    lab.notes()
+    later = note_path(2, NOW + 60)
+    raw = lab.mirror.read(later)
+    lab.mirror.drop(later)
+    with pytest.raises(CannotTell) as caught:
+        lab.notes()
+    assert (caught.value.code, caught.value.place) == ("file-missing", lab.mirror.place(later))
+    # another root at that size is no half copy: this witness cosigned two histories
+    lab.mirror.create(later, raw)
+    head = Checkpoint(ORIGIN, 2, sha256(b"another tree"))
+    lie = cosign(sign_checkpoint(head, LOG_KEY), NAME, WITNESS_KEY, NOW + 90)
+    (lab.mirror.root / "checkpoint").write_bytes(lie)
+    with pytest.raises(NotVerified, match=r"L-4\.checkpoint"):
         lab.notes()
 
 

@@ -117,7 +117,8 @@ def _agreed(scene: Scene, run: Run) -> Fact:
     firsts = [min(scene.first_seen(entry).values(), default=None) for entry in there]
     known = [at for at in firsts if at is not None]
     dated = holds and len(known) == len(firsts)
-    return {"at": encode_time(max(known)) if dated else None, "holds": _word(holds)}
+    alone = len(scene.plan.parties) == 1 and not dated  # agreed with nobody, and seen by nobody
+    return {"at": encode_time(max(known)) if dated else None, "holds": "cannot tell" if alone else _word(holds)}
 
 
 def _start(scene: Scene, run: Run) -> dict[str, int]:

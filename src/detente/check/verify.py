@@ -89,6 +89,18 @@ class Verified(NamedTuple):
     steps: list[Step]
     not_part: list[str]
 
+    def unanchored(self) -> list[str]:
+        """The parties whose logs fewer others hold than the plan asks for: a chain proves nothing against its own writer.
+
+        With a quorum of 0 these are all of them. What such a log says may have been written today.
+        """
+        plan = self.plan.plan
+        held = {
+            party: {note.witness for note in history.seen} & set(plan.cosigners())
+            for party, history in self.histories.items()
+        }
+        return [party for party, by in held.items() if len(by) < max(1, plan.quorum)]
+
     def view(self) -> View:
         """Everything there is: the logs as they stand and all notes inside them."""
         return View({party: history.view.size for party, history in self.histories.items()}, None)

@@ -61,6 +61,9 @@ def verify(lang: str) -> click.Command:
         for violation in verified.ledger.violations:
             speech.say("violation", party=violation.party, index=violation.index, code=violation.code)
         _tell_not_part(speech, verified)
+        if loose := verified.unanchored():
+            quorum = max(1, verified.plan.plan.quorum)
+            raise CannotTell("unanchored-log", str(exchange), expected=quorum, got=", ".join(loose))
         status = "final" if verified.final else "interim"
         if json:
             speech.row({"verified": True, "status": status, "plan": verified.plan.id, "result": verified.final})

@@ -165,7 +165,7 @@ def _sweep(own: Folder) -> None:
             own.drop(path)
 
 
-def make_desk(  # noqa: PLR0917 - what desk.toml holds, in its order
+def make_desk(
     root: Path, party: str, name: Mapping[str, str], home: str, exchange: Path, models: list[ModelEntry],
     *, observer: bool = False,
 ) -> Desk:  # fmt: skip
@@ -342,11 +342,11 @@ def sign_statement(desk: Desk, kind: str, subjects: list[tuple[str, str]], predi
 
 def log_entry(desk: Desk, plan: PlanFile, entry: bytes) -> LogView:
     """An envelope appended to the lab's own log, after comparing with what others hold of it (L-5, L-6)."""
-    me, seen = desk.me(plan), _held_by_others(desk, plan)
+    me, seen = desk.me(plan), held_by_others(desk, plan)
     return append(desk.own("log"), desk.folder("pending"), entry, desk.signer("log"), me.log.origin, seen)
 
 
-def _held_by_others(desk: Desk, plan: PlanFile) -> list[bytes]:
+def held_by_others(desk: Desk, plan: PlanFile) -> list[bytes]:
     """Every note of this lab's log in any mirror of the exchange, whoever's, in whatever state the mirror is (L-6)."""
     me, exchange = desk.me(plan), desk.open_exchange()
     tops = sorted(path.name for path in exchange.root.iterdir() if path.is_dir() and not path.is_symlink())
@@ -356,7 +356,7 @@ def _held_by_others(desk: Desk, plan: PlanFile) -> list[bytes]:
 
 def own_log(desk: Desk, plan: PlanFile) -> LogView:
     """The lab's own log as it stands, after any envelope that a crash left pending."""
-    me, seen = desk.me(plan), _held_by_others(desk, plan)
+    me, seen = desk.me(plan), held_by_others(desk, plan)
     return finish(desk.own("log"), desk.folder("pending"), desk.signer("log"), me.log.origin, seen)
 
 

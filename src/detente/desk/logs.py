@@ -75,7 +75,10 @@ def _dues(exchange: Folder, who: str, other: Party, plan: PlanFile) -> list[int]
     try:
         me = plan.plan.party(who)
         history = read_history(exchange, me, plan)
-    except (KeyError, DetenteError):  # an observer asks for nothing; or our own log is not here, or in trouble of its own
+    except (
+        KeyError,
+        DetenteError,
+    ):  # an observer asks for nothing; or our own log is not here, or in trouble of its own
         return dues
     entries, _ = read_entries(me, history.view, plan)
     hours = {section.audit.answerHours for section in plan.plan.sections if section.audit}

@@ -9,7 +9,7 @@ published nor opened, and are never made again.
 from typing import NamedTuple
 
 from detente.check.exchange import mirror_path, party_folder
-from detente.desk.keys import Desk, alone
+from detente.desk.keys import Desk, alone, held_by_others
 from detente.desk.runs import runs_of
 from detente.errors import DetenteError
 from detente.tlog.restore import Copy, restore_log
@@ -47,7 +47,7 @@ def restore(desk: Desk) -> Restoring:
             trouble.append(error)
             continue
         copies[id_] = Copy(mirror, notes)
-    done = restore_log(desk.own("log"), me.log.origin, me.log.key, list(copies.values()))
+    done = restore_log(desk.own("log"), me.log.origin, me.log.key, list(copies.values()), held_by_others(desk, plan))
     source = next((id_ for id_, copy in copies.items() if copy.mirror is done.source), None)
     lost = [run.id for run in runs_of(desk, plan) if not run.folder.exists("key")]
     return Restoring(done.before, done.view.size, source, trouble, lost)

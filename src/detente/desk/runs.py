@@ -133,6 +133,7 @@ def _not_behind(run: RunState) -> RunState:
 
 def pick_test(desk: Desk, plan: PlanFile, subject: str | None, section: str) -> Test:
     """The test of the plan that this lab is to run; WrongUsage (no-test) lists the choices."""
+    desk.me(plan)
     mine = [
         t for t in plan.plan.tests if t.party == desk.party and t.section == section and subject in {None, t.subject}
     ]

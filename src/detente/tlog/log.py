@@ -225,7 +225,7 @@ def compare_with_seen(view: LogView, log_public: str, seen: Iterable[bytes]) -> 
         except Malformed:
             continue
     roots = _roots(view, [head.size for head, _ in notes])
-    for head, raw in notes:
+    for head, raw in sorted(notes):  # a fork is told before what is only missing
         if head.size <= view.size and roots[head.size].hex() == head.root:
             continue
         try:

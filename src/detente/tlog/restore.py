@@ -5,7 +5,8 @@ In this order, each step on the disk before the next: entries and tiles, the che
 what lies beyond it goes. A crash leaves a log that the next call mends.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from detente.errors import CannotTell, DetenteError, NotVerified
@@ -34,20 +35,27 @@ class Restored(NamedTuple):
     source: Folder | None
 
 
-def restore_log(log: Folder, origin: str, log_public: str, copies: Sequence[Copy]) -> Restored:
+def restore_log(
+    log: Folder, origin: str, log_public: str, copies: Sequence[Copy], seen: Iterable[bytes] = ()
+) -> Restored:
     """The log with everything that the fullest of ``copies`` holds of it; unchanged if it has all that already.
 
-    Raises CannotTell ``restore-none`` (nobody holds any of it), ``restore-behind`` (its own
-    checkpoint, or a note, says more than any copy has); NotVerified ``L-6.fork`` where copies or the
-    log contradict each other: then two histories were signed and none is to be chosen here.
+    ``seen`` are all notes of it that others hold (L-6). Raises CannotTell ``restore-none`` (nobody
+    holds any of it), ``restore-behind`` (its own checkpoint, or a note, says more than any copy
+    has); NotVerified ``L-6.fork`` where copies, notes or the log contradict each other: then two
+    histories were signed and none is to be chosen here.
     """
     mine = _readable(log, origin, log_public)
-    head = _own_head(log, origin, log_public)
     best = max((copy for copy in copies if copy.notes), key=lambda copy: copy.notes[-1].size, default=None)
     heads = [Checkpoint(origin, note.size, note.root) for copy in copies for note in copy.notes]
-    heads += [head] if head else []
+    heads += _signed(
+        [*seen, *([log.read(CHECKPOINT, MAX_NOTE + 1)] if log.exists(CHECKPOINT) else [])], origin, log_public
+    )
+    known = max((head.size for head in heads), default=0)
     if mine and (best is None or mine.size >= best.notes[-1].size):
         _refuse_fork(origin, mine.leaf_hashes, heads)
+        if known > mine.size:
+            raise CannotTell("restore-behind", log.place(CHECKPOINT), expected=known, got=mine.size)
         _clear(log, mine.size)
         return Restored(mine, mine.size, None)
     if best is None:
@@ -55,8 +63,8 @@ def restore_log(log: Folder, origin: str, log_public: str, copies: Sequence[Copy
     newest = best.notes[-1]
     tree = read_tree(best.mirror, Checkpoint(origin, newest.size, newest.root))
     _refuse_fork(origin, tree.leaf_hashes, heads)
-    if head and head.size > newest.size:
-        raise CannotTell("restore-behind", log.place(CHECKPOINT), expected=head.size, got=newest.size)
+    if known > newest.size:
+        raise CannotTell("restore-behind", log.place(CHECKPOINT), expected=known, got=newest.size)
     for path, raw in level_files(tree.entries, tree.levels):
         log.swap(path, log.read(path) if log.exists(path) else None, raw)
     old = log.read(CHECKPOINT) if log.exists(CHECKPOINT) else None
@@ -72,12 +80,13 @@ def _readable(log: Folder, origin: str, log_public: str) -> LogView | None:
         return None
 
 
-def _own_head(log: Folder, origin: str, log_public: str) -> Checkpoint | None:
-    """What the log's own checkpoint says, whatever became of its tiles."""
-    try:
-        return verify_note(log.read(CHECKPOINT, MAX_NOTE + 1), origin, log_public)
-    except DetenteError:
-        return None
+def _signed(notes: Iterable[bytes], origin: str, log_public: str) -> list[Checkpoint]:
+    """The heads that the log signed among ``notes``; the log's own checkpoint counts whatever became of its tiles."""
+    found = []
+    for raw in notes:
+        with suppress(DetenteError):
+            found.append(verify_note(raw, origin, log_public))
+    return found
 
 
 def _refuse_fork(origin: str, leaf_hashes: Sequence[bytes], heads: Sequence[Checkpoint]) -> None:

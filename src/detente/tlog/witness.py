@@ -124,7 +124,9 @@ def witness_log(  # noqa: PLR0917 - a log, a witness and two folders, each in th
         mirror.create_all(dict(level_files(view.entries, view.levels)))
         if last is None or last.size < head.size or last.at <= since < now:
             if last is not None and now < last.at:
-                raise CannotTell("L-2.clock", log.place(CHECKPOINT), expected=encode_time(last.at), got=encode_time(now))
+                raise CannotTell(
+                    "L-2.clock", log.place(CHECKPOINT), expected=encode_time(last.at), got=encode_time(now)
+                )
             note, grew = cosign(bare, name, signer, now), True
         else:
             note, grew = last.raw, False
@@ -299,10 +301,11 @@ def _newest(
     place = mirror.place(CHECKPOINT)
     raw = mirror.read(CHECKPOINT, MAX_NOTE + 1)
     if not found or raw != found[-1].raw:
-        head, _ = verify_cosigned(raw, origin, log_public, witnesses, place)
-        if all(head.size != note.size for note in found):
-            raise CannotTell("file-missing", mirror.place(note_path(head.size)))
+        head, [(_, at), *_] = verify_cosigned(raw, origin, log_public, witnesses, place)
         if raw in [note.raw for note in found]:
             raise CannotTell("mirror-behind", place)
+        same = [note for note in found if note.size == head.size]
+        if all(note.root == head.root and note.at < at for note in same):  # its own file has not come
+            raise CannotTell("file-missing", mirror.place(note_path(head.size, at if same else None)))
         raise NotVerified("L-4.checkpoint", place, step=_STEP)
     return Checkpoint(origin, found[-1].size, found[-1].root)
