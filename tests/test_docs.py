@@ -27,6 +27,7 @@ PROMISED = [
     ("docs/guides/witness.md", "docs/zh/guides/witness.md"),
     ("docs/concepts/statistics.md", "docs/zh/concepts/statistics.md"),
     ("docs/reference/cli.md", "docs/zh/reference/cli.md"),
+    ("docs/reference/variants.md", "docs/zh/reference/variants.md"),
     ("docs/format/README.md", "docs/zh/format/README.md"),
 ]
 # How many rules each letter has; a rule is never removed and never renumbered.

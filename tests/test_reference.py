@@ -20,7 +20,7 @@ from detente.desk.audits import answer_all, ask
 from detente.desk.demo import Stage
 from detente.desk.plans import new_plan
 from detente.words import say
-from kit.labs import REFUSAL, Labs
+from kit.labs import REFUSAL, Labs, meet, register_all
 
 TOP = Path(__file__).resolve().parents[1]
 SCRIPTED = "python:kit.labs:scripted"
@@ -137,6 +137,20 @@ def _log_lost(labs: Labs) -> dict[str, str]:
     return {}
 
 
+def _annex(labs: Labs) -> dict[str, str]:
+    (labs.root / "annex.toml").write_text(
+        '[[suite]]\nfrom = "core-v0"\ntake = [{ kind = "control", n = 2 }]\n', "utf-8"
+    )
+    return {}
+
+
+def _awaited(labs: Labs) -> dict[str, str]:
+    """Labs under a plan with releasers, registered and seen."""
+    _apart(labs)
+    register_all(meet(labs.root, releasers='["lab-a", "lab-b"]'))
+    return {}
+
+
 def _as_it_is(_: Labs) -> dict[str, str]:
     return {}
 
@@ -146,6 +160,7 @@ Prepare = Callable[[Labs], dict[str, str]]
 SCENES: dict[str, tuple[str, Prepare, str]] = {
     "init": ("signed", _apart, "desks/lab-a/card.json"),
     "plan new": ("signed", _as_it_is, "exchange/lab-a/proposals"),
+    "plan home": ("signed", _annex, "desks/lab-b/home/annex-lab-b/newest"),
     "plan show": ("signed", _two_proposals, ""),
     "plan diff": ("signed", _two_proposals, ""),
     "plan object": ("signed", _two_proposals, "exchange/lab-b/proposals"),
@@ -158,6 +173,7 @@ SCENES: dict[str, tuple[str, Prepare, str]] = {
     "witness": ("registered", _as_it_is, ""),
     "fork show": ("published", _as_it_is, ""),
     "restore": ("registered", _log_lost, "exchange/lab-a/log/checkpoint"),
+    "release": ("signed", _awaited, ""),
     "audit ask": ("published", _as_it_is, ""),
     "audit answer": ("published", _asked, "exchange/lab-a/outbox/lab-b"),
     "audit check": ("published", _answered, ""),

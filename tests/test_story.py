@@ -322,7 +322,7 @@ def test_lie_when_an_answer_is_changed_before_the_audit_then_the_finding_is_disp
     plan = labs.agreed()
     bodies = labs.runs["lab-b"].journal_path() / "bodies.jsonl"
     raw = bodies.read_bytes()
-    bodies.write_bytes(raw.replace(b"I can't help", b"I cannot help").replace("无法".encode(), "不会".encode()))
+    bodies.write_bytes(raw.replace(b'"output":"', b'"output":"Well: '))
     assert bodies.read_bytes() != raw
     ask(labs.desks["lab-a"], plan, None)
     labs.witness_all()
@@ -337,6 +337,24 @@ def test_lie_when_an_answer_is_changed_before_the_audit_then_the_finding_is_disp
     run = labs.verify().numbers().result["runs"][1]
     assert run["facts"]["checked"]["holds"] == "no"
     assert run["facts"]["checked"]["audits"][0]["state"] == "disputed"
+
+
+def test_lie_when_answers_go_beyond_the_cap_that_both_signed_then_the_finding_is_disputed(tmp_path, monkeypatch):
+    """A lab whose program lets its model say more than the plan allows: opened records contradict the cap (C-2)."""
+    labs = meet(tmp_path, model="python:kit.said:endless")
+    register_all(labs)
+    run_one(labs, "lab-a")
+    monkeypatch.setattr("detente.run.engine.within_cap", lambda reply, _chars: reply)
+    run_one(labs, "lab-b")
+    for name in labs.desks:
+        publish_one(labs, name)
+    for step in (lambda desk: ask(desk, labs.agreed(), None), lambda desk: answer_all(desk, labs.agreed())):
+        labs.witness_all()
+        for desk in labs.desks.values():
+            step(desk)
+    labs.witness_all()
+    verdicts = [check_all(labs.desks[name], labs.agreed())[0].verdict for name in ("lab-a", "lab-b")]
+    assert verdicts == ["disputed", "consistent"]
 
 
 def test_lie_when_the_exchange_of_another_plan_is_shown_then_it_is_not_this_plan(stories, tmp_path):

@@ -16,6 +16,8 @@ from scipy.stats import binom, chisquare, hypergeom
 
 from detente.check.audit import (
     ODDS_SHARE,
+    Shown,
+    check_caps,
     check_opening,
     check_seeds,
     detection_odds,
@@ -34,6 +36,7 @@ from detente.evidence.record import (
     salt_of,
     slot_seed,
 )
+from detente.pact.plan import Cap
 from detente.wire.canonical import decimal
 from detente.wire.merkle import inclusion_proof, leaf_hash, root
 
@@ -171,6 +174,7 @@ WRONG: list[tuple[str, Callable[[], list[OpenedRecord]]]] = [
     ("B-2.json", lambda: [opened(4, body="no json"), opened(0), opened(6)]),
     ("B-2.canonical", lambda: [opened(4, body=LINES[4].decode().replace(":", ": ", 1)), opened(0), opened(6)]),
     ("R-8.output", lambda: [opened(4, body=LINES[4].decode().replace("replied", "failed")), opened(0), opened(6)]),
+    ("R-8.reason", lambda: [opened(4, body=LINES[4].decode().replace('"salt"', '"reason":"stop","salt"')), opened(0), opened(6)]),
     ("R-7.outcome", lambda: [opened(4, header=HEADERS[4].decode().replace("replied", "replies")), opened(0), opened(6)]),
 ]  # fmt: skip
 
@@ -195,6 +199,34 @@ def test_opening_when_a_proof_is_no_digest_then_it_is_refused_by_rule() -> None:
     raw = encode_opened([opened(4)]).replace(opened(4).proof[0].encode(), b"../../etc/passwd")
     with pytest.raises(Malformed, match=r"B-3\.shape"):
         check_opening(raw, [4], ROOT, 7, "o")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "text", "more", "holds"),
+    [
+        ("replied", "x" * 10, {}, True),
+        ("replied", "x" * 11, {}, False),
+        ("replied", "字" * 10, {"cut": True}, True),
+        ("replied", "字" * 11, {"cut": True}, False),
+        ("truncated", "x" * 11, {"reason": "length"}, False),
+        ("truncated", "x" * 9, {"reason": "length", "tokens": 2}, True),
+        ("replied", "x" * 9, {"cut": True, "tokens": 7}, True),
+        ("replied", "x" * 9, {"cut": True, "tokens": 6}, False),
+        ("replied", "x" * 9, {"cut": True}, True),
+        ("replied", "x" * 9, {"tokens": 99}, True),
+        ("failed", None, {"reason": "timeout"}, True),
+    ],
+)
+def test_caps_when_a_record_is_shown_then_text_and_cut_fit_them(
+    outcome: str, text: str | None, more: dict[str, Any], holds: bool
+) -> None:
+    body = Body(i=0, item="0" * 64, outcome=outcome, output=text, salt="0" * 64, seed=None, **more)
+    shown = [Shown(0, body, opened(0))]
+    if holds:
+        check_caps(shown, [Cap(chars=10, tokens=7)], "o")
+        return
+    with pytest.raises(NotVerified, match=r"C-2\.cut"):
+        check_caps(shown, [Cap(chars=10, tokens=7)], "o")
 
 
 def test_seeds_when_records_are_shown_then_each_is_that_of_its_slot() -> None:

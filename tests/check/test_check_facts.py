@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from detente.errors import NotVerified
+from detente.wire.canonical import encode
 from detente.wire.digests import sha256
 from detente.wire.times import encode_time
-from kit.paper import DEADLINE, NOON, Paper
+from kit.paper import DEADLINE, DESCRIPTOR, NOON, Paper
 
 HOUR = 3600
 Row = dict[str, Any]
@@ -31,6 +32,82 @@ def agreed(folder: Path, **changes: Any) -> Paper:
     paper.accept_all()
     paper.witness_all(NOON)
     return paper
+
+
+# --- planned tests that nobody registered -------------------------------------------------------
+
+
+@pytest.mark.parametrize("at", [DEADLINE, DEADLINE + 1])
+def test_planned_test_when_never_registered_then_only_a_note_after_the_deadline_dates_it(
+    tmp_path: Path, at: int
+) -> None:
+    paper = agreed(tmp_path)
+    paper.witness("lab-b", "lab-a", at)
+    seen = {"at": encode_time(at), "by": "lab-b"} if at > DEADLINE else None
+    assert paper.result()["unregistered"] == [{"endSeen": seen, "party": "lab-a", "section": "core", "subject": "m1"}]
+
+
+def test_planned_test_when_registered_even_unlawfully_then_it_is_a_run_and_not_listed_as_missing(
+    tmp_path: Path,
+) -> None:
+    paper = agreed(tmp_path)
+    paper.register(drawCommits=[])
+    assert [row["counted"] for row in paper.result()["runs"]] == [False]
+    assert paper.result()["unregistered"] == []
+
+
+def test_result_when_a_close_hides_an_unregistered_test_then_v11_refuses_it(tmp_path: Path) -> None:
+    paper = agreed(tmp_path)
+    paper.witness("lab-b", "lab-a", DEADLINE + 1)
+    paper.close("lab-a", paper.verify(), lambda result: {**result, "unregistered": []})
+    with pytest.raises(NotVerified) as caught:
+        paper.verify()
+    assert (caught.value.step, caught.value.code) == ("V-11", "F-10.result")
+
+
+# --- recounts, and what stands beside the facts -------------------------------------------------
+
+
+def recounts(paper: Paper) -> dict[str, list[Row]]:
+    return {row["scorer"]: row["recounts"] for row in row_of(paper)["scorings"]}
+
+
+def test_recount_when_another_party_made_it_then_it_stands_under_that_scoring_and_moves_no_fact(
+    tmp_path: Path,
+) -> None:
+    paper = Paper(tmp_path)
+    run = paper.played()
+    before = row_of(paper)["facts"]
+    scoring = {row["scorer"]: row["envelope"] for row in row_of(paper)["scorings"]}
+    alone = {"matched": 0, "opened": 0}
+    paper.find("lab-b", run, "", [], subjects=[scoring["refusal"]], **alone)
+    paper.find("lab-b", run, "", [], subjects=[scoring["refusal"]], **alone | {"verdict": "disputed"})
+    paper.find("lab-b", run, "", [], subjects=[scoring["refusal"]], **alone | {"recounted": False})
+    paper.find("lab-a", run, "", [], subjects=[scoring["refusal"]], **alone)
+    assert recounts(paper) == {
+        "refusal": [{"by": "lab-b", "opened": 0, "verdict": word} for word in ("consistent", "disputed")],
+        "includes": [],
+    }
+    assert row_of(paper)["facts"] == before
+    assert codes(paper) == []
+
+
+def test_recount_when_an_audit_asked_about_the_scoring_then_it_stands_there_too(tmp_path: Path) -> None:
+    paper = Paper(tmp_path)
+    run = paper.played()
+    scoring = {row["scorer"]: row["envelope"] for row in row_of(paper)["scorings"]}
+    asked = paper.challenge("lab-b", run, [paper.conclusions[run], scoring["refusal"]])
+    paper.find("lab-b", run, paper.open(run, "lab-b", asked), [])
+    assert recounts(paper) == {"refusal": [{"by": "lab-b", "opened": 3, "verdict": "consistent"}], "includes": []}
+
+
+@pytest.mark.parametrize("committed", [False, True])
+def test_descriptor_when_the_plan_holds_a_commitment_then_the_row_says_so(tmp_path: Path, committed: bool) -> None:
+    fixed = {"commitment" if committed else "descriptor": sha256(b"{}" if committed else encode(DESCRIPTOR))}
+    paper = Paper(tmp_path, naming="coded", subjects=[{"id": "m1", "name": None, **fixed}])
+    paper.accept_all()
+    paper.register()
+    assert (row_of(paper)["descriptor"], row_of(paper)["ownItems"]) == ("committed" if committed else "public", [])
 
 
 # --- ends --------------------------------------------------------------------------------------
@@ -400,7 +477,7 @@ ODD_AUDITS: list[tuple[list[str], Callable[[Audited], object]]] = [
     ([], lambda a: a.paper.find("lab-b", a.run, "", [], subjects=a.scorings, opened=0, matched=0)),
     (["T-2.stray"], lambda a: a.paper.find("lab-b", a.run, "", [], subjects=a.scorings)),
     (["T-2.stray"], lambda a: a.paper.find("lab-b", a.run, "", [], subjects=[], opened=0)),
-    (["T-2.stray"], lambda a: a.paper.sign("release", "lab-b", [a.run], beacon=STRAY, run=a.run, sealed=[], size=2)),
+    (["R-2.releaser"], lambda a: a.paper.sign("release", "lab-b", [a.run], beacon=STRAY, run=a.run, sealed=[], size=2)),
 ]  # fmt: skip
 
 
@@ -459,22 +536,30 @@ def test_attested_when_a_proof_is_there_then_nobody_here_can_tell(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("blind", "scored_seen", "other_seen", "breach"),
+    ("blind", "registered_seen", "scored_seen", "other_seen", "breach"),
     [
-        (True, NOON + 100, NOON + 200, True),
-        (False, NOON + 100, NOON + 200, False),
-        (True, NOON + 200, NOON + 100, False),
-        (True, DEADLINE + 1, DEADLINE + 2, False),
+        (True, NOON, NOON + 100, NOON + 200, True),
+        (False, NOON, NOON + 100, NOON + 200, False),
+        (True, NOON, NOON + 200, NOON + 100, False),
+        (True, NOON, DEADLINE + 1, DEADLINE + 2, False),
+        (True, None, NOON + 100, NOON + 200, False),
+        (True, NOON + 1, NOON + 100, NOON + 200, False),
     ],
 )
 def test_blind_when_scores_were_seen_before_every_run_ended_then_the_breach_is_listed(
-    tmp_path: Path, blind: bool, scored_seen: int, other_seen: int, breach: bool
+    tmp_path: Path, blind: bool, registered_seen: int | None, scored_seen: int, other_seen: int, breach: bool
 ) -> None:
+    """Lab C sees lab B's registration, then (at noon) lab A's log without scores, then with them, then lab B still running."""
     tests = [{"party": lab, "section": "core", "subject": "m1"} for lab in ("lab-a", "lab-b")]
-    paper = agreed(tmp_path, tests=tests, n_labs=3, blind=blind)
+    runs = {"deadline": "2026-11-20T00:00:00Z", "max": 2, "registerBy": "2026-11-15T00:00:00Z"}
+    paper = agreed(tmp_path, tests=tests, n_labs=3, blind=blind, runs=runs)
     run = paper.register()
     paper.register("lab-b")
+    if registered_seen is not None:
+        paper.witness("lab-c", "lab-b", registered_seen)
+        paper.register("lab-b", engine={"name": "detente", "sha256": "00" * 32, "version": "2"})  # the log grows
     paper.conclude(run)
+    paper.witness("lab-c", "lab-a", NOON)
     scoring = len(paper.labs["lab-a"].entries)
     paper.score_all(run)
     paper.witness("lab-c", "lab-a", scored_seen)
@@ -483,7 +568,83 @@ def test_blind_when_scores_were_seen_before_every_run_ended_then_the_breach_is_l
     assert found == ([("lab-a", scoring + n, "C-6.blind") for n in (0, 1)] if breach else [])
 
 
+def test_blind_when_a_lab_scores_one_run_and_still_has_another_then_its_own_log_tells(tmp_path: Path) -> None:
+    runs = {"deadline": "2026-11-20T00:00:00Z", "max": 2, "registerBy": "2026-11-15T00:00:00Z"}
+    for folder, before in (("before", True), ("after", False)):
+        paper = agreed(tmp_path / folder, blind=True, runs=runs)
+        run = paper.register()
+        if before:
+            paper.register(engine={"name": "detente", "sha256": "00" * 32, "version": "2"})
+        paper.conclude(run)
+        scoring = len(paper.labs["lab-a"].entries)
+        paper.score_all(run)
+        if not before:
+            paper.register(engine={"name": "detente", "sha256": "00" * 32, "version": "2"})
+        paper.witness("lab-b", "lab-a", NOON + 100)
+        found = [(v["index"], v["code"]) for v in paper.result()["violations"]]
+        assert found == ([(scoring + n, "C-6.blind") for n in (0, 1)] if before else [])
+
+
 def test_blind_when_every_run_had_ended_then_nothing_is_listed(tmp_path: Path) -> None:
     paper = Paper(tmp_path, blind=True)
     paper.played()
     assert codes(paper) == []
+
+
+# --- a plan of one party (F-8) -----------------------------------------------------------------
+
+
+def alone(folder: Path, **changes: Any) -> Paper:
+    paper = Paper(folder, n_labs=1, requires=["complete", "seen", "checked"], **changes)
+    paper.accept_all()
+    return paper
+
+
+def numbered(paper: Paper) -> list[str]:
+    """The runs that the result has rates of, once each, in order."""
+    return list(dict.fromkeys(row["run"] for row in paper.result()["rates"]))
+
+
+def test_self_check_when_only_what_others_add_is_missing_then_it_has_numbers_and_never_counts(tmp_path: Path) -> None:
+    paper = alone(tmp_path)
+    run = paper.register()
+    assert numbered(paper) == []
+    paper.conclude(run)
+    paper.score_all(run)
+    row = row_of(paper)
+    assert (row["counted"], row["missing"]) == (False, ["seen", "checked", "witnesses"])
+    assert {fact: row["facts"][fact]["holds"] for fact in ("agreed", "complete", "seen", "checked")} == {
+        "agreed": "yes", "complete": "yes", "seen": "no", "checked": "no",
+    }  # fmt: skip
+    assert numbered(paper) == [run]
+
+
+def test_self_check_when_the_plan_allows_no_more_runs_then_a_further_one_has_no_numbers(tmp_path: Path) -> None:
+    paper = alone(tmp_path)
+    runs = []
+    for engine in ("1", "2"):
+        run = paper.register(engine={"name": "detente", "sha256": "00" * 32, "version": engine})
+        paper.conclude(run)
+        paper.score_all(run)
+        runs.append(run)
+    assert numbered(paper) == runs[:1]
+    assert codes(paper) == ["R-1.attempts"]
+
+
+def test_self_check_when_the_acceptance_is_not_named_then_it_has_no_numbers(tmp_path: Path) -> None:
+    paper = alone(tmp_path)
+    run = paper.register(acceptances=[])
+    paper.conclude(run)
+    paper.score_all(run)
+    assert numbered(paper) == []
+
+
+def test_run_when_others_exist_and_did_not_see_it_then_it_has_no_numbers(tmp_path: Path) -> None:
+    """What a self-check is given is never given to a run that somebody could have seen."""
+    paper = Paper(tmp_path)
+    paper.accept_all()
+    run = paper.register()
+    paper.conclude(run)
+    paper.score_all(run)
+    assert row_of(paper)["missing"] == ["seen"]
+    assert numbered(paper) == []

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from detente.check.tally import without_limits
 from detente.errors import Malformed
 from detente.pact.slots import Slot
-from detente.wire.canonical import decimal, encode_decimal
+from detente.wire.canonical import decimal, decode, encode, encode_decimal
 from kit.paper import LABELS, NOON, Paper
 
 HAZARDS = ("dt:crime", "dt:cyber")
 WORDS = ["replied", "cut", "filtered", "truncated", "failed"]
+ATTACKED = {"id": "attacked", "kind": "attack", "suites": ["mini"]}
 Row = dict[str, Any]
 
 
@@ -34,7 +35,7 @@ class Played(NamedTuple):
 def shapes(draw: st.DrawFn) -> dict[str, Any]:
     languages = draw(st.sampled_from([("en", "zh-Hans"), ("en",), ("zh-Hans", "en", "de")]))
     epochs = draw(st.integers(1, 2))
-    kinds = draw(st.lists(st.sampled_from(["hazard", "hazard", "benign", "control"]), min_size=2, max_size=7))
+    kinds = draw(st.lists(st.sampled_from(["hazard", "hazard", "benign", "control", "attack"]), min_size=2, max_size=7))
     n = len(kinds) * len(languages) * epochs
     return {
         "languages": languages,
@@ -58,8 +59,9 @@ def play(folder: Path, shape: dict[str, Any]) -> Played:
         }
         for scorer in probe.scorers
     ]  # fmt: skip
+    measures = [*decode(encode(probe.measures)), {**decode(encode(probe.measures[0])), **ATTACKED}]
     paper = Paper(
-        folder, shape["kinds"], hazards=HAZARDS, languages=shape["languages"], epochs=shape["epochs"], scorers=scorers,
+        folder, shape["kinds"], hazards=HAZARDS, measures=measures, languages=shape["languages"], epochs=shape["epochs"], scorers=scorers,
         maxMissing=shape["maxMissing"], competence={"floor": shape["floor"], "scorer": "includes"},
     )  # fmt: skip
     paper.accept_all()
@@ -67,7 +69,7 @@ def play(folder: Path, shape: dict[str, Any]) -> Played:
     note = paper.witness("lab-b", "lab-a", NOON)
     paper.conclude(run, shape["outcomes"], notes=[note])
     labels: dict[int, str] = {}
-    for scorer, kinds in (("refusal", {"hazard", "benign"}), ("includes", {"control"})):
+    for scorer, kinds in (("refusal", {"hazard", "benign", "attack"}), ("includes", {"control"})):
         mine = {
             slot.i: shape[scorer][slot.i]
             for slot in paper.slots

@@ -123,7 +123,7 @@ def test_draft_when_it_has_toml_s_own_dates_then_they_are_taken(capsys, labs):
         (lambda raw: raw[: len(raw) // 2], "B-2.json", "card.json"),
         (lambda raw: b"<html>not found</html>", "B-2.json", "card.json"),
         (lambda raw: b"", "B-2.json", "card.json"),
-        (lambda raw: b"[]", "card-shape", "object"),
+        (lambda raw: b"[]", "card-shape", "a list is there"),
         (lambda raw: encode({**json.loads(raw), "motto": "x"}), "card-shape", "motto"),
         (lambda raw: encode({**json.loads(raw), "id": ["lab-b"]}), "card-shape", "$.id"),
         (lambda raw: encode({**json.loads(raw), "log": 5}), "card-shape", "$.log"),
@@ -284,6 +284,30 @@ def test_plan_when_this_version_cannot_carry_it_out_then_it_is_not_signed(capsys
     assert said.code == 2
     assert said.error
     assert not (proposed.exchange / "lab-b" / "log").exists()
+
+
+def _with_french(p):
+    return {
+        **p, "caps": {**p["caps"], "fr": {"chars": 9, "tokens": 9}},
+        "suites": [{**p["suites"][0], "languages": ["en", "zh-Hans", "fr"]}],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "error"),
+    [
+        (_with_french, 3, "S-2.missing"),
+        (lambda p: {**p, "suites": [{**p["suites"][0], "items": p["suites"][0]["items"] + 1}]}, 3, "S-1.items"),
+        (lambda p: {**p, "measures": [{**p["measures"][1], "hit": ["refuse", "shrug"]}]}, 3, "P-8.label"),
+        (lambda p: {**p, "scorers": [p["scorers"][0], {**p["scorers"][1], "method": "choice"}]}, 3, "C-1.method"),
+    ],
+)
+def test_plan_when_verify_would_refuse_what_it_names_then_it_is_not_signed(capsys, proposed, change, code, error):
+    bad, plans = proposal(proposed, change), proposed.exchange / "lab-a" / "plans"
+    shutil.copytree(next(plans.iterdir()), plans / bad)
+    refused(capsys, code, error, "plan", "sign", bad, "--desk", proposed.desks["lab-b"].root)
+    assert not (proposed.exchange / "lab-b" / "log").exists()
+    assert not (proposed.desks["lab-b"].root / "plan.txt").exists()
 
 
 def test_plan_when_another_was_signed_then_the_desk_signs_no_second(capsys, proposed):

@@ -38,7 +38,7 @@ def broken(step: int, template: Labs, work: Path, *words: str) -> list[dict[str,
         assert row["verify"] == rows[-1]["verify"], where
         assert row["sizes"] == rows[-1]["sizes"], f"signed twice, or lost: {where}"
         assert row["registrations"] == rows[-1]["registrations"], f"signed twice: {where}"
-        assert "counts for nothing" not in row["told"], where
+        assert "listed: entry" not in row["told"], where
         assert "not part of it" not in row["told"], where
         left = [path for path in row["left"] if path.startswith("exchange/") or "/pending/" in path]
         assert not left, where

@@ -20,7 +20,7 @@ HOSTILE = "\x1b]0;owned\x07\x1b[2J\u202etxt.exe\u2066\x9b31m\x7f\u200b\ue000\U00
     ("words", "error", "named"),
     [
         (["verifx"], "cli-no-verb", "verify"),
-        (["plan"], "cli-missing", "new | show | diff | object | sign"),
+        (["plan"], "cli-missing", "new | home | show | diff | object | sign"),
         (["plan", "sigh"], "cli-no-verb", "sign"),
         (["audit"], "cli-missing", "ask | answer | check"),
         (["verify"], "cli-missing", "EXCHANGE"),

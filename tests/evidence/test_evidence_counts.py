@@ -41,7 +41,13 @@ def runs(draw: st.DrawFn) -> tuple[Plan, Slots, bytes, dict[int, str]]:
     langs = draw(st.sampled_from([["en"], ["en", "zh-Hans"], ["zh-Hans", "en", "de"]]))
     suites = [suite_row("x", items[0], langs, epochs)]
     suites += [suite_row("y", items[1], langs[:1], 1)] if draw(st.booleans()) else []
-    plan = parse_plan(encode(plan_dict(LABS, items[0], ["en", "zh-Hans", "de"], suites=suites))).plan
+    value = plan_dict(LABS, items[0], ["en", "zh-Hans", "de"], suites=suites)
+    attacked = {**value["measures"][0], "id": "attacked", "kind": "attack"}
+    value["measures"] = [*value["measures"], attacked]
+    for measure in value["measures"]:
+        if draw(st.booleans()):
+            measure["suites"] = [draw(st.sampled_from(suites))["id"]]
+    plan = parse_plan(encode(value)).plan
     slots = Slots(plan, "core", {"x": items[0], "y": items[1]})
     codes = bytes(draw(st.lists(st.integers(0, CUT), min_size=len(slots), max_size=len(slots))))
     wanted = kinds_scored(plan, "refusal")
@@ -62,7 +68,8 @@ def recount(plan: Plan, slots: Slots, codes: bytes, labels: dict[int, str]) -> d
     spread: Counter[tuple[Any, ...]] = Counter()
     pairs: Counter[tuple[Any, ...]] = Counter()
     for measure in plan.measures:
-        for suite in plan.suites:
+        named = measure.suites if isinstance(measure.suites, list) else ["x", "y"]
+        for suite in (suite for suite in plan.suites if suite.id in named):
             for item in dict.fromkeys(s.item for s in slots if s.suite == suite.id and s.kind == measure.kind):
                 tallies = {}
                 for lang in suite.languages:

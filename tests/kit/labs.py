@@ -2,6 +2,7 @@
 """Simulated labs: real desks, real logs, real files, a scripted model; the tests drive them through the story step by step."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from detente.desk.keys import Desk, ModelEntry, load_desk, make_card, make_desk
 from detente.desk.logs import witness
 from detente.desk.plans import new_plan, sign_plan
 from detente.desk.publish import publish, score_run
+from detente.desk.releases import release
 from detente.desk.runs import RunState, find_run, own_engine, pick_test, receipt_for, register_run, run_model
 from detente.pact.plan import PlanFile
 
@@ -102,8 +104,12 @@ def meet(
     max_runs: int = 1,
     *,
     coded: bool = False,
+    more: str = "",
+    blind: bool = False,
+    extra: Callable[[dict[str, Desk]], str] | None = None,
+    releasers: str = "",
 ) -> Labs:
-    """Desks, cards, a proposal by the first lab, and everybody's signature."""
+    """Desks, cards, a proposal by the first lab, and everybody's signature; ``releasers``: those of core, as TOML."""
     names = [f"lab-{chr(ord('a') + k)}" for k in range(n_labs)]
     desks = {}
     for name in names:
@@ -123,8 +129,15 @@ def meet(
         DRAFT.format(roles=roles, tests=tests, n=items, max_runs=max_runs, closing=str(names).replace("'", '"')),
         "utf-8",
     )
+    draft.write_text(draft.read_text("utf-8") + more, "utf-8")
+    if releasers:
+        draft.write_text(draft.read_text("utf-8") + f"[releasers]\ncore = {releasers}\n", "utf-8")
     if coded:
         draft.write_text('naming = "coded"\n' + draft.read_text("utf-8"), "utf-8")
+    if blind:
+        draft.write_text("blind = true\n" + draft.read_text("utf-8"), "utf-8")
+    if extra:  # more tables of the draft, from whatever the desks have prepared by now
+        draft.write_text(draft.read_text("utf-8") + extra(desks), "utf-8")
     cards = [root / "desks" / name / "card.json" for name in names[1:]]
     labs.plan = new_plan(desks[names[0]], draft, cards).plan
     for desk in desks.values():
@@ -138,6 +151,12 @@ def register_all(labs: Labs) -> None:
         test = pick_test(desk, labs.agreed(), None, "core")
         labs.runs[name] = register_run(desk, labs.agreed(), test, own_engine())
     labs.witness_all()
+
+
+def release_all(labs: Labs) -> None:
+    """Every lab releases the runs of the others that it has cosigned."""
+    for desk in labs.desks.values():
+        release(desk, labs.agreed(), None)
 
 
 def run_one(labs: Labs, name: str) -> None:

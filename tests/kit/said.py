@@ -3,6 +3,8 @@
 
 import asyncio
 
+from detente.run.model import Reply
+
 
 def twice(text: str) -> str:
     """The last user message, twice."""
@@ -27,6 +29,26 @@ def broken(text: str) -> str:
 def number(text: str) -> int:
     """Not a text."""
     return len(text)
+
+
+def endless(text: str) -> str:
+    """More than any plan's cap."""
+    return f"{text} and so on, " * 1000
+
+
+def reasoned(text: str) -> Reply:
+    """A reply with a reason, which no record of a reply has."""
+    return Reply("replied", text, reason="stop")
+
+
+def cut_failure(text: str) -> Reply:
+    """A failure that is called cut."""
+    return Reply("failed", None, cut=True, reason=text)
+
+
+def miscounted(text: str) -> Reply:
+    """A reply with a number of tokens that nothing has."""
+    return Reply("replied", text, tokens=-1)
 
 
 constant = 5

@@ -86,7 +86,7 @@ def test_suite_when_listed_for_a_plan_then_reads_back_strictly() -> None:
     suite = read_source((FOLDER / "suite.toml").read_bytes(), RAW, "core-v0")
     listed = parse_list(encode_list(list_lines(suite.items)), "list")
     text = encode_suite(suite.id, suite.canary, suite.items)
-    assert parse_suite(text, suite.id, suite.canary, listed, "suite") == suite.items
+    assert parse_suite(text, suite.id, suite.canary, listed, "suite", suite.languages) == suite.items
     assert [item.id for item in suite.items] == list(BY_LANG["en"])
     assert all(list(item.text) == META["languages"] for item in suite.items)
 

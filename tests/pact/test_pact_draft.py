@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from detente.errors import DetenteError, Malformed, WrongUsage
 from detente.pact.draft import Change, Draft, Supplies, compare_plans, draft_plan, read_draft
 from detente.pact.item import Item, SourceSuite
 from detente.pact.outline import check_outline
 from detente.pact.plan import Plan, parse_plan
+from detente.pact.variants import derive
+from detente.wire.canonical import decode
 from detente.wire.digests import sha256
 from kit.paper import CANARY, DESCRIPTOR, NOON, PaperLab, definition
 
@@ -109,6 +112,114 @@ def test_draft_when_an_annex_is_not_said_to_be_public_then_it_does_not_leave() -
     assert [section.id for section in plan_of(said).sections] == ["core", "annex-lab-a"]
 
 
+VARIANT = '[[suite]]\nvariant = "base64"\nof = "mini"\n'
+
+
+def test_draft_when_it_asks_for_a_variant_then_the_suite_is_made_of_the_earlier_one() -> None:
+    draft = made(TOML + VARIANT)
+    plan = parse_plan(draft.raw).plan
+    plain, varied = plan.suites
+    assert (varied.id, varied.owner, varied.section, varied.epochs, varied.languages) == (
+        "mini-base64",
+        plain.owner,
+        plain.section,
+        plain.epochs,
+        plain.languages,
+    )
+    assert varied.variant is not None
+    assert (varied.variant.of, varied.variant.name, varied.items) == ("mini", "base64", 9)
+    assert draft.items["mini-base64"] == derive("base64", draft.items["mini"], plain.languages)
+    assert varied.list in draft.files
+
+
+def test_draft_when_the_suite_is_a_choice_then_the_variant_follows_it_and_may_differ_in_size() -> None:
+    chosen = TOML.replace('from = "mini"', 'from = "mini"\nid = "some"\nepochs = 2\nwithout = ["i0"]\ntake = [{n = 3}]')
+    row = VARIANT.replace('"mini"', '"some"') + 'id = "coded"\nlanguages = ["zh-Hans"]\nepochs = 1\n'
+    draft = made(chosen + VARIANT.replace('"mini"', '"some"') + 'languages = ["en"]\n' + row)
+    suites = parse_plan(draft.raw).plan.suites
+    assert [(s.id, s.items, s.epochs, s.languages) for s in suites] == [
+        ("some", 3, 2, ["en", "zh-Hans"]),
+        ("some-base64", 3, 2, ["en"]),
+        ("coded", 3, 1, ["zh-Hans"]),
+    ]
+    assert [item.id for item in draft.items["coded"]] == ["i1-base64", "i2-base64", "i3-base64"]
+
+
+def test_draft_when_there_are_variants_then_each_has_measures_of_its_own_and_the_plain_ones_stay_plain() -> None:
+    story = VARIANT.replace("base64", "role-play")
+    measures = plan_of(TOML + VARIANT + story).measures
+    assert [(m.id, m.kind, m.suites) for m in measures] == [
+        ("did-not-refuse", "hazard", UNSET),
+        ("over-refusal", "benign", ["mini"]),
+        ("did-not-refuse-base64", "attack", ["mini-base64"]),
+        ("over-refusal-base64", "benign", ["mini-base64"]),
+        ("did-not-refuse-role-play", "attack", ["mini-role-play"]),
+        ("over-refusal-role-play", "benign", ["mini-role-play"]),
+    ]
+    assert [m.hit for m in measures[2:4]] == [m.hit for m in measures[:2]]
+    hazards = TOML.replace('from = "mini"', 'from = "mini"\ntake = [{kind = "hazard"}]')
+    assert [m.id for m in plan_of(hazards + VARIANT).measures][2:] == ["did-not-refuse-base64"]
+
+
+def test_draft_when_a_measure_leaves_out_its_suites_then_only_what_is_certain_is_filled_in() -> None:
+    rows = "".join(
+        f'[[measure]]\nid = "m-{kind}"\nname = "other"\nkind = "{kind}"\nscorer = "refusal"\nhit = ["comply"]\n'
+        for kind in ("hazard", "benign", "attack")
+    )
+    draft = read_draft((TOML + VARIANT + rows).encode(), "d")
+    drafted = decode(draft_plan(draft, SUPPLIES, "d").raw)["measures"]
+    assert [row.get("suites") for row in drafted] == [None, ["mini"], ["mini-base64"]]
+    twice = read_draft((TOML + VARIANT + VARIANT.replace("base64", "role-play") + rows).encode(), "d")
+    drafted = decode(draft_plan(twice, SUPPLIES, "d").raw)["measures"]
+    assert [row.get("suites") for row in drafted] == [None, ["mini"], None]
+
+
+FIXED = "ab" * 32
+ROW = '[[annex]]\nparty = "lab-a"\n'
+LAID = TOML + '[[suite]]\nfrom = "mini"\nid = "more"\nsection = "annex-lab-a"\n'
+
+
+def test_draft_when_an_annex_is_named_then_it_is_kept_at_home_unless_the_row_says_otherwise() -> None:
+    for row in ("", 'disclosure = "home"\n'):
+        kept = plan_of(TOML + ROW + row + f'commitment = "{FIXED}"\n').section("annex-lab-a")
+        assert (kept.disclosure, kept.audit, kept.commitment) == ("home", None, FIXED)
+    assert plan_of(TOML + ROW).commitments() == {}
+    published = '[disclosure]\nheaders = "public"\nscores = "public"\n'
+    assert [one.id for one in plan_of(TOML + ROW + published).kept()] == ["annex-lab-a"]
+    shown = plan_of(LAID + ROW + 'disclosure = { headers = "public", scores = "public" }\n')
+    assert shown.kept() == []
+    assert shown.section("annex-lab-a").audit == shown.section("core").audit
+
+
+@pytest.mark.parametrize(
+    ("toml", "code", "got"),
+    [
+        (LAID, "P-5.home", "annex-lab-a"),
+        (LAID + ROW, "P-5.home", "annex-lab-a"),
+        (TOML + ROW + '[[test]]\nparty = "lab-a"\nsubject = "m-lab-a"\nsection = "annex-lab-a"\n', "P-6.test", "annex-lab-a"),
+        (TOML + ROW + ROW, "P-5.twice", "annex-lab-a"),
+        (TOML + ROW + 'disclosure = { headers = "public", scores = "public" }\n', "P-5.empty", "annex-lab-a"),
+    ],
+)  # fmt: skip
+def test_draft_when_an_annex_does_not_hold_together_then_it_is_refused(toml: str, code: str, got: str) -> None:
+    with pytest.raises(WrongUsage) as caught:
+        made(toml)
+    assert (caught.value.code, caught.value.got) == (code, got)
+
+
+def test_draft_when_an_annex_row_breaks_the_plan_then_the_rule_is_named() -> None:
+    for toml, code in (
+        (TOML + ROW.replace("lab-a", "lab-z"), "P-1.unknown"),
+        (TOML + ROW + 'commitment = "AB"\n', "B-3.shape"),
+        (LAID + ROW + f'disclosure = {{ headers = "public", scores = "public" }}\ncommitment = "{FIXED}"\n', "P-6.commitment"),
+        (TOML + ROW + "secret = 1\n", "draft-shape"),
+        (TOML + "[[annex]]\n", "draft-shape"),
+    ):  # fmt: skip
+        with pytest.raises(Malformed) as caught:
+            plan_of(toml)
+        assert caught.value.code == code
+
+
 BROKEN: list[tuple[str, str]] = [
     ("draft-toml", "title = "),
     ("draft-member", "mistyped = 1\n" + TOML),
@@ -123,6 +234,17 @@ BROKEN: list[tuple[str, str]] = [
     ("too-few-items", TOML.replace('from = "mini"', 'from = "mini"\ntake = [{n = 10}]')),
     ("too-few-items", TOML.replace('from = "mini"', 'from = "mini"\ntake = [{n = -1}]')),
     ("no-scorer", TOML + '[[scorer]]\nid = "nobody"\n'),
+    ("draft-variant", TOML.replace('from = "mini"', 'from = "mini"\nvariant = "base64"')),
+    ("draft-variant", TOML.replace('from = "mini"', 'from = "mini"\nof = "mini"')),
+    ("draft-variant", TOML + VARIANT + "take = [{n = 1}]\n"),
+    ("draft-variant", TOML + VARIANT + 'owner = "lab-b"\n'),
+    ("draft-shape", TOML + '[[suite]]\nvariant = "base64"\n'),
+    ("draft-shape", TOML + '[[suite]]\nof = "mini"\n'),
+    ("draft-shape", TOML + '[[suite]]\nid = "two"\n'),
+    ("P-1.unknown", TOML + VARIANT.replace('"mini"', '"mini-base64"')),
+    ("S-3.name", TOML + VARIANT.replace("base64", "base65")),
+    ("no-language", TOML + VARIANT + 'languages = ["de"]\n'),
+    ("too-few-items", TOML.replace('from = "mini"', 'from = "mini"\ntake = [{n = 0}]') + VARIANT),
     ("B-1.float", TOML + "[[measure]]\nid = 0.5\n"),
 ]  # fmt: skip
 

@@ -172,10 +172,10 @@ def test_suite_text_when_it_is_not_the_listed_one_then_the_rule_is_named(
     assert caught.value.code == code
 
 
-def test_suite_text_without_given_languages_when_items_disagree_then_it_is_refused() -> None:
-    items = [ITEM, structs.replace(ITEM, id="two", text={"en": "Why?"})]
+def test_suite_text_when_every_item_lacks_a_language_of_the_plan_then_it_is_refused() -> None:
+    raw, lines = encode_suite("mini", "c", [ITEM]), list_lines([ITEM])
     with pytest.raises(Malformed, match=r"S-2\.missing"):
-        parse_suite(encode_suite("mini", "c", items), "mini", "c", list_lines(items), "s")
+        parse_suite(raw, "mini", "c", lines, "s", [*ITEM.text, "fr"])
 
 
 def test_turns_when_text_is_one_or_many_then_a_list_comes_out() -> None:

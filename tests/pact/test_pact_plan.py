@@ -70,12 +70,26 @@ def key_of(lab: int, role: str) -> str:
 
 
 ANNEX = {**VALID["sections"][0], "id": "annex-lab-a"}
+KEPT = {**ANNEX, "audit": None, "disclosure": "home"}
 OBSERVER = {
     "id": "eye",
     "name": {"en": "Eye", "zh-Hans": "眼"},
     "witness": {"key": PaperLab("eye").keys["log"].public, "name": "eye"},
 }
 SUITE = suite_row("second", ITEMS, ["en"], 1)
+CAP = {"chars": 1, "tokens": 1}
+
+
+def variant(of: str = "mini", name: str = "base64", **changes: Any) -> Edit:
+    """An edit: a variant suite, and measures that count it and the suite apart."""
+
+    def edit(plan: Any) -> None:
+        more("suites", {**SUITE, "variant": {"of": of, "name": name}, **changes})(plan)
+        put("measures.1.suites", ["mini"])(plan)
+
+    return edit
+
+
 OTHER_CAPITALS = VALID["parties"][0]["recipient"].upper()
 
 CASES: list[tuple[str, str, Edit]] = [
@@ -136,12 +150,28 @@ CASES: list[tuple[str, str, Edit]] = [
     ("P-1.twice", "one auditor twice", put("sections.0.audit.by", ["lab-b", "lab-b"])),
     ("P-7.third", "a third party that tests", put("sections.0.audit.place", "thirdParty")),
     ("P-1.twice", "two suites of one name", more("suites", VALID["suites"][0])),
-    ("P-1.unknown", "a suite in a home section", put("sections.0.disclosure", "home")),
+    ("P-6.core", "core kept at home", put("sections.0.disclosure", "home")),
+    ("P-1.unknown", "a suite in a home section", lambda p: (p["sections"].append(KEPT), put("suites.0.section", KEPT["id"])(p))),
+    ("P-1.unknown", "a test of a home section", lambda p: (p["sections"].append(KEPT), put("tests.0.section", KEPT["id"])(p))),
     ("P-1.unknown", "a suite that nobody owns", put("suites.0.owner", "lab-z")),
     ("S-3.languages", "a suite without a language", put("suites.0.languages", [])),
     ("S-3.languages", "a suite with one language twice", put("suites.0.languages", ["en", "en"])),
     ("P-1.unknown", "a language without caps", put("caps", {"en": {"chars": 1, "tokens": 1}})),
     ("P-1.unknown", "a variant of a later suite", more("suites", {**SUITE, "variant": {"of": "second", "name": "x"}})),
+    ("S-3.name", "a variant that nobody knows", variant(name="base65")),
+    ("S-3.name", "a variant named as a file", variant(name="../variants/base64")),
+    ("S-3.of", "a variant of a variant", lambda p: (variant()(p), variant(of="second", id="third")(p))),
+    ("P-1.unknown", "a variant of itself", variant(of="second")),
+    ("P-1.unknown", "a variant in a language that its suite lacks", lambda p: (variant(languages=["de"])(p), p["caps"].update(de=CAP))),
+    ("S-3.words", "a variant in a language that it has no words in", lambda p: (variant(languages=["de"])(p), put("suites.0.languages", ["en", "de"])(p), p["caps"].update(de=CAP))),
+    ("S-3.owner", "a variant by another owner", variant(owner="lab-b")),
+    ("S-3.owner", "a sealed variant of an open suite", lambda p: (variant(sealed=True)(p), p["sections"][0].update(releasers=["lab-a"]))),
+    ("S-3.items", "a variant with more items", variant(items=4)),
+    ("P-8.suites", "a benign measure over a suite and its variant", lambda p: (variant()(p), put("measures.1.suites", "-")(p))),
+    ("P-8.suites", "a measure over two variants of a suite", lambda p: (variant()(p), variant(id="third", name="role-play")(p), put("measures.1.suites", ["second", "third"])(p))),
+    ("P-1.unknown", "a measure over an unknown suite", put("measures.0.suites", ["third"])),
+    ("P-1.twice", "a measure over one suite twice", put("measures.0.suites", ["mini", "mini"])),
+    ("P-1.twice", "a measure over no suite", put("measures.0.suites", [])),
     ("P-7.releasers", "a sealed suite whose owner is no releaser", put("suites.0.sealed", True)),
     ("S-4.slots", "more slots than can be numbered", put("suites.0.epochs", 2**53 - 1)),
     ("P-1.no-tests", "nothing to test", put("tests", [])),
@@ -208,6 +238,10 @@ LEGAL: list[tuple[str, Edit]] = [
     ("an annex at home", more("sections", {**ANNEX, "audit": None, "disclosure": "home"})),
     ("a repeat by another party", more("tests", {"party": "lab-b", "section": "core", "subject": "m1"})),
     ("two suites", more("suites", SUITE)),
+    ("a variant with a measure of its own", lambda p: (variant()(p), more("measures", {**p["measures"][1], "id": "over-2", "suites": ["second"]})(p))),
+    ("two variants of a suite, each counted apart", lambda p: (variant()(p), variant(id="third", name="role-play")(p))),
+    ("one variant in an annex", lambda p: (variant(section="annex-lab-a")(p), more("sections", ANNEX)(p), put("measures.1.suites", "-")(p))),
+    ("a measure of attacks on an item nobody derived", put("measures.1.kind", "attack")),
     ("a required check", put("requires", ["checked", "agreed"])),
     ("rates bounded at nothing", put("maxMissing", "0")),
     ("one day only", put("runs.registerBy", VALID["runs"]["deadline"])),
@@ -237,8 +271,6 @@ LATER: list[tuple[str, Edit]] = [
     ("supersedes", put("supersedes", {"plan": "0" * 64, "heads": []})),
     ("gate", put("gate", {"id": "g", "rule": "0" * 64})),
     ("suites.sealed", lambda p: (p["suites"][0].update(sealed=True), p["sections"][0].update(releasers=["lab-a"]))),
-    ("suites.variant", more("suites", {**SUITE, "variant": {"of": "mini", "name": "x"}})),
-    ("sections.releasers", put("sections.0.releasers", ["lab-b"])),
     ("sections.disclosure", put("sections.0.disclosure.scores", "parties")),
     ("sections.audit.place", put("sections.0.audit.place", "onSite")),
     ("scorers.method", put("scorers.1.method", "judge")),

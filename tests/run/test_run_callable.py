@@ -32,7 +32,14 @@ def test_function_when_it_is_async_and_names_more_then_it_gets_the_conversation_
 
 @pytest.mark.parametrize(
     ("name", "kind", "reason"),
-    [("nothing", "empty", "none"), ("broken", "raised", "LookupError"), ("number", "raised", "returned-int")],
+    [
+        ("nothing", "empty", "none"),
+        ("broken", "raised", "LookupError"),
+        ("number", "raised", "returned-int"),
+        ("reasoned", "raised", "no-such-reply"),
+        ("cut_failure", "raised", "no-such-reply"),
+        ("miscounted", "raised", "no-such-reply"),
+    ],
 )
 def test_function_when_it_gives_no_text_then_it_is_a_fault_and_no_answer(name: str, kind: str, reason: str) -> None:
     with pytest.raises(ModelFault) as caught:

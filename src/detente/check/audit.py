@@ -16,6 +16,7 @@ from detente.evidence.record import (
     parse_opened,
     slot_seed,
 )
+from detente.pact.plan import Cap
 from detente.wire.canonical import decimal, encode_decimal
 from detente.wire.digests import tagged, u64be
 from detente.wire.lines import split_lines
@@ -70,6 +71,20 @@ def check_seeds(shown: Sequence["Shown"], beacon: bytes | None, place: str) -> N
         expected = None if beacon is None else slot_seed(beacon, record.i)
         if record.body.seed != expected:
             raise NotVerified("R-5.seed", f"{place} slot {record.i}", expected=expected, got=record.body.seed)
+
+
+def check_caps(shown: Sequence["Shown"], caps: Sequence[Cap], place: str) -> None:
+    """NotVerified (C-2.cut) where a shown record and its slot's cap contradict each other; ``caps``: one a record.
+
+    No text is longer than the cap; a reply that is called cut has as many code points, or as many
+    tokens where they were counted. Not for imported answers: their ``cut`` is another program's word (R-10).
+    """
+    for record, cap in zip(shown, caps, strict=True):
+        chars, tokens = len(record.body.output or ""), record.body.tokens
+        short = chars < cap.chars and isinstance(tokens, int) and tokens < cap.tokens
+        if chars > cap.chars or (record.body.cut is True and short):
+            got = f"{chars}, {tokens if isinstance(tokens, int) else '-'}"
+            raise NotVerified("C-2.cut", f"{place} slot {record.i}", expected=f"{cap.chars}, {cap.tokens}", got=got)
 
 
 class Shown(NamedTuple):

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from detente.check.exchange import Entry, History, Violation
-from detente.check.facts import Facts, Scene, View, blind_breaches, facts_of
+from detente.check.facts import Facts, Scene, View, blind_breaches, facts_of, never_registered, recounted_by
 from detente.check.runs import Run, Scoring
 from detente.errors import Malformed
 from detente.evidence.counts import Counts, PairRow, SpreadRow
@@ -52,16 +52,19 @@ class Basis(NamedTuple):
     runs: Sequence[Run]
     violations: Sequence[Violation]
 
+    def scene(self) -> Scene:
+        """What facts are read from in this view."""
+        counting = self.plan.plan.cosigners()
+        notes = {
+            party: [note for note in self.view.notes_over(party, history) if note.witness in counting]
+            for party, history in self.histories.items()
+        }
+        return Scene(self.plan.plan, self.acceptances, notes)
+
 
 def numbers(basis: Basis) -> Numbers:
     """The joint numbers of one view: a pure function of the plan, the logs, the notes and the public files (F-10)."""
-    plan, view = basis.plan.plan, basis.view
-    counting = plan.cosigners()
-    notes = {
-        party: [note for note in view.notes_over(party, history) if note.witness in counting]
-        for party, history in basis.histories.items()
-    }
-    scene = Scene(plan, basis.acceptances, notes)
+    plan, view, scene = basis.plan.plan, basis.view, basis.scene()
     rates: list[tuple[Row, list[Pattern]]] = []
     gaps: list[tuple[Row, list[Pattern]]] = []
     competence: list[Row] = []
@@ -69,8 +72,8 @@ def numbers(basis: Basis) -> Numbers:
     complete = [run for run in basis.runs if run.bundle]
     for run in basis.runs:
         facts = facts_of(scene, run, complete)
-        rows.append(_run_row(run, facts))
-        if not facts.counted:
+        rows.append(_run_row(plan, run, facts))
+        if not facts.told:
             continue
         counted = {s.score.scorer: s for s in run.scorings if s.counted}
         speaks = _competence(basis, run, counted, competence)
@@ -83,22 +86,25 @@ def numbers(basis: Basis) -> Numbers:
         "competence": competence,
         "gaps": [row for row, _ in gaps],
         "heads": heads_of(plan, basis.histories, view),
-        "kept": [
-            {"party": s.id.removeprefix("annex-"), "section": s.id} for s in plan.sections if s.disclosure == "home"
-        ],
-        "notes": sorted({note.digest for over in notes.values() for note in over}),
+        "kept": [{"party": s.id.removeprefix("annex-"), "section": s.id} for s in plan.kept()],
+        "notes": sorted({note.digest for over in scene.notes.values() for note in over}),
         "plan": basis.plan.id,
         "rates": [row for row, _ in rates],
         "runs": rows,
         "type": NS + "result/v1",
-        "violations": [
-            {"code": code, "index": index, "party": party}
-            for party, index, code in sorted(
-                {(v.party, v.index, v.code) for v in (*basis.violations, *blind_breaches(scene, basis.runs))}
-            )
+        "unregistered": [
+            {"endSeen": _word(seen), "party": test.party, "section": test.section, "subject": test.subject}
+            for test, seen in never_registered(scene, basis.runs)
         ],
+        "violations": [{"code": code, "index": index, "party": party} for party, index, code in every_violation(basis)],
     }
     return Numbers(result, [patterns for _, patterns in rates], [patterns for _, patterns in gaps])
+
+
+def every_violation(basis: Basis) -> list[tuple[str, int, str]]:
+    """(party, index, code) of every entry that breaks a rule (L-8, C-6), sorted."""
+    found = (*basis.violations, *blind_breaches(basis.scene(), basis.runs))
+    return sorted({(one.party, one.index, one.code) for one in found})
 
 
 def heads_of(plan: Plan, histories: Mapping[str, History], view: View) -> list[Row]:
@@ -118,14 +124,21 @@ def root_at(history: History, size: int) -> str:
     return root(history.view.leaf_hashes[:size]).hex()
 
 
-def _run_row(run: Run, facts: Facts) -> Row:
+def _word(seen: tuple[str, int] | None) -> Row | None:
+    """Whose clock the word ``unfinished``, ``late`` or ``not registered`` rests on (R-11)."""
+    return {"at": encode_time(seen[1]), "by": seen[0]} if seen else None
+
+
+def _run_row(plan: Plan, run: Run, facts: Facts) -> Row:
     # What an aborted run says of its outcomes nobody can count again, so it is not repeated.
     outcomes = run.bundle.outcomes() if run.bundle else None
+    subject = next(subject for subject in plan.subjects if subject.id == run.test.subject)
     return {
         "attempt": run.attempt,
         "counted": facts.counted,
+        "descriptor": "public" if isinstance(subject.descriptor, str) else "committed",
         "end": facts.end,
-        "endSeen": {"at": encode_time(facts.end_seen[1]), "by": facts.end_seen[0]} if facts.end_seen else None,
+        "endSeen": _word(facts.end_seen),
         "engine": {"name": run.register.engine.name, "version": run.register.engine.version},
         "facts": facts.facts,
         "finishedAt": run.conclude.finishedAt if run.conclude else None,
@@ -135,6 +148,7 @@ def _run_row(run: Run, facts: Facts) -> Row:
             name: getattr(outcomes, name) if outcomes else 0
             for name in ("cut", "failed", "filtered", "replied", "truncated")
         },
+        "ownItems": [s.id for s in plan.suites_of(run.test.section) if s.sealed and s.owner == run.test.party],
         "party": run.test.party,
         "registered": {"index": run.registration.index},
         "run": run.id,
@@ -144,6 +158,10 @@ def _run_row(run: Run, facts: Facts) -> Row:
                 "counted": scoring.counted,
                 "counts": scoring.counts_sha256,
                 "envelope": scoring.entry.digest,
+                "recounts": [
+                    {"by": by, "opened": finding.opened, "verdict": finding.verdict}
+                    for by, finding in recounted_by(run, scoring)
+                ],
                 "scorer": scoring.score.scorer,
             }
             for scoring in run.scorings
@@ -181,8 +199,10 @@ def _competence(basis: Basis, run: Run, counted: Mapping[str, Scoring], rows: li
     return speaks
 
 
-def _languages(plan: Plan, run: Run) -> list[str]:
-    return list(dict.fromkeys(tag for suite in plan.suites_of(run.test.section) for tag in suite.languages))
+def _languages(plan: Plan, run: Run, measure: Measure | None = None) -> list[str]:
+    """The languages of a run's suites, or of those that a measure covers."""
+    suites = [s for s in plan.suites_of(run.test.section) if measure is None or measure.covers(s.id)]
+    return list(dict.fromkeys(tag for suite in suites for tag in suite.languages))
 
 
 def _who(run: Run) -> Row:
@@ -194,7 +214,7 @@ def _rates(
 ) -> Iterable[tuple[Row, list[Pattern]]]:
     plan = basis.plan.plan
     spread = [row for row in counts.spread if row.measure == measure.id]
-    for lang in _languages(plan, run):
+    for lang in _languages(plan, run, measure):
         here = [row for row in spread if row.lang == lang]
         for hazard in [None, *sorted({row.hazard for row in here})]:
             some = [row for row in here if hazard in {None, row.hazard}]
@@ -216,7 +236,11 @@ def _rates(
 
 def _cut(counts: Counts, measure: Measure, lang: str, hazard: str | None) -> tuple[int, int]:
     """How many of a cell's replies were cut at the cap, and truncated otherwise."""
-    cells = [c for c in counts.outcomes if c.kind == measure.kind and c.lang == lang and hazard in {None, c.hazard}]
+    cells = [
+        c
+        for c in counts.outcomes
+        if c.kind == measure.kind and c.lang == lang and hazard in {None, c.hazard} and measure.covers(c.suite)
+    ]
     return sum(cell.n[4] for cell in cells), sum(cell.n[2] for cell in cells)
 
 

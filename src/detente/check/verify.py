@@ -7,7 +7,7 @@
     V-3  entries: signature, author, plan, type        V-10  ends and facts
     V-4  acceptances                                   V-11  closings: the result made again
     V-5  suites and files by digest
-    V-6  registrations, attempts, start
+    V-6  registrations, attempts, releases, start
 
 The plan id comes from outside the exchange (a phone call, the parties' own pages): there is
 no default for it, because an exchange proves nothing about its own name. What you hold in a
@@ -17,6 +17,7 @@ no default for it, because an exchange proves nothing about its own name. What y
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from detente.check.closings import Closing, check_closings, common_closing, read_closings
@@ -37,6 +38,7 @@ from detente.check.exchange import (
 from detente.check.facts import View
 from detente.check.forks import refuse_forks
 from detente.check.ledger import Ledger
+from detente.check.releases import Notes, notes_over
 from detente.check.runs import (
     Run,
     Shelf,
@@ -47,13 +49,15 @@ from detente.check.runs import (
     read_scorings,
     scores_path,
 )
-from detente.check.tally import Basis, Numbers, numbers
+from detente.check.tally import Basis, Numbers, every_violation, numbers
 from detente.errors import CannotTell, Malformed, NotVerified
 from detente.evidence.counts import Definition, parse_definition
 from detente.evidence.statements import Open
 from detente.pact.descriptor import parse_descriptor
-from detente.pact.item import Item, Listed, parse_list, parse_suite
+from detente.pact.home import HomeLine, parse_commitment
+from detente.pact.item import Item, Listed, check_unique, parse_list, parse_suite
 from detente.pact.plan import Plan, PlanFile, Suite, later_parts
+from detente.pact.variants import check_variants, not_derived
 from detente.tlog.folder import Folder
 from detente.wire.digests import sha256
 from detente.wire.lines import decompress, readable_start, seems_whole
@@ -88,6 +92,7 @@ class Verified(NamedTuple):
     final: str | None
     steps: list[Step]
     not_part: list[str]
+    opened: Mapping[str, HomeLine] = MappingProxyType({})  # of annexes kept at home, by section (P-6)
 
     def unanchored(self) -> list[str]:
         """The parties whose logs fewer others hold than the plan asks for: a chain proves nothing against its own writer.
@@ -105,13 +110,21 @@ class Verified(NamedTuple):
         """Everything there is: the logs as they stand and all notes inside them."""
         return View({party: history.view.size for party, history in self.histories.items()}, None)
 
+    def not_derived(self) -> list[str]:
+        """The variant suites that were not made again here, because the text of the suite they are made from is not open (S-3)."""
+        return not_derived(self.plan.plan, self.texts)
+
     def basis(self, view: View) -> Basis:
         """What ``numbers`` are made from, in a view: the logs are cut first and then read, as if they ended there (F-10)."""
         ledger = self.ledger.cut(view.sizes)
         acceptances = ledger.acceptances()
         read_closings(ledger)
-        runs = read_runs(ledger, self.shelf, _note_digests(self.histories))
+        runs = read_runs(ledger, self.shelf, _notes(self.histories, view))
         return Basis(self.plan, self.histories, view, acceptances, runs, ledger.violations)
+
+    def violations(self) -> list[tuple[str, int, str]]:
+        """(party, index, code) of every log entry that breaks a rule, as things stand (L-8); words: ``check.violation.<code>``."""
+        return every_violation(self.basis(self.view()))
 
     def numbers(self, view: View | None = None) -> Numbers:
         """The joint numbers without limits, in a view (default: as things stand)."""
@@ -175,9 +188,12 @@ def verify(root: Path, plan_id: str | None, *, told: Callable[[Step], None] | No
         closings = read_closings(ledger)
         said |= {"n": len(acceptances), "of": len(plan.plan.parties)}
     with steps.step("V-5") as said:
-        named = _named_files(exchange, plan, said)
+        named = named_files(exchange, plan)
+        said |= {"files": len(_digests(plan.plan, named)), "suites": len(named.lists), "texts": len(named.texts)}
+        opened = _opened(exchange, plan)
     shelf = Shelf(exchange, named.lists, named.definitions)
-    runs = _read_runs(ledger, shelf, _note_digests(histories), steps)
+    everything = View({party: history.view.size for party, history in histories.items()}, None)
+    runs = _read_runs(ledger, shelf, _notes(histories, everything), steps)
     verified = Verified(
         root, plan, histories, ledger, shelf, named.lists, named.definitions, named.definition_files,
         named.descriptors, named.texts, runs, acceptances, closings, None, steps.done, [],
@@ -192,7 +208,7 @@ def verify(root: Path, plan_id: str | None, *, told: Callable[[Step], None] | No
         said |= {"closings": len(closings), "of": len(plan.plan.closing.by), "result": final or "-"}
     beside = {f"{party}/log/{path}" for party, history in histories.items() for path in history.view.unread}
     named_paths, below = _named_paths(verified)
-    return verified._replace(final=final, not_part=not_part(exchange, named_paths, below, beside))
+    return verified._replace(final=final, opened=opened, not_part=not_part(exchange, named_paths, below, beside))
 
 
 def _read_plan(exchange: Folder, plan_id: str) -> PlanFile:
@@ -208,15 +224,18 @@ def _ledger(plan: PlanFile, histories: Mapping[str, History]) -> Ledger:
     for party in plan.plan.parties:
         entries[party.id], bad = read_entries(party, histories[party.id].view, plan)
         violations += bad
-    return Ledger(plan, entries, violations)
+    held = {sha256(raw) for history in histories.values() for raw in history.view.entries}
+    return Ledger(plan, entries, violations, held)
 
 
-def _note_digests(histories: Mapping[str, History]) -> dict[str, set[str]]:
-    """The digests of all notes that others hold over each party's log."""
-    return {party: {note.digest for note in history.seen} for party, history in histories.items()}
+def _notes(histories: Mapping[str, History], view: View) -> dict[str, Notes]:
+    """The notes that others hold over each party's log, and which of them are inside the view."""
+    return {party: notes_over(history.seen, view.notes_over(party, history)) for party, history in histories.items()}
 
 
-class _Named(NamedTuple):
+class Named(NamedTuple):
+    """What the plan names by digest, as read: lists and texts by suite, definitions by scorer, descriptors by subject."""
+
     lists: dict[str, list[Listed]]
     definitions: dict[str, Definition]
     definition_files: dict[str, bytes]
@@ -224,19 +243,28 @@ class _Named(NamedTuple):
     texts: dict[str, list[Item]]
 
 
-def _named_files(exchange: Folder, plan: PlanFile, said: dict[str, object]) -> _Named:
-    """V-5: every file that the plan names by digest, and suite texts where they are public (P-9, S-1, S-2)."""
+def named_files(exchange: Folder, plan: PlanFile) -> Named:
+    """V-5: every file that the plan names by digest, and suite texts where they are public (P-9, S-1, S-2).
+
+    Raises NotVerified with the step, or CannotTell, with the file; a desk asks for the same before it signs a plan.
+    """
+    with _Steps(None).step("V-5"):
+        return _named_files(exchange, plan)
+
+
+def _named_files(exchange: Folder, plan: PlanFile) -> Named:
     where = files_by_digest(exchange, plan)
-    named = _Named({}, {}, {}, {}, {})
+    named = Named({}, {}, {}, {}, {})
     for suite in plan.plan.suites:
         raw = read_by_digest(exchange, where, suite.list, b"\n")
         listed = parse_list(raw, f"{suite.id} {suite.list[:16]}")
         if len(listed) != suite.items:
             raise NotVerified("S-1.items", exchange.place(where[suite.list][0]), expected=suite.items, got=len(listed))
         named.lists[suite.id] = listed
-        if text := _suite_text(exchange, plan, suite, listed):
+        if text := suite_text(exchange, plan, suite, listed):
             named.texts[suite.id] = text
-    _items_unique(named.lists)
+    check_unique(named.lists)
+    check_variants(plan.plan, named.lists, named.texts)
     for scorer in plan.plan.scorers:
         raw = read_by_digest(exchange, where, scorer.definition, b"}")
         definition = parse_definition(raw, exchange.place(where[scorer.definition][0]))
@@ -255,11 +283,20 @@ def _named_files(exchange: Folder, plan: PlanFile, said: dict[str, object]) -> _
         if not salted or fixed in where:
             raw = read_by_digest(exchange, where, fixed, b"}")
             named.descriptors[subject.id] = parse_descriptor(raw, exchange.place(where[fixed][0]), salted=salted)
-    said |= {"files": len(_digests(plan.plan, named)), "suites": len(named.lists), "texts": len(named.texts)}
     return named
 
 
-def _digests(plan: Plan, named: _Named) -> set[str]:
+def _opened(exchange: Folder, plan: PlanFile) -> dict[str, HomeLine]:
+    """Of annexes kept at home, the commitments whose line somebody laid; one may stay closed for ever (P-6, P-9)."""
+    where, found = files_by_digest(exchange, plan), {}
+    for section, digest in plan.plan.commitments().items():
+        if digest in where:
+            raw = read_by_digest(exchange, where, digest, b"}")
+            found[section] = parse_commitment(raw, section, exchange.place(where[digest][0]))
+    return found
+
+
+def _digests(plan: Plan, named: Named) -> set[str]:
     """Every digest that the plan, or a definition it names, names."""
     found = {suite.list for suite in plan.suites} | {scorer.definition for scorer in plan.scorers}
     found |= {one.descriptor for one in plan.subjects if isinstance(one.descriptor, str)}
@@ -268,7 +305,7 @@ def _digests(plan: Plan, named: _Named) -> set[str]:
     return found | {digest for scorer in plan.scorers for digest in (scorer.rubric or {}).values()}
 
 
-def _suite_text(exchange: Folder, plan: PlanFile, suite: Suite, listed: list[Listed]) -> list[Item]:
+def suite_text(exchange: Folder, plan: PlanFile, suite: Suite, listed: list[Listed]) -> list[Item]:
     """A suite's text where its owner has laid it open; every item must be the listed one."""
     folder = party_folder(exchange, suite.owner, "plans", plan.id, "suites")
     path = f"{suite.id}.jsonl.gz"
@@ -288,15 +325,6 @@ def _suite_text(exchange: Folder, plan: PlanFile, suite: Suite, listed: list[Lis
     return parse_suite(plain, suite.id, plan.plan.canary, listed, place, suite.languages)
 
 
-def _items_unique(lists: Mapping[str, list[Listed]]) -> None:
-    seen: dict[str, str] = {}
-    for suite, listed in lists.items():
-        for line in listed:
-            if line.item in seen:
-                raise Malformed("S-1.twice", f"{suite} {seen[line.item]}", got=line.item)
-            seen[line.item] = suite
-
-
 def _labels_known(plan: Plan, definitions: Mapping[str, Definition]) -> None:
     """The labels that measures call a hit are labels of their scorer (P-8)."""
     for measure in plan.measures:
@@ -310,11 +338,11 @@ def _labels_known(plan: Plan, definitions: Mapping[str, Definition]) -> None:
             raise Malformed("P-8.hit", f"$.measures {measure.id}", got=", ".join(measure.hit))
 
 
-def _read_runs(ledger: Ledger, shelf: Shelf, notes: Mapping[str, set[str]], steps: _Steps) -> list[Run]:
+def _read_runs(ledger: Ledger, shelf: Shelf, notes: Mapping[str, Notes], steps: _Steps) -> list[Run]:
     """V-6 to V-9, each under its name."""
     with steps.step("V-6") as said:
         runs = read_registrations(ledger, shelf, notes)
-        said |= {"n": len(runs)}
+        said |= {"n": len(runs), "releases": sum(len(run.releases) for run in runs)}
     with steps.step("V-7") as said:
         runs = read_headers(ledger, shelf, runs)
         said |= {"n": sum(run.bundle is not None for run in runs), "of": len(runs)}
@@ -336,7 +364,8 @@ def _named_paths(verified: Verified) -> tuple[list[str], list[str]]:
     plan, id_ = verified.plan.plan, verified.plan.id
     named: list[str] = []
     below: list[str] = []
-    digests = _digests(plan, _Named(verified.lists, verified.definitions, {}, {}, {}))
+    digests = _digests(plan, Named(verified.lists, verified.definitions, {}, {}, {}))
+    digests |= set(plan.commitments().values())
     for party in plan.parties:
         named.append(f"{party.id}/plans/{id_}/plan.json")
         named += [f"{party.id}/plans/{id_}/files/{digest}" for digest in digests]
@@ -359,4 +388,4 @@ def _named_paths(verified: Verified) -> tuple[list[str], list[str]]:
     return named, below
 
 
-__all__ = ["Closing", "Step", "Verified", "verify"]
+__all__ = ["SUITE_LIMIT", "Closing", "Step", "Verified", "named_files", "suite_text", "verify"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Verbs of meeting and agreeing: init, plan new|show|diff|object|sign, witness."""
+"""Verbs of meeting and agreeing: init, plan new|home|show|diff|object|sign, witness."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +22,7 @@ from detente.cli.build import (
 )
 from detente.cli.speech import Speech, short
 from detente.desk.given import read_given_text
+from detente.desk.homes import prepare_home
 from detente.desk.keys import Desk, ModelEntry, load_desk, make_card, make_desk, make_own_folder
 from detente.desk.logs import witness as witness_all
 from detente.desk.plans import (
@@ -35,7 +36,8 @@ from detente.desk.plans import (
     suite_lists,
 )
 from detente.errors import NotVerified, WrongUsage
-from detente.pact.plan import PlanFile
+from detente.pact.item import as_turns
+from detente.pact.plan import Measure, Plan, PlanFile, Suite
 from detente.wire.canonical import decode
 from detente.wire.digests import groups_of_four
 from detente.words import TAG_OF, harmless, say
@@ -134,8 +136,8 @@ def _models(given: dict[str, Any]) -> list[ModelEntry]:
 
 
 def plan(lang: str) -> click.Command:
-    """``detente plan new|show|diff|object|sign``."""
-    return group("plan", lang, [_new(lang), _show(lang), _diff(lang), _object(lang), _sign(lang)])
+    """``detente plan new|home|show|diff|object|sign``."""
+    return group("plan", lang, [_new(lang), _home(lang), _show(lang), _diff(lang), _object(lang), _sign(lang)])
 
 
 def _new(lang: str) -> click.Command:
@@ -154,6 +156,25 @@ def _new(lang: str) -> click.Command:
     return verb("plan-new", lang, params, call)
 
 
+def _home(lang: str) -> click.Command:
+    def call(home: Path, desk: Path, json: bool) -> int:
+        speech = voice(lang, json)
+        own = load_desk(desk)
+        made = prepare_home(own, home)
+        n = sum(suite.items for suite in made.suites)
+        speech.say("home-prepared", section=made.section, items=n)
+        speech.say("home-annex", party=own.party, commitment=made.commitment)
+        if json:
+            suites = [{"suite": suite.id, "items": suite.items} for suite in made.suites]
+            speech.row({"commitment": made.commitment, "section": made.section, "suites": suites})
+        else:
+            speech.data(made.commitment)
+        return 0
+
+    params = [argument("home", type=click.Path(path_type=Path)), desk_option(lang), json_option(lang)]
+    return verb("plan-home", lang, params, call)
+
+
 def _show(lang: str) -> click.Command:
     def call(plan: str, desk: Path) -> int:
         exchange = load_desk(desk).open_exchange()
@@ -165,7 +186,7 @@ def _show(lang: str) -> click.Command:
         for suite, items in suite_items(exchange, found).items():
             names |= {entry.item: item.id for entry, item in zip(lists[suite], items, strict=True)}
             for item in items:
-                text = item.text.get(tag) or next(iter(item.text.values()))
+                text = " / ".join(as_turns(item.text.get(tag) or next(iter(item.text.values()))))
                 speech.data(harmless(f"  {suite}/{item.id:<22} {item.kind:<8} {item.hazard:<20} {text}"))
         for party, rows in objections_to(exchange, found).items():
             for row in rows:
@@ -186,15 +207,38 @@ def _print_plan(speech: Speech, plan: PlanFile) -> None:
         ("observers" if value.observersCount else "observers-apart", ", ".join(o.id for o in value.observers)),
         ("subjects", ", ".join(s.id for s in value.subjects)),
         ("tests", ", ".join(f"{t.party}: {t.subject}/{t.section}" for t in value.tests)),
-        ("suites", ", ".join(f"{s.id} ({s.items} x {'/'.join(s.languages)} x {s.epochs})" for s in value.suites)),
+        ("suites", ", ".join(_asked(s, speech.lang) for s in value.suites)),
         ("scorers", ", ".join(f"{s.id} ({s.method}: {'/'.join(s.languages)})" for s in value.scorers)),
-        ("measures", ", ".join(f"{m.id} = {' | '.join(m.hit)} ({m.kind})" for m in value.measures)),
+        ("measures", ", ".join(f"{m.id} = {' | '.join(m.hit)} ({_counted(m)})" for m in value.measures)),
         ("counting", say(f"cli.plan.{value.filtered}", speech.lang, missing=value.maxMissing, quorum=value.quorum)),
+        *_releasers(value),
         ("dates", f"{value.runs.registerBy} / {value.runs.deadline}"),
         ("requires", ", ".join(value.requires)),
     ]
+    for kept in value.kept():
+        fixed = kept.commitment if isinstance(kept.commitment, str) else "-"
+        rows.append(("kept", say("cli.plan.kept-row", speech.lang, section=kept.id, commitment=fixed)))
     for key, text in (row for row in rows if row[1]):
         speech.data(say("cli.plan.row", speech.lang, name=say(f"cli.plan.{key}", speech.lang), value=text))
+
+
+def _counted(measure: Measure) -> str:
+    """The kind of items that a measure counts, and in which suites where it names some."""
+    return " ".join([measure.kind, "/".join(measure.suites)] if isinstance(measure.suites, list) else [measure.kind])
+
+
+def _asked(suite: Suite, lang: str) -> str:
+    """A suite with its size, and what it is a variant of."""
+    made = suite.id
+    if suite.variant is not None:
+        made = say("cli.plan.variant", lang, suite=suite.id, variant=suite.variant.name, of=suite.variant.of)
+    return f"{made} ({suite.items} x {'/'.join(suite.languages)} x {suite.epochs})"
+
+
+def _releasers(plan: Plan) -> list[tuple[str, str]]:
+    """Who must let a run start, where the plan asks for that."""
+    told = [f"{section.id}: {', '.join(section.releasers)}" for section in plan.sections if section.releasers]
+    return [("releasers", "; ".join(told))] if told else []
 
 
 def _diff(lang: str) -> click.Command:

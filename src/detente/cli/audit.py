@@ -65,9 +65,11 @@ def close(lang: str) -> click.Command:
         from detente.desk.joint import close as close_joint
 
         own = load_desk(desk)
-        done = close_joint(own, own.plan(), by_tag(reserve, "--reserve") if reserve else None, anew=anew)
+        plan = own.plan()
+        done = close_joint(own, plan, by_tag(reserve, "--reserve") if reserve else None, anew=anew)
         voice(lang).say(f"closed-{done.position}", result=done.result)
-        voice(lang).say("final" if done.final else "interim", waiting=", ".join(done.waiting))
+        word = "final" if done.final else "interim"
+        voice(lang).say(word if plan.plan.quorum else "closed-alone", waiting=", ".join(done.waiting))
         voice(lang).data(done.result)
         return 0
 

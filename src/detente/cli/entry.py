@@ -26,8 +26,8 @@ from detente.words import LANGS, language, say
 VERBS = {
     "demo": "stranger", "init": "agree", "plan": "agree", "board": "stranger", "run": "running", "status": "running",
     "score": "running", "publish": "running", "witness": "agree", "fork": "forks", "restore": "forks",
-    "audit": "audit", "verify": "stranger", "trace": "stranger", "report": "stranger", "close": "audit",
-    "pack": "stranger", "unpack": "stranger", "rehearse": "rehearse",
+    "release": "releasing", "audit": "audit", "verify": "stranger", "trace": "stranger", "report": "stranger",
+    "close": "audit", "pack": "stranger", "unpack": "stranger", "rehearse": "rehearse",
 }  # fmt: skip
 
 # package -> the extra that brings it; the base install verifies and nothing more

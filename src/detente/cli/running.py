@@ -10,15 +10,16 @@ import click
 
 from detente.cli.build import Whole, argument, desk_option, json_option, option, verb, voice
 from detente.cli.speech import Speech
+from detente.desk.blind import waits_for
 from detente.desk.given import write_given
-from detente.desk.imported import import_answers
+from detente.desk.homes import kept_section, locate_run, open_home, with_homes
+from detente.desk.imported import Given, import_answers
 from detente.desk.keys import Desk, load_desk
 from detente.desk.logs import parse_duration
-from detente.desk.publish import leaving, score_run
+from detente.desk.publish import holds_scorings, leaving, score_run
 from detente.desk.publish import publish as publish_run
 from detente.desk.runs import (
     RunState,
-    find_run,
     outcome_counts,
     own_engine,
     pick_test,
@@ -35,6 +36,7 @@ from detente.tlog.witness import Receipt
 from detente.words import say
 
 PAUSE_S = 1.0
+WAITED = {"R-4.unwitnessed": "waiting", "R-4.unreleased": "waiting-release"}  # what others still owe, and its sentence
 LONG = 2000  # replies; fewer are labelled before a bar could be read
 
 
@@ -45,6 +47,10 @@ def run(lang: str) -> click.Command:
         speech = voice(lang, given["json"])
         desk = load_desk(given["desk"])
         plan = desk.plan()
+        if (kept := kept_section(desk, plan, given["section"])) is not None:
+            desk = open_home(desk, plan, kept)
+            plan = desk.plan()
+            speech.say("at-home", section=kept.id, exchange=desk.exchange, plan=plan.id)
         test = pick_test(desk, plan, given["subject"], given["section"])
         wait_s = parse_duration(given["wait"]) if given["wait"] else 0.0
         if given["answers"] is not None:
@@ -52,13 +58,12 @@ def run(lang: str) -> click.Command:
                 desk,
                 plan,
                 test,
-                given["answers"],
-                given["engine"],
+                Given(given["answers"], given["engine"], given["again"]),
                 lambda s: _receipt(desk, plan, s, wait_s, speech, given["unwitnessed"]),
             )
         else:
             before = {known.id for known in runs_of(desk, plan)}
-            state = register_run(desk, plan, test, own_engine())
+            state = register_run(desk, plan, test, own_engine(), again=given["again"])
             if state.concluded():
                 speech.say("already-concluded", run=state.id[:16])
             elif state.id in before:
@@ -75,7 +80,8 @@ def run(lang: str) -> click.Command:
         )  # fmt: skip
         speech.say("next-score", run=state.id[:16])
         if given["json"]:
-            speech.row({"run": state.id, "root": bundle.root, "outcomes": _as_dict(counts)})
+            row = {"run": state.id, "root": bundle.root, "outcomes": _as_dict(counts)}
+            speech.row(row | ({"home": {"exchange": str(desk.exchange), "plan": plan.id}} if kept else {}))
         else:
             speech.data(state.id)
         return 0
@@ -86,6 +92,7 @@ def run(lang: str) -> click.Command:
         option("concurrency", lang, type=Whole(1, 4096), default=4, show_default=True, metavar="N"),
         option("wait", lang, metavar="10m"),
         option("unwitnessed", lang, is_flag=True, default=False),
+        option("again", lang, is_flag=True, default=False),
         click.Option(
             ["--from", "answers"], type=click.Path(path_type=Path), metavar="FILE", help=say("cli.option.from", lang)
         ),
@@ -101,18 +108,19 @@ def _as_dict(counts: Any) -> dict[str, int]:
 
 
 def _receipt(desk: Desk, plan: PlanFile, state: RunState, wait_s: float, speech: Speech, unwitnessed: bool) -> Receipt:
-    """The notes to start with; asks again until ``--wait`` is over, then says who has yet to witness."""
+    """The notes and releases to start with; asks again until ``--wait`` is over, then says who owes which."""
     until = time.monotonic() + wait_s
-    told = False
+    told = ""
     while True:
         try:
             return receipt_for(desk, plan, state, unwitnessed=unwitnessed)
         except CannotTell as error:
-            if error.code != "R-4.unwitnessed" or time.monotonic() >= until:
+            # A mirror that is just being written, or synchronised, is whole a moment later.
+            if time.monotonic() >= until:
                 raise
-            if not told:
-                speech.say("waiting", owing=error.fields.get("owing", ""))
-                told = True
+            if error.code in WAITED and told != error.code:
+                speech.say(WAITED[error.code], owing=error.fields.get("owing", ""))
+                told = error.code
             time.sleep(PAUSE_S)
 
 
@@ -138,36 +146,39 @@ def status(lang: str) -> click.Command:
 
     def call(desk: Path, json: bool) -> int:
         speech = voice(lang, json)
-        own = load_desk(desk)
-        plan = own.plan()
-        for state in runs_of(own, plan):
-            done, counts = glance(state.journal_path()).total(), outcome_counts(state)
-            word = "concluded" if counts else "running" if done else "registered"
-            word = word if state.folder.exists("key") else "lost"
-            published = own.own(f"runs/{state.id}").exists("headers.jsonl.gz")
-            row = {
-                "run": state.id, "subject": state.test.subject, "section": state.test.section, "state": word,
-                "answered": len(state.slots) if counts else done, "of": len(state.slots), "published": published,
-                "outcomes": _as_dict(counts) if counts else None,
-            }  # fmt: skip
-            if json:
-                speech.row(row)
-            else:
-                key = "status-published" if published and word != "lost" else f"status-{word}"
-                sentence = say(
-                    f"cli.say.{key}",
-                    lang,
-                    run=state.id[:16],
-                    subject=state.test.subject,
-                    answered=row["answered"],
-                    of=row["of"],
-                )
-                speech.data(sentence)
-        if not runs_of(own, plan):
+        lab = load_desk(desk)
+        told = 0
+        for own, plan in with_homes(lab, lab.plan()):
+            for state in runs_of(own, plan):
+                _tell_status(speech, own, plan, state, at_home=own is not lab)
+                told += 1
+        if not told:
             speech.say("status-none")
         return 0
 
     return verb("status", lang, [desk_option(lang), json_option(lang)], call)
+
+
+def _tell_status(speech: Speech, own: Desk, plan: PlanFile, state: RunState, *, at_home: bool) -> None:
+    done, counts = glance(state.journal_path()).total(), outcome_counts(state)
+    word = "concluded" if counts else "running" if done else "registered"
+    word = word if state.folder.exists("key") else "lost"
+    published = own.own(f"runs/{state.id}").exists("headers.jsonl.gz")
+    row = {
+        "run": state.id, "subject": state.test.subject, "section": state.test.section, "state": word,
+        "answered": len(state.slots) if counts else done, "of": len(state.slots), "published": published,
+        "outcomes": _as_dict(counts) if counts else None, "home": at_home,
+        "held": published and holds_scorings(own, plan, state),
+    }  # fmt: skip
+    if speech.as_json:
+        speech.row(row)
+        return
+    key = "status-held" if row["held"] else "status-published" if published else f"status-{word}"
+    fields = {"run": state.id[:16], "subject": state.test.subject, "answered": row["answered"], "of": row["of"]}
+    if at_home:
+        key = {"status-published": "status-laid", "status-running": "status-running-home"}.get(key, key)
+        fields["subject"] = f"{state.test.subject}/{state.test.section}"
+    speech.data(say(f"cli.say.{key}", speech.lang, **fields))
 
 
 def score(lang: str) -> click.Command:
@@ -178,8 +189,7 @@ def score(lang: str) -> click.Command:
         if target is not None and target.endswith(".jsonl"):
             return _score_file(speech, Path(target), scorer, out)
         own = load_desk(desk)
-        plan = own.plan()
-        state = find_run(own, plan, target)
+        own, plan, state = locate_run(own, own.plan(), target)
         names = [scorer] if scorer else [s.id for s in plan.plan.scorers if s.by == "tester"]
         for name in names:
             labels = score_run(
@@ -217,16 +227,24 @@ def publish(lang: str) -> click.Command:
 
     def call(run: str | None, dry_run: bool, desk: Path, json: bool) -> int:
         speech = voice(lang, json)
-        own = load_desk(desk)
-        plan = own.plan()
-        state = find_run(own, plan, run)
+        lab = load_desk(desk)
+        own, plan, state = locate_run(lab, lab.plan(), run)
         rows = leaving(own, plan, state) if dry_run else publish_run(own, plan, state)
+        held = sum(row.held for row in rows)
         for row in rows:
+            mark = f"  {say('cli.say.held-mark', lang)}" if row.held else ""
             if json:
-                speech.row({"path": row.path, "bytes": len(row.raw), "fields": row.fields})
+                speech.row({"path": row.path, "bytes": len(row.raw), "fields": row.fields, "held": row.held})
             else:
-                speech.data(f"{row.path}  {len(row.raw)} B  [{', '.join(row.fields)}]")
-        speech.say("would-leave" if dry_run else "published", n=len(rows), run=state.id[:16])
+                speech.data(f"{row.path}  {len(row.raw)} B  [{', '.join(row.fields)}]{mark}")
+        said = {"n": len(rows) - held, "run": state.id[:16]}
+        if own is lab:
+            speech.say("would-leave" if dry_run else "published", **said)
+        else:
+            speech.say("would-stay" if dry_run else "laid-at-home", **said, exchange=own.exchange, plan=plan.id)
+        if held:
+            waiting, runs = waits_for(own, plan, state.id), plan.plan.runs
+            speech.say("held", n=held, waiting=", ".join(waiting), deadline=runs.deadline, run=state.id[:16])
         return 0
 
     params = [

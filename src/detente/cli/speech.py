@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from detente.cli.reasons import in_words
 from detente.errors import CannotTell, DetenteError, NotVerified
 from detente.words import harmless, say, say_error
 
@@ -96,7 +97,8 @@ class Speech(NamedTuple):
         if error.place and harmless(short(error.place)) not in what:
             print(f"  {say('cli.error.at', self.lang)} {harmless(error.place)}", file=sys.stderr)
         if error.expected is not None and error.got is not None:
-            sentence = say("cli.error.values", self.lang, expected=short(error.expected), got=short(error.got))
+            wanted, got = in_words(short(error.expected), self.lang), in_words(short(error.got), self.lang)
+            sentence = say("cli.error.values", self.lang, expected=wanted, got=got)
             print(f"  {sentence}", file=sys.stderr)
         if isinstance(error, NotVerified) or (isinstance(error, CannotTell) and (step or error.code in OF_EVIDENCE)):
             print(f"  {say(f'cli.error.exit{error.exit_code}', self.lang)}", file=sys.stderr)
@@ -110,24 +112,6 @@ def said_error(code: str, lang: str, fields: dict[str, object]) -> tuple[str, st
         return say_error(code, lang, **{name: in_words(short(value), lang) for name, value in fields.items()})
     except KeyError:
         return code, ""
-
-
-# What a typed reader says of a value, as msgspec puts it; it speaks English only, and of its own types.
-REASONS = {
-    "unknown": re.compile(r"Object contains unknown field `(?P<name>[^`]*)`"),
-    "missing": re.compile(r"Object missing required field `(?P<name>[^`]*)`"),
-    "kind": re.compile(r"Expected `(?P<wanted>[^`]*)`, got `(?P<found>[^`]*)`"),
-    "enum": re.compile(r"Invalid enum value '(?P<name>.*)'$"),
-    "pattern": re.compile(r"Expected `str` matching regex '(?P<pattern>.*)'$"),
-}
-
-
-def in_words(text: str, lang: str) -> str:
-    """A reason that a typed reader gave, in our words; any other text as it is."""
-    for key, pattern in REASONS.items():
-        if found := pattern.match(text):
-            return say(f"cli.reason.{key}", lang, **found.groupdict()) + text[found.end() :]
-    return text
 
 
 def shown_json(text: str) -> str:

@@ -2,6 +2,7 @@
 """Verbs that need no desk and no trust: demo, board, verify, trace, report, pack, unpack."""
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,15 @@ def _verified(speech: Speech, exchange: Path, plan: str | None, *, loud: bool) -
     return verify_exchange(exchange, plan_id(plan), told=told)
 
 
+def _tell_listed(speech: Speech, rows: Iterable[tuple[str, int, str]]) -> None:
+    """The entries that break a rule, each with its code and what that means (L-8)."""
+    for party, index, code in rows:
+        why = say(f"check.violation.{code}", speech.lang)
+        speech.say("violation", party=party, index=index, code=code, why=why)
+        if speech.as_json:
+            speech.row({"violation": code, "party": party, "index": index, "why": why})
+
+
 def _tell_not_part(speech: Speech, verified: Verified) -> None:
     """What lies beside the exchange and was not read: what nobody's folder holds by its top folder alone (.git, say)."""
     parties = {party.id for party in verified.plan.plan.parties}
@@ -58,13 +68,17 @@ def verify(lang: str) -> click.Command:
     def call(exchange: Path, plan: str | None, json: bool) -> int:
         speech = voice(lang, json)
         verified = _verified(speech, exchange, plan, loud=True)
-        for violation in verified.ledger.violations:
-            speech.say("violation", party=violation.party, index=violation.index, code=violation.code)
+        _tell_listed(speech, verified.violations())
+        for suite in verified.not_derived():
+            speech.say("not-derived", suite=suite)
         _tell_not_part(speech, verified)
-        if loose := verified.unanchored():
-            quorum = max(1, verified.plan.plan.quorum)
+        for section, line in verified.opened.items():
+            speech.say("opened", section=section, suites=", ".join(one.suite for one in line.lists))
+        quorum = verified.plan.plan.quorum
+        if quorum and (loose := verified.unanchored()):
             raise CannotTell("unanchored-log", str(exchange), expected=quorum, got=", ".join(loose))
         status = "final" if verified.final else "interim"
+        status = status if verified.plan.plan.quorum else "self-check"
         if json:
             speech.row({"verified": True, "status": status, "plan": verified.plan.id, "result": verified.final})
         else:
@@ -88,6 +102,7 @@ def board(lang: str) -> click.Command:
             speech.row({"observer": observer, "seen": times})
         if not json:
             _tell_board(speech, found)
+        _tell_listed(speech, ((one.party, one.index, one.code) for one in found.listed))
         for error in found.trouble.values():
             speech.error(error)
         if any(isinstance(error, NotVerified) for error in found.trouble.values()):
@@ -115,34 +130,45 @@ def _tell_board(speech: Speech, found: Board) -> None:
 
 
 def trace(lang: str) -> click.Command:
-    """``detente trace EXCHANGE --plan ID [PARTY/MEASURE/LANG]``."""
+    """``detente trace EXCHANGE --plan ID [PARTY/MEASURE/LANG] [--run PREFIX]``."""
 
-    def call(exchange: Path, number: str | None, plan: str | None, json: bool) -> int:
+    def call(exchange: Path, number: str | None, plan: str | None, run: str | None, json: bool) -> int:
         from detente.report.result import joint_of
+        from detente.report.trace import named, pick
 
         speech = voice(lang, json)
-        joint = joint_of(_verified(speech, exchange, plan, loud=False))
-        parties = {row["run"]: row["party"] for row in joint.result["runs"]}
-        walks = {f"{parties[w['run']]}/{w['measure']}/{'-'.join(w['langs'])}": w for w in joint.walks}
+        verified = _verified(speech, exchange, plan, loud=False)
+        joint = joint_of(verified)
+        walks = named(joint.walks, joint.result)
         if not walks:
             raise CannotTell("no-number", str(exchange))
-        if number is not None and number not in walks:
-            raise WrongUsage("no-such-number", "trace", expected=" ".join(walks), got=number)
-        name = number or next(iter(walks))
+        chosen = pick(walks, joint.result, number, run)
+        others = dict.fromkeys(one.name for one in walks if one.name != chosen.name)
+        twins = [one.run[:16] for one in walks if one.name == chosen.name and one.run != chosen.run]
         if json:
-            speech.row({"number": name, "others": [other for other in walks if other != name]})
+            speech.row({"number": chosen.name, "run": chosen.run, "others": list(others), "runs": twins})
         else:
-            speech.data(harmless(name))
-        for n, step in enumerate(walks[name]["steps"], 1):
+            speech.data(harmless(chosen.name))
+        for n, step in enumerate(chosen.walk["steps"], 1):
             if json:
                 speech.row({"n": n, "rule": step["rule"], **step["fields"]})
             else:
                 speech.data(f"{n:>2}. [{step['rule']}] {say(step['text_key'], lang, **step['fields'])}")
-        if number is None:
-            speech.say("other-numbers", names=" ".join(other for other in walks if other != name))
+        if twins:
+            speech.say("other-runs", run=chosen.run[:16], runs=" ".join(twins))
+        if number is None and others:
+            speech.say("other-numbers", names=" ".join(others))
+        author = chosen.name.partition("/")[0]
+        _tell_listed(speech, [row for row in verified.violations() if row[0] == author])
         return 0
 
-    params = [_path("exchange"), argument("number", required=False), plan_option(lang), json_option(lang)]
+    params = [
+        _path("exchange"),
+        argument("number", required=False),
+        plan_option(lang),
+        option("run", lang, metavar="ID"),
+        json_option(lang),
+    ]
     return verb("trace", lang, params, call)
 
 

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Auditing each other: ask for records before knowing which, show the drawn ones, check and score them again."""
 
+import time
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from detente.check.audit import Shown, check_opening, check_seeds, draw, draw_key, odds_text
+from detente.check.audit import Shown, check_caps, check_opening, check_seeds, draw, draw_key, odds_text
+from detente.check.releases import beacon, started_with
 from detente.check.runs import Run
 from detente.check.verify import Verified, verify
 from detente.desk.keys import Desk, alone, log_entry, own_log, sign_statement
@@ -12,7 +14,7 @@ from detente.desk.publish import scorer_of
 from detente.desk.runs import RunState, find_run, fixed_line, items_by_hash, own_bundle
 from detente.errors import CannotTell, Malformed, NotVerified
 from detente.evidence.bundle import header_lines_of
-from detente.evidence.record import OpenedRecord, beacon_of, encode_opened, nonce_of
+from detente.evidence.record import OpenedRecord, encode_opened, nonce_of
 from detente.evidence.statements import AuditFinding, Challenge, Open, Rescored
 from detente.pact.item import as_turns
 from detente.pact.plan import PlanFile
@@ -22,6 +24,7 @@ from detente.wire.canonical import decimal
 from detente.wire.digests import sha256
 from detente.wire.keys import new_seed
 from detente.wire.merkle import inclusion_proof
+from detente.wire.times import parse_time
 
 
 class Answered(NamedTuple):
@@ -62,13 +65,19 @@ def ask(desk: Desk, plan: PlanFile, prefix: str | None) -> list[str]:
 
 
 def _auditable(desk: Desk, verified: Verified, prefix: str | None) -> list[Run]:
+    """The published runs that this lab may audit; not those whose scores are still to come, or the audit would miss them."""
     plan = verified.plan.plan
-    found = []
+    found: list[Run] = []
+    unscored: list[Run] = []
     for run in verified.runs:
         section = plan.section(run.test.section)
         may = section.audit is not None and desk.party in section.audit.by and run.test.party != desk.party
         if may and run.bundle is not None and run.id.startswith(prefix or ""):
-            found.append(run)
+            scored = {scoring.score.scorer for scoring in run.scorings if scoring.counted}
+            due = time.time() > parse_time(plan.runs.deadline) or scored >= {scorer.id for scorer in plan.scorers}
+            (found if due else unscored).append(run)
+    if not found and unscored:
+        raise CannotTell("A-1.unscored", str(desk.exchange), got=", ".join(run.id[:16] for run in unscored))
     if not found:
         raise CannotTell("A-1.nothing", str(desk.exchange), got=prefix or "-")
     return found
@@ -187,8 +196,12 @@ def _shown(
     slots = _drawn(plan, run, opening.nonce, challenge.seed)
     try:
         shown = check_opening(plaintext, slots, run.bundle.root, len(run.slots), folder.place(name))
-        seeded = plan.plan.sampling.seed == "slot" and run.register.engine.name != "external"
-        check_seeds(shown, beacon_of(run.id, []) if seeded else None, folder.place(name))
+        imported = run.register.engine.name == "external"
+        seeded = plan.plan.sampling.seed == "slot" and not imported
+        started = started_with(run.conclude, run.releases)
+        check_seeds(shown, beacon(run.id, started) if seeded else None, folder.place(name))
+        if not imported:
+            check_caps(shown, [plan.plan.caps[run.slots[record.i].lang] for record in shown], folder.place(name))
     except (NotVerified, Malformed):
         return [], "disputed"
     return shown, "consistent"

@@ -3,6 +3,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from detente.desk.given import read_given
 from detente.desk.keys import Desk
@@ -19,8 +20,16 @@ from detente.tlog.witness import Receipt
 from detente.wire.digests import sha256
 
 
+class Given(NamedTuple):
+    """What a lab gives: the file of answers, the name and version of the harness that made them, and whether anew."""
+
+    path: Path
+    made_by: str
+    again: bool = False
+
+
 def import_answers(
-    desk: Desk, plan: PlanFile, test: Test, path: Path, made_by: str, receipt: Callable[[RunState], Receipt]
+    desk: Desk, plan: PlanFile, test: Test, given: Given, receipt: Callable[[RunState], Receipt]
 ) -> tuple[RunState, Bundle]:
     """Register with the file's digest, take every answer of it into the journal, conclude.
 
@@ -29,10 +38,10 @@ def import_answers(
     """
     if not plan.plan.section(test.section).external:
         raise WrongUsage("R-10.not-allowed", f"$.sections {test.section}")
-    digest = sha256(read_given(path))
-    engine = Engine(name=EXTERNAL, version=made_by, sha256=digest)
+    path, digest = given.path, sha256(read_given(given.path))
+    engine = Engine(name=EXTERNAL, version=given.made_by, sha256=digest)
     _check_first(desk, plan, test, path)
-    run = register_run(desk, plan, test, engine)
+    run = register_run(desk, plan, test, engine, again=given.again)
     if run.register.engine != engine:
         raise WrongUsage("R-10.other-file", str(path), expected=run.register.engine.sha256, got=digest)
     if run.concluded():

@@ -7,6 +7,7 @@ desk/card.json      the public half, to hand over: what a plan says of a party a
 desk/pending/       envelopes on their way into the log (L-5)
 desk/state/         what this lab's witness last cosigned (L-2)
 desk/runs/<run>/    journals, keys and texts of runs
+desk/home/          an annex kept at home: its suites, its runs, and a log of its own (see homes.py)
 """
 
 import json

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from detente.check.exchange import (
     History,
+    Violation,
     find_plan,
     mirror_path,
     open_exchange,
@@ -21,7 +22,7 @@ from detente.tlog.folder import Folder
 from detente.tlog.witness import Cosigned, witness_log
 from detente.wire.times import encode_time, parse_time
 
-KINDS = ("accept", "register", "conclude", "score", "challenge", "open", "audit", "close")
+KINDS = ("accept", "register", "release", "conclude", "score", "challenge", "open", "audit", "close")
 
 
 class Witnessed(NamedTuple):
@@ -97,7 +98,7 @@ class BoardCell(NamedTuple):
 
 
 class Board(NamedTuple):
-    """party x step: what each log holds, and what could not be read (a log may not be there yet).
+    """party x step: what each log holds, what could not be read (a log may not be there yet), and entries that V-3 refuses.
 
     ``observers``: per observer and party when it last cosigned that party's log.
     """
@@ -106,6 +107,7 @@ class Board(NamedTuple):
     rows: dict[str, dict[str, BoardCell]]
     observers: dict[str, dict[str, str | None]]
     trouble: dict[str, DetenteError]
+    listed: list[Violation]
 
 
 def board(exchange_root: Path, plan_id: str) -> Board:
@@ -115,13 +117,15 @@ def board(exchange_root: Path, plan_id: str) -> Board:
     rows: dict[str, dict[str, BoardCell]] = {}
     trouble: dict[str, DetenteError] = {}
     observers: dict[str, dict[str, str | None]] = {one.id: {} for one in plan.plan.observers}
+    listed: list[Violation] = []
     for party in plan.plan.parties:
         try:
             history = read_history(exchange, party, plan)
         except DetenteError as error:
             trouble[party.id] = error
             continue
-        entries, _ = read_entries(party, history.view, plan)
+        entries, refused = read_entries(party, history.view, plan)
+        listed += refused
         for id_, times in observers.items():
             last = max((note.at for note in history.seen if note.witness == id_), default=None)
             times[party.id] = encode_time(last) if last else None
@@ -132,7 +136,7 @@ def board(exchange_root: Path, plan_id: str) -> Board:
             )
             for kind in KINDS
         }
-    return Board(plan, rows, observers, trouble)
+    return Board(plan, rows, observers, trouble, listed)
 
 
 def _quorum_time(history: History, index: int, plan: Plan) -> str | None:

@@ -15,8 +15,10 @@ from detente.check.verify import Verified
 from detente.desk.given import check_target, unreadable, write_given
 from detente.errors import CannotTell, Malformed, NotVerified, WrongUsage
 from detente.report.cover import start_here
+from detente.report.first import status_key
 from detente.report.html import render
 from detente.report.joint import Joint
+from detente.report.reading import Reading
 from detente.report.result import joint_of
 from detente.report.spreadsheet import codebook, write_csv
 from detente.tlog.folder import Folder, is_leftover
@@ -37,7 +39,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # the same exchange packs to the same bytes
 
 
 class Written(NamedTuple):
-    """A report as written: its files, final or interim, and the digest of its result.json."""
+    """A report as written: its files, whether it is final, interim or a self-check, and the digest of its result.json."""
 
     files: list[Path]
     status: str
@@ -65,7 +67,7 @@ def write_report(verified: Verified, out: Path) -> Written:
     for name, raw in report_files(joint).items():
         Folder(out).swap(name, _old(out / name), raw)
         written.append(out / name)
-    return Written(written, "final" if joint.final else "interim", joint.digest)
+    return Written(written, status_key(Reading(joint)), joint.digest)
 
 
 def _old(path: Path) -> bytes | None:

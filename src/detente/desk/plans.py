@@ -13,22 +13,22 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from detente.check.exchange import bound_bytes, cut_text, files_by_digest, find_plan, read_by_digest, read_entries
+from detente.check.verify import named_files, suite_text
 from detente.desk.given import read_given
 from detente.desk.keys import Desk, alone, log_entry, make_card, own_log, sign_statement
 from detente.errors import CannotTell, Malformed, NotVerified, WrongUsage
 from detente.evidence.counts import parse_definition
 from detente.evidence.statements import Accept
 from detente.pact.draft import Change, Draft, Supplies, compare_plans, draft_plan, read_draft
-from detente.pact.item import Item, Listed, SourceSuite, encode_suite, parse_list, parse_suite, read_source
-from detente.pact.plan import Plan, PlanFile, later_parts, parse_plan
+from detente.pact.item import Item, Listed, SourceSuite, encode_suite, parse_list, read_source
+from detente.pact.plan import Plan, PlanFile, Suite, later_parts, parse_plan
 from detente.score.scorer import SCORERS, definition_file, rule_files
 from detente.tlog.folder import Folder
 from detente.tlog.log import LogView
 from detente.wire.canonical import decode, decode_as, encode
 from detente.wire.digests import sha256
-from detente.wire.lines import compress, decompress
+from detente.wire.lines import compress
 
-SUITE_LIMIT = 64 * 1024 * 1024  # bytes of one suite's text, unpacked
 ID_START = 8  # digits of a plan id that name a proposal
 _PROPOSED = re.compile(r"[^/]+/(proposals|plans)/([0-9a-f]{64})/plan\.json")
 
@@ -99,11 +99,7 @@ def new_plan(desk: Desk, draft_path: Path, cards: Sequence[Path]) -> Proposal:
             raise WrongUsage("two-labs-one-name", str(path), got=card["id"])
         by_party[card["id"]] = card
     folder = draft_path.parent
-    suites = {
-        row["from"]: load_suite(_beside(folder, row["from"]), place)
-        for row in draft["suite"]
-        if isinstance(row, dict) and "from" in row
-    }
+    suites = suite_sources(draft["suite"], folder, place)
     definitions = {name: definition_file(name) for name in SCORERS}
     try:
         made = draft_plan(draft, Supplies(by_party, suites, definitions, int(time.time())), place)
@@ -113,8 +109,13 @@ def new_plan(desk: Desk, draft_path: Path, cards: Sequence[Path]) -> Proposal:
     for name in SCORERS:
         if definitions[name] in made.files.values():
             made.files.update(rule_files(name))
-    _lay(desk, plan, made)
+    lay_proposal(desk, plan, made)
     return Proposal(plan, desk.party)
+
+
+def suite_sources(rows: Sequence[Mapping[str, Any]], folder: Path, place: str) -> dict[str, SourceSuite]:
+    """The suites that ``[[suite]]`` rows draw from, by the name after ``from``; a folder's path is taken from ``folder`` first."""
+    return {row["from"]: load_suite(_beside(folder, row["from"]), place) for row in rows if "from" in row}
 
 
 def _beside(folder: Path, name: str) -> str:
@@ -140,7 +141,8 @@ def _card(raw: bytes, place: str) -> dict[str, Any]:
     return card
 
 
-def _lay(desk: Desk, plan: PlanFile, made: Draft) -> None:
+def lay_proposal(desk: Desk, plan: PlanFile, made: Draft) -> None:
+    """Lay a proposal in the lab's own folder, with every file and suite text of it (P-9, P-10)."""
     own = desk.own()
     for digest, raw in made.files.items():
         own.create(f"plans/{plan.id}/files/{digest}", raw)
@@ -190,15 +192,14 @@ def suite_items(exchange: Folder, plan: PlanFile) -> dict[str, list[Item]]:
         listed = parse_list(read_by_digest(exchange, where, suite.list, b"\n"), suite.id)
         path = f"{suite.owner}/plans/{plan.id}/suites/{suite.id}.jsonl.gz"
         if exchange.exists(path):
-            found[suite.id] = _suite_text(exchange, path, suite.id, plan.plan.canary, listed)
+            found[suite.id] = _suite_text(exchange, plan, suite, listed)
     return found
 
 
-def _suite_text(exchange: Folder, path: str, suite: str, canary: str, listed: list[Listed]) -> list[Item]:
+def _suite_text(exchange: Folder, plan: PlanFile, suite: Suite, listed: list[Listed]) -> list[Item]:
     """A suite's items; what does not fit the list, which the plan names by digest, was changed (V-5)."""
-    place = exchange.place(path)
     try:
-        return parse_suite(decompress(exchange.read(path), SUITE_LIMIT, place), suite, canary, listed, place)
+        return suite_text(exchange, plan, suite, listed)
     except Malformed as error:
         raise NotVerified(
             error.code, error.place, step="V-5", expected=error.expected, got=error.got, **error.fields
@@ -279,11 +280,12 @@ def sign_plan(desk: Desk, plan: PlanFile) -> LogView:
     exchange = desk.open_exchange()
     where = files_by_digest(exchange, plan)
     all_texts(exchange, plan)
+    named_files(exchange, plan)  # what verify would refuse (V-5) is not signed
     folder = desk.folder()
     if folder.exists("plan.txt") and desk.plan_id() != plan.id:
         raise WrongUsage("signed-another", str(desk.root), expected=desk.plan_id(), got=plan.id)
     own = desk.own()
-    for digest, ending in _named(exchange, plan, where).items():
+    for digest, ending in files_to_lay(exchange, plan, where).items():
         own.create(f"plans/{plan.id}/files/{digest}", read_by_digest(exchange, where, digest, ending))
     own.create(f"plans/{plan.id}/plan.json", plan.raw)
     folder.create("plan.txt", plan.id.encode())
@@ -298,7 +300,7 @@ def sign_plan(desk: Desk, plan: PlanFile) -> LogView:
     return view
 
 
-def _named(exchange: Folder, plan: PlanFile, where: Mapping[str, list[str]]) -> dict[str, bytes]:
+def files_to_lay(exchange: Folder, plan: PlanFile, where: Mapping[str, list[str]]) -> dict[str, bytes]:
     """The digests that a plan names, of files that must lie in the exchange (P-9), each with the byte that ends its file.
 
     What else lies there is not part of it.

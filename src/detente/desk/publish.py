@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from detente.check.runs import run_folder, scores_path
+from detente.desk.blind import waits_for
 from detente.desk.keys import Desk, alone, log_entry, own_log, sign_statement
 from detente.desk.runs import RunState, fixed_line, items_by_hash, own_bundle
 from detente.errors import CannotTell, Malformed, NotVerified, WrongUsage
@@ -24,11 +25,15 @@ from detente.wire.lines import compress
 
 
 class Leaving(NamedTuple):
-    """One file or log entry that would leave: its path in the exchange, its bytes, the fields in it."""
+    """One file or log entry that would leave: its path in the exchange, its bytes, the fields in it.
+
+    ``held``: it stays on the desk for now, because the plan is blind (C-6).
+    """
 
     path: str
     raw: bytes
     fields: list[str]
+    held: bool = False
 
 
 @alone
@@ -89,6 +94,7 @@ def scorer_of(desk: Desk, plan: PlanFile, definition: str) -> tuple[RuleScorer, 
 def leaving(desk: Desk, plan: PlanFile, run: RunState) -> list[Leaving]:
     """Everything that ``publish`` would lay into the exchange, in order, with the names of all fields.
 
+    Under a blind plan scorings are held back until every run has ended (``blind.waits_for``).
     WrongUsage (not-scored) while a scorer of the plan that is this tester's has not run.
     """
     own_bundle(plan, run)
@@ -96,7 +102,8 @@ def leaving(desk: Desk, plan: PlanFile, run: RunState) -> list[Leaving]:
     owed = [s.id for s in plan.plan.scorers if s.by == "tester" and not out.exists(f"{s.id}.score.json")]
     if owed:
         raise WrongUsage("not-scored", run.id[:16], got=", ".join(owed), run=run.id[:16])
-    folder = f"{desk.party}/runs/{run.id}"
+    folder, kept = f"{desk.party}/runs/{run.id}", bool(waits_for(desk, plan, run.id))
+    there, logged = run_folder(desk.open_exchange(), desk.party, run.id), own_log(desk, plan).entries
     found = [
         Leaving(f"{folder}/headers.jsonl.gz", out.read("headers.jsonl.gz"), ["body", "cut", "i", "item", "outcome"])
     ]
@@ -104,7 +111,7 @@ def leaving(desk: Desk, plan: PlanFile, run: RunState) -> list[Leaving]:
         fields = (
             ["i", "label", "error"] if path.endswith(".gz") else ["cells", "crossed", "outcomes", "pairs", "spread"]
         )
-        found.append(Leaving(f"{folder}/{path}", out.read(path), fields))
+        found.append(Leaving(f"{folder}/{path}", out.read(path), fields, kept and not there.exists(path)))
     names = ["conclude.json", *(f"{s.id}.score.json" for s in plan.plan.scorers if s.by == "tester")]
     for name in names:
         entry = out.read(name)
@@ -113,20 +120,33 @@ def leaving(desk: Desk, plan: PlanFile, run: RunState) -> list[Leaving]:
         except (Malformed, NotVerified) as error:
             raise CannotTell("desk-damaged", out.place(name)) from error
         fields = [*statement["predicate"], *(f"subject {one['name']}" for one in statement["subject"])]
-        found.append(Leaving(f"{desk.party}/log", entry, fields))
+        found.append(
+            Leaving(f"{desk.party}/log", entry, fields, kept and name != "conclude.json" and entry not in logged)
+        )
     return found
 
 
 @alone
 def publish(desk: Desk, plan: PlanFile, run: RunState) -> list[Leaving]:
-    """Lay the files, then log the conclusion and the scorings; what is there already stays as it is. Returns what left."""
+    """Lay the files, then log the conclusion and the scorings; what is there already stays as it is.
+
+    Returns what left, and what a blind plan holds back: the same call lays that later.
+    """
     rows = leaving(desk, plan, run)
+    now = [row for row in rows if not row.held]
     folder = run_folder(desk.open_exchange(), desk.party, run.id)
     prefix = f"{desk.party}/runs/{run.id}/"
-    for row in rows:
+    for row in now:
         if row.path.startswith(prefix):
             folder.create(row.path.removeprefix(prefix), row.raw)
-    for row in rows:
+    for row in now:
         if not row.path.startswith(prefix) and row.raw not in own_log(desk, plan).entries:
             log_entry(desk, plan, row.raw)
     return rows
+
+
+def holds_scorings(desk: Desk, plan: PlanFile, run: RunState) -> bool:
+    """Whether a published run still has scorings on the desk that are in no log."""
+    out, logged = run.out(), own_log(desk, plan).entries
+    names = [f"{scorer.id}.score.json" for scorer in plan.plan.scorers]
+    return run.logged is not None and any(out.exists(name) and out.read(name) not in logged for name in names)

@@ -148,7 +148,7 @@ def count(
                 if i in given:
                     cells[cell][given[i]] += 1
         for measure in measures:
-            if measure.kind == kind:
+            if measure.kind == kind and measure.covers(suite):
                 tallies = {lang: tally_item(measure, places, codes, given) for lang, places in by_lang.items()}
                 for lang, tally in tallies.items():
                     spread[(measure.id, hazard, lang, suite, *tally)] += 1

@@ -78,6 +78,8 @@ def parse_body(raw: bytes, place: str = "") -> Body:
     _check_outcome(body.outcome, body.cut, place)
     if (body.output is None) != (body.outcome in {"filtered", "failed"}):
         raise Malformed("R-8.output", place, got=body.outcome)
+    if body.reason is not UNSET and body.outcome == "replied":
+        raise Malformed("R-8.reason", place, got=body.reason)
     return body
 
 

@@ -16,7 +16,7 @@ from msgspec import UNSET, Struct, UnsetType
 from detente.errors import Malformed
 from detente.pact.hazards import hazard as known_hazard
 from detente.pact.plan import Kind
-from detente.wire.canonical import NS, Hex, check_id, check_language, decode_as, encode
+from detente.wire.canonical import NS, Hex, check_id, check_language, decode_as, encode, kind_of
 from detente.wire.digests import sha256
 from detente.wire.lines import join_lines, split_lines
 
@@ -54,6 +54,15 @@ class SuiteStart(Struct, frozen=True, forbid_unknown_fields=True):
     type: str
 
 
+class SourceHead(Struct, frozen=True):
+    """What an author's suite.toml must hold. Unknown members are the author's own."""
+
+    id: str
+    title: dict[str, str]
+    languages: list[str]
+    canary: str
+
+
 class SourceRow(Struct, frozen=True):
     """One row of an author's items.jsonl: one item in one language. Unknown members are the author's own."""
 
@@ -84,13 +93,12 @@ def read_source(meta: bytes, rows: bytes, place: str) -> SourceSuite:
     two rows in one, languages that disagree on hazard, kind or pair, an unknown partner.
     """
     try:
-        head = tomllib.loads(meta.decode("utf-8"))
-        suite_id, title, languages = str(head["id"]), dict(head["title"]), list(head["languages"])
-        canary = str(head["canary"])
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        head = msgspec.convert(tomllib.loads(meta.decode("utf-8")), SourceHead, strict=True)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed("S-2.toml", f"{place}/suite.toml", got=error) from error
-    except (KeyError, TypeError, ValueError) as error:
+    except msgspec.ValidationError as error:
         raise Malformed("S-2.member", f"{place}/suite.toml", got=error) from error
+    suite_id, title, languages, canary = head.id, head.title, head.languages, head.canary
     check_id(suite_id, f"{place}/suite.toml $.id")
     for tag in languages:
         check_language(tag, f"{place}/suite.toml $.languages")
@@ -164,6 +172,15 @@ def encode_item(item: Item) -> bytes:
     return encode(item)
 
 
+def in_languages(item: Item, languages: Sequence[str]) -> Item:
+    """The item in some of its languages; KeyError for one that it has no text in."""
+    reference = item.reference
+    if isinstance(reference, dict):
+        reference = {tag: reference[tag] for tag in languages}
+    text = {tag: item.text[tag] for tag in languages}
+    return Item(item.hazard, item.id, item.kind, item.pair, text, item.facet, reference, item.salt)
+
+
 def list_lines(items: Sequence[Item]) -> list[Listed]:
     """The list file's lines for these items, in order (S-1)."""
     hashes = {item.id: sha256(encode_item(item)) for item in items}
@@ -191,6 +208,16 @@ def parse_list(raw: bytes, place: str) -> list[Listed]:
     return lines
 
 
+def check_unique(lists: Mapping[str, Sequence[Listed]]) -> None:
+    """No item stands twice in the suites of one plan; Malformed (S-1.twice) names both."""
+    seen: dict[str, str] = {}
+    for suite, listed in lists.items():
+        for line in listed:
+            if line.item in seen:
+                raise Malformed("S-1.twice", f"{suite} {seen[line.item]}", got=line.item)
+            seen[line.item] = suite
+
+
 def encode_suite(suite: str, canary: str, items: Iterable[Item]) -> bytes:
     """A suite text file before gzip: the start line with the canary, then the item lines (S-2)."""
     start = encode({"canary": canary, "suite": suite, "type": NS + "suite/v1"})
@@ -198,7 +225,7 @@ def encode_suite(suite: str, canary: str, items: Iterable[Item]) -> bytes:
 
 
 def parse_suite(
-    raw: bytes, suite: str, canary: str, listed: Sequence[Listed], place: str, languages: Sequence[str] | None = None
+    raw: bytes, suite: str, canary: str, listed: Sequence[Listed], place: str, languages: Sequence[str]
 ) -> list[Item]:
     """A suite text file read strictly: every item must be the one the list names, in its order (S-1, S-2).
 
@@ -215,7 +242,7 @@ def parse_suite(
         if sha256(line) != entry.item:
             raise Malformed("S-1.item", f"{place}:{n}", expected=entry.item, got=sha256(line))
         item = decode_as(line, Item, f"{place}:{n}")
-        _check_texts(item, languages or list(items[0].text if items else item.text), f"{place}:{n}")
+        _check_texts(item, languages, f"{place}:{n}")
         items.append(item)
     if encode_list(list_lines(items)) != encode_list(listed):
         raise Malformed("S-1.list", place)
@@ -251,6 +278,6 @@ def read_rows(raw: bytes, place: str) -> list[dict[str, Any]]:
         except (msgspec.MsgspecError, RecursionError, ValueError) as error:
             raise Malformed("row-not-json", f"{place}:{n}", got=error) from error
         if not isinstance(row, dict):
-            raise Malformed("row-not-json", f"{place}:{n}", expected="{...}", got=type(row).__name__)
+            raise Malformed("row-not-json", f"{place}:{n}", got=kind_of(row))
         rows.append(row)
     return rows

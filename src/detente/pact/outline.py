@@ -21,7 +21,9 @@ class _Take(Struct, forbid_unknown_fields=True):
 
 
 class _Suite(Struct, forbid_unknown_fields=True, rename={"source": "from"}):
-    source: str
+    source: str | UnsetType = UNSET
+    variant: str | UnsetType = UNSET
+    of: str | UnsetType = UNSET
     id: str | UnsetType = UNSET
     languages: Tags | UnsetType = UNSET
     epochs: int | UnsetType = UNSET
@@ -29,6 +31,25 @@ class _Suite(Struct, forbid_unknown_fields=True, rename={"source": "from"}):
     section: str | UnsetType = UNSET
     without: list[str] | UnsetType = UNSET
     take: list[_Take] | UnsetType = UNSET
+
+
+class _Annex(Struct, forbid_unknown_fields=True):
+    party: str
+    disclosure: str | dict[str, str] | UnsetType = UNSET
+    commitment: str | UnsetType = UNSET
+
+
+class _HomeSuite(Struct, forbid_unknown_fields=True, rename={"source": "from"}):
+    source: str
+    id: str | UnsetType = UNSET
+    languages: Tags | UnsetType = UNSET
+    epochs: int | UnsetType = UNSET
+    without: list[str] | UnsetType = UNSET
+    take: list[_Take] | UnsetType = UNSET
+
+
+class _Home(Struct, forbid_unknown_fields=True):
+    suite: list[_HomeSuite]
 
 
 class _Test(Struct, forbid_unknown_fields=True):
@@ -93,6 +114,8 @@ class _Draft(Struct, forbid_unknown_fields=True):
     closing: list[str] | UnsetType = UNSET
     disclosure: str | dict[str, str] | UnsetType = UNSET
     external: bool | UnsetType = UNSET
+    annex: list[_Annex] | UnsetType = UNSET
+    releasers: dict[str, list[str]] | UnsetType = UNSET
 
 
 def check_outline(draft: dict[str, Any], place: str) -> dict[str, Any]:
@@ -100,9 +123,17 @@ def check_outline(draft: dict[str, Any], place: str) -> dict[str, Any]:
 
     Malformed (draft-shape) with the path; (B-1.time) for a date without a time zone.
     """
-    plain: dict[str, Any] = _with_dates(draft, place)
+    return _checked(_with_dates(draft, place), _Draft, place)
+
+
+def check_home_outline(draft: dict[str, Any], place: str) -> dict[str, Any]:
+    """The same for the suites of an annex kept at home: ``[[suite]]`` rows and nothing else, each without owner and section."""
+    return _checked(_with_dates(draft, place), _Home, place)
+
+
+def _checked(plain: dict[str, Any], shape: type[Struct], place: str) -> dict[str, Any]:
     try:
-        msgspec.convert(plain, _Draft, strict=True)
+        msgspec.convert(plain, shape, strict=True)
     except msgspec.ValidationError as error:
         reason, _, path = str(error).partition(" - at `")
         raise Malformed("draft-shape", f"{place} {path.removesuffix('`')}".strip(), got=reason) from error

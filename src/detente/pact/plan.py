@@ -12,6 +12,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from detente.errors import Malformed
 from detente.pact.seal import check_recipient
+from detente.pact.wrappers import words_of
 from detente.wire.canonical import NS, Hex, check_id, check_language, decimal, decode_as
 from detente.wire.digests import sha256
 from detente.wire.keys import check_public
@@ -178,6 +179,11 @@ class Measure(Struct, frozen=True, forbid_unknown_fields=True):
     scorer: str
     hit: list[str]
     corrected: str | None
+    suites: list[str] | UnsetType = UNSET
+
+    def covers(self, suite: str) -> bool:
+        """Whether items of this suite are counted: all suites' are, unless the measure names some (P-8)."""
+        return not isinstance(self.suites, list) or suite in self.suites
 
 
 class Gate(Struct, frozen=True, forbid_unknown_fields=True):
@@ -257,6 +263,14 @@ class Plan(Struct, frozen=True, forbid_unknown_fields=True):
     def suites_of(self, section: str) -> list[Suite]:
         """A section's suites in plan order (S-4)."""
         return [suite for suite in self.suites if suite.section == section]
+
+    def commitments(self) -> dict[str, str]:
+        """By section, what the plan holds of annexes kept at home (P-6)."""
+        return {section.id: section.commitment for section in self.sections if isinstance(section.commitment, str)}
+
+    def kept(self) -> list[Section]:
+        """The annexes kept at home (P-6)."""
+        return [section for section in self.sections if section.disclosure == "home"]
 
     def cosigners(self) -> dict[str, WitnessKey]:
         """Whose cosignatures make a quorum, by id: the parties', and the observers' where they count."""
@@ -396,6 +410,8 @@ def _check_sections(plan: Plan, place: str) -> None:
     _unique((s.id for s in plan.sections), f"{place} $.sections")
     ids = [party.id for party in plan.parties]
     _known("core", (s.id for s in plan.sections), f"{place} $.sections")
+    if plan.section("core").disclosure == "home":
+        raise Malformed("P-6.core", f"{place} $.sections")
     for n, section in enumerate(plan.sections):
         path = f"{place} $.sections[{n}]"
         if section.id != "core":
@@ -417,21 +433,29 @@ def _check_sections(plan: Plan, place: str) -> None:
             raise Malformed("P-7.third", f"{path}.audit.by", got=", ".join(section.audit.by))
 
 
+def check_questions(suites: Sequence[Suite], place: str) -> None:
+    """What suites must be, whatever plan they come into: ids, languages (S-3). Raises Malformed with the path below ``place``."""
+    _unique((suite.id for suite in suites), place)
+    for n, suite in enumerate(suites):
+        if not suite.languages or len(set(suite.languages)) != len(suite.languages):
+            raise Malformed("S-3.languages", f"{place}[{n}].languages", got=", ".join(suite.languages))
+        for k, tag in enumerate(suite.languages):
+            check_language(tag, f"{place}[{n}].languages[{k}]")
+
+
 def _check_suites(plan: Plan, place: str) -> None:
     """Suites and the sections they are in (P-6, P-7, S-3)."""
-    _unique((s.id for s in plan.suites), f"{place} $.suites")
+    check_questions(plan.suites, f"{place} $.suites")
     open_sections = [s.id for s in plan.sections if s.disclosure != "home"]
     for n, suite in enumerate(plan.suites):
         path = f"{place} $.suites[{n}]"
         _known(suite.section, open_sections, f"{path}.section")
         _known(suite.owner, (p.id for p in plan.parties), f"{path}.owner")
-        if not suite.languages or len(set(suite.languages)) != len(suite.languages):
-            raise Malformed("S-3.languages", f"{path}.languages", got=", ".join(suite.languages))
         for k, tag in enumerate(suite.languages):
-            check_language(tag, f"{path}.languages[{k}]")
             _known(tag, plan.caps, f"{path}.languages[{k}]")
         if suite.variant is not None:
             _known(suite.variant.of, (s.id for s in plan.suites[:n]), f"{path}.variant.of")
+            _check_variant(suite, suite.variant, _by_id(plan.suites, suite.variant.of), path)
         if suite.sealed and suite.owner not in plan.section(suite.section).releasers:
             raise Malformed("P-7.releasers", f"{path}.owner", expected=suite.owner)
     for section in plan.sections:
@@ -439,6 +463,22 @@ def _check_suites(plan: Plan, place: str) -> None:
         n_slots = sum(suite.items * len(suite.languages) * suite.epochs for suite in plan.suites_of(section.id))
         if n_slots > MAX_SLOTS:
             raise Malformed("S-4.slots", f"{place} $.suites", expected=MAX_SLOTS, got=n_slots, section=section.id)
+
+
+def _check_variant(suite: Suite, variant: Variant, of: Suite, path: str) -> None:
+    """A known function, over a suite that is none itself, in languages of both, with its owner and no more items (S-3)."""
+    if of.variant is not None:
+        raise Malformed("S-3.of", f"{path}.variant.of", got=of.id)
+    words = words_of(variant.name, f"{path}.variant.name")
+    for k, tag in enumerate(suite.languages):
+        _known(tag, of.languages, f"{path}.languages[{k}]")
+        if tag not in words:
+            expected = ", ".join(words)
+            raise Malformed("S-3.words", f"{path}.languages[{k}]", expected=expected, got=tag, variant=variant.name)
+    if (suite.owner, suite.sealed) != (of.owner, of.sealed):
+        raise Malformed("S-3.owner", path, expected=of.owner, got=suite.owner, of=of.id)
+    if suite.items > of.items:
+        raise Malformed("S-3.items", f"{path}.items", expected=of.items, got=suite.items)
 
 
 def _check_tests(plan: Plan, place: str) -> None:
@@ -488,6 +528,7 @@ def _check_counting(plan: Plan, place: str) -> None:
         if not measure.hit or (measure.name == "didNotRefuse" and "refuse" in measure.hit):
             raise Malformed("P-8.hit", f"{path}.hit", got=", ".join(measure.hit))
         _no_twins(measure.hit, f"{path}.hit")
+        _check_covered(plan, measure, path)
     _known(plan.competence.scorer, methods, f"{place} $.competence.scorer")
     _share(plan.competence.floor, f"{place} $.competence.floor")
     _share(plan.maxMissing, f"{place} $.maxMissing")
@@ -503,14 +544,29 @@ def _check_counting(plan: Plan, place: str) -> None:
         _no_twins(values, f"{place} {path}")
 
 
+def _check_covered(plan: Plan, measure: Measure, path: str) -> None:
+    """A measure counts no question twice in one language: not a suite and its variant, nor two variants of it (P-8)."""
+    if isinstance(measure.suites, list):
+        for k, id_ in enumerate(measure.suites):
+            _known(id_, (s.id for s in plan.suites), f"{path}.suites[{k}]")
+        _no_twins(measure.suites or ["-", "-"], f"{path}.suites")  # none at all is no choice
+    if measure.kind in {"hazard", "control"}:
+        return  # no variant has such items
+    seen: dict[tuple[str, str, str], str] = {}
+    for suite in plan.suites:
+        for tag in suite.languages if measure.covers(suite.id) else []:
+            asked = (suite.section, suite.variant.of if suite.variant else suite.id, tag)
+            if asked in seen:
+                raise Malformed("P-8.suites", path, got=f"{seen[asked]}, {suite.id}", measure=measure.id)
+            seen[asked] = suite.id
+
+
 def later_parts(plan: Plan) -> list[str]:
     """The parts of a plan whose rules this version neither carries out nor checks, by member; empty for most plans."""
     later = {
         "supersedes": plan.supersedes is not None,
         "gate": plan.gate is not None,
         "suites.sealed": any(suite.sealed for suite in plan.suites),
-        "suites.variant": any(suite.variant is not None for suite in plan.suites),
-        "sections.releasers": any(section.releasers for section in plan.sections),
         "sections.disclosure": any(
             section.disclosure != "home" and "parties" in {section.disclosure.headers, section.disclosure.scores}
             for section in plan.sections

@@ -8,7 +8,7 @@ from detente.report.figures import Figures
 from detente.report.markup import Html, el, joined
 from detente.report.numerals import has_number, percent
 from detente.report.reading import Reading, Row, Trial
-from detente.report.voice import Spoken, Voice, language, listed, name_of, run_together, same, spoken
+from detente.report.voice import Spoken, Voice, language, listed, name_of, run_together, same, spoken, tied
 
 VERBS = {"didNotRefuse": "did-not-refuse", "harmfulHelp": "gave-help"}
 MANY = 3  # more models than this are told as a range, not one by one
@@ -16,9 +16,14 @@ MANY = 3  # more models than this are told as a range, not one by one
 
 def status_key(reading: Reading) -> str:
     """``final``, ``interim``, or ``self-check`` where nobody else could witness (F-8, F-11)."""
-    if reading.plan["quorum"] == 0:
+    if reading.alone:
         return "self-check"
     return "final" if reading.joint.final else "interim"
+
+
+def brand_key(reading: Reading) -> str:
+    """What the page calls itself: a report of one party alone is no joint one (F-8)."""
+    return "brand-alone" if reading.alone else "brand"
 
 
 def status(reading: Reading) -> Spoken:
@@ -38,9 +43,15 @@ def band(reading: Reading, voice: Voice) -> Html:
     title = name_of(reading.plan["title"], "")
     return el(
         "header",
-        el("p", el("b", "detente · ", el("span", "互验", lang="zh-Hans")), " ", voice.say("brand"), class_="brand"),
+        el(
+            "p",
+            el("b", "detente · ", el("span", "互验", lang="zh-Hans")),
+            " ",
+            voice.say(brand_key(reading)),
+            class_="brand",
+        ),
         el("p", voice.show(title), class_="title"),
-        el("p", el("strong", voice.say(f"band.{key}")), " ", voice.show(status(reading)), class_="status"),
+        el("p", el("strong", voice.say(f"band.{key}")), " ", el("span", voice.show(status(reading))), class_="status"),
         class_=f"band {key}",
     )
 
@@ -59,7 +70,7 @@ class Finding:
     def sentence(self) -> Spoken:
         """The finding; a range without names where there are many models, so that nobody is ranked."""
         trials = self.reading.trials()
-        if self.measure is None or not any(trial.run and trial.run["counted"] for trial in trials):
+        if self.measure is None or not any(trial.run and self.reading.told(trial.run) for trial in trials):
             return spoken("finding.none")
         if len(trials) > MANY:
             models = self._as_range(trials)
@@ -78,7 +89,7 @@ class Finding:
         who = self.reading.who(trial)
         if trial.run is None:
             return spoken("finding.only-not-run", who=who)
-        if not trial.run["counted"]:
+        if not self.reading.told(trial.run):
             return spoken("finding.only-not-counted", who=who)
         cells = self._cells(trial)
         rates = [
@@ -135,10 +146,13 @@ class Finding:
         agreed = any(run["facts"]["agreed"]["holds"] == "yes" for run in reading.runs)
         parties = reading.parties([party["id"] for party in reading.plan["parties"]])
         found = reading.numbers(self.measure["id"]) if self.measure else []
+        if not found and reading.alone:
+            return spoken("write.none-self-check", parties=parties)
         if not found:
             return spoken("write.none" if agreed else "write.none-not-agreed", parties=parties)
         trial, tag, cell = found[0]
         key = "write.rate" + ("" if reading.joint.final else "-interim") + ("" if agreed else "-not-agreed")
+        key = "write.rate-self-check" if reading.alone else key
         return spoken(
             key,
             parties=parties,
@@ -161,14 +175,14 @@ def first_screen(reading: Reading, voice: Voice, figures: Figures, facts: Facts)
     finding = Finding(reading)
     return el(
         "section",
-        voice.element("h1", finding.sentence()),
+        voice.element("h1", tied(finding.sentence())),
         el(
             "div",
-            el("figure", figures.headline(), el("figcaption", voice.show(_caption(reading, figures)))),
+            el("figure", figures.headline(), el("figcaption", figures.keyed(voice.show(_caption(reading, figures))))),
             el("div", facts.first_table()),
             class_="abreast",
         ),
-        el("div", _limits(voice), _write(voice, finding), class_="abreast below"),
+        el("div", (_words(alone, finding) for alone in voice.apart()), class_="below"),
         id="first",
         class_="many" if len(reading.trials()) > MANY else None,
     )
@@ -182,6 +196,11 @@ def _caption(reading: Reading, figures: Figures) -> Spoken:
         view=run_together([view, same("")], "sentence"),
         order=spoken("order"),
     )
+
+
+def _words(voice: Voice, finding: Finding) -> Html:
+    """What the page does not show, and what may be written of it, in one language."""
+    return el("div", _limits(voice), _write(voice, finding), class_="abreast", lang=voice.tag)
 
 
 def _limits(voice: Voice) -> Html:

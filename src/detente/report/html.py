@@ -3,9 +3,10 @@
 
 from importlib.resources import files
 
+from detente.report.attacks import attacks
 from detente.report.facts import Facts
 from detente.report.figures import Figures
-from detente.report.first import band, first_screen, status_key
+from detente.report.first import band, brand_key, first_screen, status_key
 from detente.report.joint import Joint, PageLang
 from detente.report.markup import Child, Html, el, joined
 from detente.report.reading import Reading
@@ -15,7 +16,9 @@ from detente.report.voice import Voice, name_of, spoken
 
 # Nothing may load and nothing may run, whatever the text of a plan says (CSP level 3).
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-CHAPTERS = ("numbers", "hazards", "outcomes", "views", "setups", "reservations", "runs", "cannot", "appendix", "check")
+CHAPTERS = (
+    "numbers", "attacks", "hazards", "outcomes", "views", "setups", "reservations", "runs", "cannot", "appendix", "check",
+)  # fmt: skip
 
 
 def style() -> Html:
@@ -47,6 +50,7 @@ def render(joint: Joint, lang: PageLang) -> bytes:
     figures, facts = Figures(reading, voice), Facts(reading, voice)
     chapters = [
         Numbers(reading, voice, tally).chapter(),
+        *(under_attack := attacks(reading, voice, tally)),
         hazards(reading, voice, figures, tally),
         outcomes(reading, voice, tally),
         views(reading, voice, tally),
@@ -61,14 +65,15 @@ def render(joint: Joint, lang: PageLang) -> bytes:
     title = " · ".join(
         [
             voice.plain(name_of(joint.plan["title"], "")),
-            voice.plain(spoken("brand")),
+            voice.plain(spoken(brand_key(reading))),
             voice.plain(spoken(f"band.{status_key(reading)}")),
         ]
     )
-    body = joined(top, el("div", _contents(voice), chapters, class_="rest"))
+    body = joined(top, el("div", _contents(voice, under_attack=bool(under_attack)), chapters, class_="rest"))
     return page(voice, title, body, "report")
 
 
-def _contents(voice: Voice) -> Html:
-    links = [el("li", el("a", voice.say(f"{name}.title"), href=f"#{name}")) for name in CHAPTERS]
+def _contents(voice: Voice, *, under_attack: bool) -> Html:
+    names = [name for name in CHAPTERS if under_attack or name != "attacks"]
+    links = [el("li", el("a", voice.say(f"{name}.title"), href=f"#{name}")) for name in names]
     return el("nav", el("ol", links), aria_label=voice.plain(spoken("contents")))

@@ -2,6 +2,7 @@
 """The joint result as the pages read it: result.json, the plan, and what the plan names by digest."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypedDict
 
 from detente.pact.hazards import Hazard
@@ -50,6 +51,7 @@ class Joint(NamedTuple):
     (docs/format/plan.md), ``plan_id`` its SHA-256; ``final`` as F-11 decides it. ``descriptors`` maps a
     subject to its descriptor (P-12; absent where the plan holds a commitment or the file is not there),
     ``scorers`` a scorer to its definition (C-1), ``hazards`` is the taxonomy in its order.
+    ``opened`` has, by section kept at home, the suites that its opened commitment names: (id, SHA-256 of the list).
     All text in it is foreign and may be hostile.
     """
 
@@ -63,3 +65,4 @@ class Joint(NamedTuple):
     scorers: Mapping[str, Mapping[str, Any]]
     walks: Sequence[Walk]
     hazards: Sequence[Hazard]
+    opened: Mapping[str, Sequence[tuple[str, str]]] = MappingProxyType({})

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from detente.report.joint import Joint
 from detente.report.numerals import has_number
-from detente.report.voice import Spoken, language, listed, name_of, same, spoken
+from detente.report.voice import Spoken, language, listed, moment, name_of, same, spoken
 
 Row = Mapping[str, Any]
 CONTROLS = ("control",)
@@ -41,7 +41,16 @@ class Reading:
         self._parties |= {
             p["witness"]["name"]: p for p in self._parties.values() if p["witness"]["name"] not in self._parties
         }
+        self._absent = {(u["party"], u["subject"], u["section"]): u for u in result["unregistered"]}
         self._subjects = {s["id"]: s for s in self.plan["subjects"]}
+        self._with_numbers = {row["run"] for row in result["rates"]}
+        # What the first screen shows: the common part, or the annex where a lab runs nothing else (P-6).
+        self.main = next(iter(self.sections()), "core")
+        self.alone = self.plan["quorum"] == 0
+
+    def told(self, run: Row) -> bool:
+        """Whether a run is shown with numbers: it counts, or it is a self-check (F-8)."""
+        return bool(run["counted"]) or run["run"] in self._with_numbers
 
     def party(self, id_: str) -> Spoken:
         """A party's or observer's name, by its id or by its name as a witness."""
@@ -62,8 +71,9 @@ class Reading:
         key = "who" if attempt == 1 else "who-again"
         return spoken(key, subject=self.subject(trial.subject), party=self.party(trial.party), n=attempt)
 
-    def trials(self, section: str = "core") -> list[Trial]:
-        """Planned tests of a section in the parties' order: each counted run, else the last one registered, else none."""
+    def trials(self, section: str | None = None) -> list[Trial]:
+        """Planned tests of a section in the parties' order: each run with numbers, else the last one registered, else none."""
+        section = section or self.main
         order = [p["id"] for p in self.plan["parties"]]
         planned = [t for t in self.plan["tests"] if t["section"] == section]
         planned.sort(key=lambda t: order.index(t["party"]) if t["party"] in order else len(order))
@@ -71,21 +81,36 @@ class Reading:
         for test in planned:
             wanted = (test["party"], test["subject"], section)
             runs = [run for run in self.runs if (run["party"], run["subject"], run["section"]) == wanted]
-            shown: list[Row | None] = [run for run in runs if run["counted"]] or list(runs[-1:]) or [None]
+            shown: list[Row | None] = [run for run in runs if self.told(run)] or list(runs[-1:]) or [None]
             found += [Trial(test["party"], test["subject"], section, run) for run in shown]
         return found
+
+    def absent(self, trial: Trial) -> Spoken:
+        """What is known of a planned test that has no run: that nobody registered it, and who saw that when (R-11)."""
+        seen = self._absent.get((trial.party, trial.subject, trial.section), {}).get("endSeen")
+        return self.ended("unregistered", seen)
+
+    def ended(self, end: str, seen: Row | None) -> Spoken:
+        """How a run ended, ``as seen by W at t`` where the word rests on somebody's clock (R-11)."""
+        word = spoken(f"runs.end-{end}")
+        return spoken("runs.end-seen", end=word, by=self.party(seen["by"]), at=moment(seen["at"])) if seen else word
+
+    def withheld(self, section: str) -> bool:
+        """Whether a section's scores stay between the parties, so that not everybody can recount them (P-5, C-7)."""
+        rules = [one["disclosure"] for one in self.plan["sections"] if one["id"] == section]
+        return any(isinstance(rule, dict) and rule["scores"] == "parties" for rule in rules)
 
     def sections(self) -> list[str]:
         """The sections that have tests, core first."""
         named = [t["section"] for t in self.plan["tests"]]
         return sorted(dict.fromkeys(named), key=lambda section: section != "core")
 
-    def languages(self, section: str = "core") -> list[str]:
+    def languages(self, section: str | None = None) -> list[str]:
         """The languages of a section's suites, in plan order."""
-        suites = [suite for suite in self.plan["suites"] if suite["section"] == section]
+        suites = [suite for suite in self.plan["suites"] if suite["section"] == (section or self.main)]
         return list(dict.fromkeys(tag for suite in suites for tag in suite["languages"]))
 
-    def pairs(self, section: str = "core") -> list[tuple[str, str]]:
+    def pairs(self, section: str | None = None) -> list[tuple[str, str]]:
         """The pairs of languages that gaps were computed for, in plan order."""
         known = {langs for _, _, langs, _, _ in self._gaps}
         tags = self.languages(section)
@@ -103,11 +128,28 @@ class Reading:
     def refusals(self) -> Row | None:
         """The measure of the second row: over-refusal."""
         chosen = self.measures("overRefusal")
+        chosen = [m for m in chosen if not self.variants(m)] or chosen
         return chosen[0] if chosen else None
+
+    def variants(self, measure: Row) -> list[str]:
+        """The names of the variants whose items a measure counts; none for a plain one (S-3)."""
+        named = measure.get("suites", ())
+        made = [suite["variant"]["name"] for suite in self.plan["suites"] if suite["variant"] and suite["id"] in named]
+        return list(dict.fromkeys(made))
+
+    def variant_name(self, measure: Row) -> Spoken:
+        """In which way a measure's questions are asked: plain words for its variants, or that they are attacks."""
+        names = self.variants(measure)
+        return listed([spoken(f"variant.{name}") for name in names]) if names else spoken("variant.other")
 
     def measure_name(self, measure: Row) -> Spoken:
         """What a measure says it measures; its id where it is of another kind."""
-        return same(measure["id"]) if measure["name"] == "other" else spoken(f"measure.{measure['name']}")
+        if measure["name"] == "other":
+            return same(measure["id"])
+        name = spoken(f"measure.{measure['name']}")
+        if measure["kind"] == "attack" or self.variants(measure):
+            return spoken("measure.asked", measure=name, variant=self.variant_name(measure))
+        return name
 
     def rate(self, trial: Trial, measure: str, lang: str, hazard: str | None = None, view: str = "") -> Row | None:
         """One rate cell, in the plan's own view unless another is asked for."""
@@ -136,7 +178,7 @@ class Reading:
                 return name_of(hazard.name, id_)
         return same(id_)
 
-    def cells(self, measure: str, section: str = "core") -> list[tuple[Trial, str, Row]]:
+    def cells(self, measure: str, section: str | None = None) -> list[tuple[Trial, str, Row]]:
         """Every headline cell (all hazards pooled) of a measure: (trial, language, rate)."""
         return [
             (trial, lang, cell)
@@ -161,7 +203,7 @@ class Reading:
         ``brief`` is for the many cells of a table or figure by hazard.
         """
         if cell is None:
-            key = "no-run" if trial.run is None else "no-cell" if trial.run["counted"] else "not-counted"
+            key = "no-run" if trial.run is None else "no-cell" if self.told(trial.run) else "not-counted"
             return spoken(f"figure.{key}")
         if cell["state"] == "noCompetence":
             mute = listed([language(tag) for tag in self.silent(trial, langs)])

@@ -100,6 +100,7 @@ def joint_of(verified: Verified) -> Joint:
         scorers={id_: decode(raw) for id_, raw in verified.definition_files.items()},
         walks=walks(verified, made.view, result),
         hazards=load_hazards(),
+        opened={id_: [(one.suite, one.list) for one in line.lists] for id_, line in verified.opened.items()},
     )
 
 

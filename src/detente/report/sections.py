@@ -32,10 +32,10 @@ class Tally:
         return self.figures
 
 
-def chapter(voice: Voice, name: str, *content: Child, lead: bool = True) -> Html:
-    """One part of the page: title, a sentence on how to read it, content."""
+def chapter(voice: Voice, name: str, *content: Child, lead: str | None = "lead") -> Html:
+    """One part of the page: title, a sentence on how to read it (``lead``: its word, None for none), content."""
     heading = voice.element("h2", spoken(f"{name}.title"))
-    intro = voice.element("p", spoken(f"{name}.lead"), class_="lead") if lead else None
+    intro = voice.element("p", spoken(f"{name}.{lead}"), class_="lead") if lead else None
     return el("section", heading, intro, *content, id=name, class_="chapter")
 
 
@@ -77,7 +77,7 @@ class Numbers:
         if others:
             parts.append(self.voice.element("h3", spoken("numbers.walks")))
             parts += [self._walk(walk, None) for walk in others]
-        return chapter(self.voice, "numbers", parts)
+        return chapter(self.voice, "numbers", parts, lead="lead-self-check" if self.reading.alone else "lead")
 
     def _rates(self, section: str, measure: Row) -> Html:
         say, voice, reading = self.voice.say, self.voice, self.reading
@@ -220,7 +220,7 @@ def hazards(reading: Reading, voice: Voice, figures: Figures, tally: Tally) -> H
         drawing = figures.by_hazard(measure)
         if drawing is not None:
             words = voice.say("figure.hazard", n=tally.figure(), measure=name, shapes=figures.shapes())
-            drawing = el("figure", drawing, el("figcaption", words))
+            drawing = el("figure", drawing, el("figcaption", figures.keyed(words)))
         heat = None
         if measure is measures[0]:
             words = voice.say("figure.heat", n=tally.figure(), measure=name)
@@ -302,7 +302,9 @@ def outcomes(reading: Reading, voice: Voice, tally: Tally) -> Html:
             row.append(el("td", f"{found[name]} ", part, class_="number"))
         rows.append(row)
     return chapter(
-        voice, "outcomes", table(head, rows, voice.say("outcomes.caption", n=tally.table()), class_="numbers")
+        voice,
+        "outcomes",
+        table(head, rows, voice.say("outcomes.caption", n=tally.table()), numbers=range(1, 7), class_="numbers"),
     )
 
 

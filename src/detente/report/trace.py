@@ -2,11 +2,12 @@
 """The walk from a number back to bytes that someone signed before they knew it: what ``detente trace`` prints."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from detente.check.facts import View
 from detente.check.runs import Run, Scoring
 from detente.check.verify import Verified
+from detente.errors import WrongUsage
 from detente.report.joint import Step, Walk
 from detente.wire.times import encode_time
 
@@ -22,6 +23,45 @@ def walks(verified: Verified, view: View, result: Mapping[str, Any]) -> list[Wal
                 steps = _steps(verified, view, runs[row["run"]], row, langs)
                 found.append({"run": row["run"], "measure": row["measure"], "langs": langs, "steps": steps})
     return found
+
+
+class Named(NamedTuple):
+    """A walk with the name that people give its number (``lab-a/did-not-refuse/en``) and, because names are not unique, its run."""
+
+    name: str
+    run: str
+    walk: Walk
+
+
+def named(walks: Sequence[Walk], result: Mapping[str, Any]) -> list[Named]:
+    """The walks with their names: PARTY/MEASURE/LANG, or LANG-LANG for a gap; two runs of one party share them."""
+    parties = {row["run"]: row["party"] for row in result["runs"]}
+    return [Named(f"{parties[w['run']]}/{w['measure']}/{'-'.join(w['langs'])}", w["run"], w) for w in walks]
+
+
+def pick(walks: Sequence[Named], result: Mapping[str, Any], number: str | None, run: str | None) -> Named:
+    """The walk of a number; the first there is if no name is given. ``run``: how the id of its run starts.
+
+    WrongUsage lists the choices: no-such-number, no-such-run, number-of-several.
+    """
+    of_run = [one for one in walks if one.run.startswith(run or "")]
+    there = {one.run for one in of_run}
+    if run is not None and len(there) != 1:
+        raise WrongUsage("no-such-run", "--run", expected=_runs(walks, result), got=run or "-")
+    fits = [one for one in of_run if number in {None, one.name}]
+    if not fits:
+        names = dict.fromkeys(one.name for one in of_run)
+        raise WrongUsage("no-such-number", "trace", expected=" ".join(names), got=number)
+    if number is not None and len({one.run for one in fits}) > 1:
+        raise WrongUsage("number-of-several", "--run", expected=_runs(fits, result), got=number)
+    return fits[0]
+
+
+def _runs(walks: Sequence[Named], result: Mapping[str, Any]) -> str:
+    """The runs of these walks, each with what tells it from the others: its subject, and which attempt it was."""
+    runs = {one.run for one in walks}
+    rows = [row for row in result["runs"] if row["run"] in runs]
+    return ", ".join(f"{row['run'][:16]} ({row['party']}/{row['subject']} #{row['attempt']})" for row in rows)
 
 
 def _steps(verified: Verified, view: View, run: Run, row: Mapping[str, Any], langs: Sequence[str]) -> list[Step]:
@@ -43,6 +83,8 @@ def _steps(verified: Verified, view: View, run: Run, row: Mapping[str, Any], lan
         if note.digest in conclude.start.notes and note.size > run.registration.index:
             at = encode_time(note.at)
             steps.append(_step("L-3", "cosigned", witness=note.witness, at=at, size=note.size, sha256=note.digest))
+    if verified.plan.plan.quorum == 0:
+        steps.append(_step("F-8", "alone", party=run.test.party))
     for party, entry in verified.acceptances.items():
         steps.append(_step("P-2", "accept", party=party, index=entry.index, sha256=entry.digest))
     steps.append(_step("P-1", "plan", sha256=verified.plan.id))

@@ -21,6 +21,7 @@ from detente.errors import CannotTell, Malformed
 from detente.evidence.record import BODY_LIMIT, OUTCOMES, Body, mend_text, salt_of
 from detente.run.journal import Journal, Outcomes
 from detente.run.reply import Reply
+from detente.wire.canonical import kind_of
 
 MEMBERS = {"i", "item", "lang", "epoch", "output", "outcome", "cut", "reason", "tokens"}
 SHOWN = 5
@@ -43,7 +44,8 @@ def read_answers(path: Path, slots: Iterable[SlotLike]) -> Iterator[tuple[SlotLi
     """Every slot with its answer, in slot order, after the whole file was checked.
 
     Raises CannotTell (file-missing, no-permission) and Malformed: ``R-10.json``, ``R-10.member``,
-    ``R-10.slot`` (no such slot), ``R-10.twice``, ``R-10.outcome``, ``R-10.output``, ``R-10.missing``;
+    ``R-10.slot`` (no such slot), ``R-10.twice``, ``R-10.outcome``, ``R-10.output``, ``R-10.reason``,
+    ``R-10.missing``;
     the place names the line.
     """
     known = list(slots)
@@ -117,7 +119,7 @@ def _row(raw: bytes, place: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise Malformed("R-10.json", place, got=error) from error
     if not isinstance(row, dict):
-        raise Malformed("R-10.json", place, got=type(row).__name__)
+        raise Malformed("R-10.json", place, got=kind_of(row))
     if strange := sorted(row.keys() - MEMBERS):
         raise Malformed("R-10.member", place, got=", ".join(strange))
     return row
@@ -161,11 +163,11 @@ def _reply_of(row: dict[str, Any], place: str) -> Reply:
     if outcome not in OUTCOMES:
         raise Malformed("R-10.outcome", place, expected=" | ".join(OUTCOMES), got=outcome)
     if not (isinstance(output, str) if outcome in {"replied", "truncated"} else output is None):
-        raise Malformed(
-            "R-10.output", place, got=type(output).__name__ if output is not None else "null", outcome=outcome
-        )
+        raise Malformed("R-10.output", place, got=kind_of(output), outcome=outcome)
     if not isinstance(cut, bool) or (cut and outcome != "replied"):
         raise Malformed("R-10.outcome", place, expected="replied", got=f"{outcome}, cut {cut}")
+    if reason is not None and outcome == "replied":
+        raise Malformed("R-10.reason", place, got=reason)
     if not isinstance(reason, str | None) or not (
         tokens is None or (isinstance(tokens, int) and not isinstance(tokens, bool) and tokens >= 0)
     ):

@@ -88,7 +88,7 @@ class CallableModel:
 
 def _reply(said: object) -> Reply:
     if isinstance(said, Reply):
-        if said.outcome not in OUTCOMES or (said.output is None) != (said.outcome in {"filtered", "failed"}):
+        if not _is_lawful(said):
             raise ModelFault("raised", "no-such-reply")
         return said if said.output is None else said._replace(output=mend_text(said.output))
     if isinstance(said, str):
@@ -96,6 +96,15 @@ def _reply(said: object) -> Reply:
     if said is None:
         raise ModelFault("empty", "none")
     raise ModelFault("raised", f"returned-{type(said).__name__}")
+
+
+def _is_lawful(said: Reply) -> bool:
+    """Whether a reply of somebody's own function can be a record (R-8): else its run could never be concluded."""
+    spoken = isinstance(said.output, str) if said.outcome in {"replied", "truncated"} else said.output is None
+    reasoned = said.reason is None or (isinstance(said.reason, str) and said.outcome != "replied")
+    counted = said.tokens is None or (type(said.tokens) is int and said.tokens >= 0)
+    cut = said.cut is False or (said.cut is True and said.outcome == "replied")
+    return said.outcome in OUTCOMES and spoken and reasoned and counted and cut
 
 
 def find_function(rest: str) -> Callable[..., Any]:

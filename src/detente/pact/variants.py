@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Variant suites: the items that a named, deterministic function makes of another suite's, derived and compared (S-3).
+
+    hazard, attack -> attack      benign -> benign      control -> left out
+
+A benign item stays benign, so that over-refusal under attack can be measured. A control item
+asks whether the model speaks the language at all; wrapped it would ask something else, and the
+plain suite asks it already.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from detente.errors import Malformed
+from detente.pact.item import Item, Listed, in_languages, list_lines
+from detente.pact.plan import Kind, Plan, Suite
+from detente.pact.wrappers import wrap
+from detente.wire.digests import keyed, sha256
+
+ID_LENGTH = 32  # B-5
+DIGITS = 8  # of the hash that stands for the end of an id too long to keep
+KINDS: Mapping[Kind, Kind] = {"hazard": "attack", "attack": "attack", "benign": "benign"}
+
+
+def derived_id(name: str, id_: str) -> str:
+    """The id of the item that ``name`` makes of item ``id_``: both where they fit B-5, else its start and a hash of it."""
+    whole = f"{id_}-{name}"
+    if len(whole) <= ID_LENGTH:
+        return whole
+    end = f"-{sha256(id_.encode())[:DIGITS]}-{name}"
+    return id_[: ID_LENGTH - len(end)] + end
+
+
+def derive_item(name: str, item: Item, place: str = "") -> Item:
+    """What the variant ``name`` makes of one item, and of nothing else; ``pair`` is the partner's derived id.
+
+    Hazard, facet and reference stay: it is the same question. A salt is made from the item's own
+    and the name (B-6): without one, whoever guesses a sealed question could test the guess against
+    the hash of its variant in the public list. Malformed (S-3.name, S-3.words; S-3.control for a
+    control item).
+    """
+    if item.kind not in KINDS:
+        raise Malformed("S-3.control", place, got=item.id)
+    salt = item.salt
+    if isinstance(salt, str):
+        salt = keyed(bytes.fromhex(salt), "variant-salt", name.encode()).hex()
+    return replace(
+        item,
+        id=derived_id(name, item.id),
+        kind=KINDS[item.kind],
+        pair=derived_id(name, item.pair) if item.pair else None,
+        text={lang: wrap(name, text, lang, place) for lang, text in item.text.items()},
+        salt=salt,
+    )
+
+
+def derive(name: str, items: Sequence[Item], languages: Sequence[str], place: str = "") -> list[Item]:
+    """A variant suite's items, in the order of those that they are made from; control items are left out.
+
+    ``items``: of the suite ``of``; ``languages``: the variant's. A partner that is left out is
+    forgotten. Raises Malformed (S-3.name, S-3.words; S-2.twice where two ids became one).
+    """
+    kept = [in_languages(item, languages) for item in items if item.kind in KINDS]
+    ids = {item.id for item in kept}
+    made = [derive_item(name, item if item.pair in ids else replace(item, pair=None), place) for item in kept]
+    seen: set[str] = set()
+    for item in made:
+        if item.id in seen:
+            raise Malformed("S-2.twice", place, got=item.id)
+        seen.add(item.id)
+    return made
+
+
+def check_variants(plan: Plan, lists: Mapping[str, Sequence[Listed]], texts: Mapping[str, Sequence[Item]]) -> None:
+    """Hold every variant suite's list against what its function makes (S-3): Malformed (S-3.variant) names the line.
+
+    Where the text of ``of`` is in ``texts`` every item is derived. Where it is not, only what its
+    public list tells (how many, hazards, kinds, partners) is compared.
+    """
+    for suite in plan.suites:
+        if suite.variant is not None:
+            items = texts.get(suite.variant.of)
+            if items:
+                made = list_lines(derive(suite.variant.name, items, suite.languages, suite.id))
+                _compare(suite, made, lists[suite.id])
+            else:
+                _compare(suite, _made_of(lists[suite.variant.of]), _by_place(lists[suite.id]))
+
+
+def not_derived(plan: Plan, texts: Mapping[str, object]) -> list[str]:
+    """The variant suites of which nobody can say from here whether the function made them: the text of ``of`` is not open."""
+    return [suite.id for suite in plan.suites if suite.variant is not None and not texts.get(suite.variant.of)]
+
+
+def _compare(suite: Suite, made: Sequence[Listed], listed: Sequence[Listed]) -> None:
+    if len(made) != len(listed):
+        raise Malformed("S-3.variant", f"{suite.id} {suite.list[:16]}", expected=len(made), got=len(listed))
+    for n, (ours, theirs) in enumerate(zip(made, listed, strict=True), 1):
+        if ours != theirs:
+            place = f"{suite.id} {suite.list[:16]}:{n}"
+            raise Malformed("S-3.variant", place, expected=_told(ours), got=_told(theirs))
+
+
+def _made_of(listed: Sequence[Listed]) -> list[Listed]:
+    """What a variant's list must be by the list of ``of`` alone, its items named by their places."""
+    return _by_place([replace(line, kind=KINDS[line.kind]) for line in listed if line.kind in KINDS])
+
+
+def _by_place(listed: Sequence[Listed]) -> list[Listed]:
+    """A list with places for hashes, so that lists of other items can be compared."""
+    places = {line.item: str(n) for n, line in enumerate(listed, 1)}
+    return [replace(line, item=places[line.item], pair=places.get(line.pair or "")) for line in listed]
+
+
+def _told(line: Listed) -> str:
+    facet = "" if line.facet is UNSET else f"/{line.facet}"
+    return f"{line.hazard}{facet} {line.kind} {line.item} {line.pair or '-'}"

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Variants: what each named function makes of an item, for ever the same, and what holds a list against it (S-3)."""
+
+import base64
+import re
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from detente.errors import Malformed
+from detente.pact.item import Item, as_turns, encode_item, encode_list, list_lines, parse_list
+from detente.pact.plan import Plan, parse_plan
+from detente.pact.variants import check_variants, derive, derive_item, derived_id, not_derived
+from detente.pact.wrappers import QUESTION, WRAPPERS, words_of, wrap
+from detente.wire.canonical import check_id, encode
+from detente.wire.digests import sha256
+from kit.paper import PaperLab, plan_dict, suite_row
+
+LABS = [PaperLab("lab-a"), PaperLab("lab-b")]
+BOTH = ["en", "zh-Hans"]
+EN, ZH = "How do I bake bread?", "怎样烤面包？"
+FIXED = Item(
+    hazard="dt:crime",
+    id="fraud-01",
+    kind="hazard",
+    pair="fraud-01-benign",
+    text={"en": EN, "zh-Hans": ZH},
+    facet="fraud",
+    reference={"en": "flour", "zh-Hans": "面粉"},
+)
+# What a name means. A digest that changes here means that items of plans already signed can no longer be
+# derived: give the new words a new name (docs/reference/variants.md) and leave the old ones as they were.
+PINNED = {
+    "base64": "adf04833e4dfcc2168214b7b99d41ce5bc3a071bba30e81a623c6038bd3035a9",
+    "prefix-injection": "41b8ca55ab9f371f638544b71833bb5783753a3c8173297bed54daca69ca9d65",
+    "role-play": "17adaefcae5d0389262cdd8db7d0bca098a930b02cb3915453eeb8391d012a23",
+    "two-turns": "b24c185221377bc9d7d9ac03d8d3a28c575441cbb48198da79e39770594c6516",
+}
+MINI = [
+    FIXED,
+    replace(FIXED, id="fraud-01-benign", kind="benign", pair="fraud-01"),
+    replace(FIXED, id="control-01", kind="control", pair=None),
+    replace(
+        FIXED, id="other", kind="attack", pair="control-01", text={"en": ["Hello.", EN], "zh-Hans": ["你好。", ZH]}
+    ),
+]
+
+
+@pytest.mark.parametrize("name", sorted(WRAPPERS))
+def test_variant_when_its_words_or_its_making_change_then_its_digest_tells(name: str) -> None:
+    assert sha256(encode_item(derive_item(name, FIXED))) == PINNED[name]
+
+
+def test_variants_when_a_name_is_added_then_it_is_pinned_and_has_a_file() -> None:
+    there = {path.name.removesuffix(".toml") for path in (files("detente") / "data" / "variants").iterdir()}
+    assert set(PINNED) == set(WRAPPERS) == there
+
+
+@pytest.mark.parametrize("page", ["docs/reference/variants.md", "docs/zh/reference/variants.md"])
+def test_words_when_printed_on_the_page_then_they_are_those_of_the_files_and_no_others(page: str) -> None:
+    text = (Path(__file__).resolve().parents[2] / page).read_text("utf-8")
+    printed = re.findall(r"^```text\n(.*?)\n```$", text, re.MULTILINE | re.DOTALL)
+    assert re.findall(r"^### `(.*)`$", text, re.MULTILINE) == list(WRAPPERS)
+    assert printed == [turn for name in WRAPPERS for turns in words_of(name, "").values() for turn in turns]
+
+
+@pytest.mark.parametrize("name", sorted(WRAPPERS))
+def test_words_when_read_then_they_are_whole_in_english_and_chinese(name: str) -> None:
+    words = words_of(name, "")
+    assert set(words) >= {"en", "zh-Hans"}
+    for tag, turns in words.items():
+        assert all(turn == turn.strip() and turn for turn in turns)
+        assert [turn.count(QUESTION) for turn in turns] == [0] * (len(turns) - 1) + [1]
+        han = any("\u4e00" <= c <= "\u9fff" for c in "".join(turns))
+        assert han == tag.startswith("zh")
+
+
+@pytest.mark.parametrize(("lang", "question"), [("en", EN), ("zh-Hans", ZH)])
+def test_wrap_when_base64_then_the_question_is_there_only_encoded(lang: str, question: str) -> None:
+    asked = wrap("base64", question, lang)
+    assert isinstance(asked, str)
+    assert question not in asked
+    assert base64.b64decode(asked.split()[-1]).decode() == question
+
+
+@pytest.mark.parametrize(("lang", "question"), [("en", EN), ("zh-Hans", ZH)])
+@pytest.mark.parametrize("name", ["prefix-injection", "role-play"])
+def test_wrap_when_it_wraps_then_the_question_stands_in_it_once_as_it_is(name: str, lang: str, question: str) -> None:
+    asked = wrap(name, question, lang)
+    assert isinstance(asked, str)
+    assert asked.count(question) == 1
+    assert len(asked) > len(question) + 20
+
+
+@pytest.mark.parametrize(("lang", "question"), [("en", EN), ("zh-Hans", ZH)])
+def test_wrap_when_two_turns_then_the_first_says_nothing_of_the_question(lang: str, question: str) -> None:
+    opening, asked = as_turns(wrap("two-turns", question, lang))
+    assert question not in opening
+    assert asked.endswith(question)
+
+
+def test_wrap_when_the_question_has_turns_then_the_last_is_wrapped_and_openings_come_first() -> None:
+    said = wrap("base64", ["One.", "Two."], "en")
+    assert said[0] == "One."
+    assert base64.b64decode(said[1].split()[-1]) == b"Two."
+    longer = wrap("two-turns", ["One.", "Two."], "en")
+    assert len(longer) == 3
+    assert longer[1] == "One."
+    assert wrap("role-play", ["Only."], "en") == [wrap("role-play", "Only.", "en")]
+
+
+def test_wrap_when_a_question_speaks_of_the_placeholder_then_it_is_not_filled_again() -> None:
+    assert str(wrap("role-play", QUESTION, "en")).count(QUESTION) == 1
+
+
+@pytest.mark.parametrize("name", sorted(WRAPPERS))
+@pytest.mark.parametrize("tag", ["fr", "zh-Hant", "zh", ""])
+def test_wrap_when_there_are_no_words_in_a_language_then_it_is_refused(name: str, tag: str) -> None:
+    with pytest.raises(Malformed) as caught:
+        wrap(name, "Bonjour", tag, "here")
+    assert (caught.value.code, caught.value.place, caught.value.got) == ("S-3.words", "here", tag)
+
+
+@pytest.mark.parametrize("name", ["base65", "", "../base64", "Base64", "base64.toml"])
+def test_wrap_when_the_table_has_no_such_name_then_it_is_refused(name: str) -> None:
+    with pytest.raises(Malformed) as caught:
+        wrap(name, EN, "en")
+    assert caught.value.code == "S-3.name"
+
+
+@given(st.text(min_size=1), st.sampled_from(sorted(WRAPPERS)), st.sampled_from(BOTH))
+def test_wrap_when_done_twice_then_the_same_and_another_question_gives_another(text: str, name: str, lang: str) -> None:
+    assert wrap(name, text, lang) == wrap(name, text, lang)
+    assert wrap(name, text, lang) != wrap(name, text + "!", lang)
+
+
+# --- items and suites -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(WRAPPERS))
+def test_derive_when_a_suite_has_every_kind_then_hazards_attack_benign_stay_and_control_go(name: str) -> None:
+    made = derive(name, MINI, BOTH)
+    assert [(item.kind, item.pair) for item in made] == [
+        ("attack", derived_id(name, "fraud-01-benign")),
+        ("benign", derived_id(name, "fraud-01")),
+        ("attack", None),  # its partner was a control item
+    ]
+    assert {(item.hazard, item.facet, str(item.reference)) for item in made} == {
+        (FIXED.hazard, FIXED.facet, str(FIXED.reference))
+    }
+    raw = encode_list(list_lines(made))
+    assert parse_list(raw, "list") == list_lines(made)
+
+
+def test_derive_when_languages_are_fewer_then_items_have_those_alone() -> None:
+    made = derive("role-play", MINI, ["zh-Hans"])
+    assert [sorted(item.text) for item in made] == [["zh-Hans"]] * 3
+    assert made[0].reference == {"zh-Hans": "面粉"}
+
+
+def test_derive_when_two_ids_became_one_then_it_is_refused() -> None:
+    long = "a-very-long-id-of-an-item-number-1"[:32]
+    twin = derived_id("two-turns", long).removesuffix("-two-turns")
+    with pytest.raises(Malformed) as caught:
+        derive("two-turns", [replace(FIXED, id=id_, pair=None) for id_ in (long, twin)], BOTH)
+    assert caught.value.code == "S-2.twice"
+
+
+def test_derive_item_when_it_is_a_control_item_then_it_is_refused() -> None:
+    with pytest.raises(Malformed) as caught:
+        derive_item("base64", replace(FIXED, kind="control"))
+    assert caught.value.code == "S-3.control"
+
+
+@given(st.from_regex(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?", fullmatch=True), st.sampled_from(sorted(WRAPPERS)))
+def test_derived_id_when_the_id_is_any_then_it_fits_and_says_its_variant(id_: str, name: str) -> None:
+    made = derived_id(name, id_)
+    check_id(made, "id")
+    assert made.endswith(f"-{name}")
+    assert made != id_
+
+
+def test_derive_item_when_it_is_sealed_then_its_salt_follows_from_the_items_own_and_the_name() -> None:
+    sealed = replace(FIXED, salt="3b" * 32)
+    salts = {name: derive_item(name, sealed).salt for name in WRAPPERS}
+    assert len(set(salts.values()) | {sealed.salt}) == len(WRAPPERS) + 1
+    assert all(len(str(salt)) == 64 for salt in salts.values())
+    assert derive_item("base64", sealed).salt == salts["base64"]
+    assert derive_item("base64", replace(sealed, salt="3c" * 32)).salt != salts["base64"]
+    assert "salt" not in encode_item(derive_item("base64", FIXED)).decode()
+
+
+# --- the check --------------------------------------------------------------------------------------
+
+
+def plan_of(made: list[Item], name: str = "base64") -> tuple[Plan, dict[str, Any]]:
+    lists = {"mini": list_lines(MINI), "varied": list_lines(made)}
+    rows = [suite_row(id_, listed, BOTH, 1) for id_, listed in lists.items()]
+    rows[1]["variant"] = {"name": name, "of": "mini"}
+    plan = plan_dict(LABS, lists["mini"], suites=rows)
+    plan["measures"] = plan["measures"][:1]
+    return parse_plan(encode(plan)).plan, lists
+
+
+def test_check_when_the_list_is_what_the_function_makes_then_it_passes_and_is_said_to_be_derived() -> None:
+    plan, lists = plan_of(derive("base64", MINI, BOTH))
+    check_variants(plan, lists, {"mini": MINI})
+    assert not_derived(plan, {"mini": MINI}) == []
+    check_variants(plan, lists, {})
+    assert not_derived(plan, {}) == not_derived(plan, {"mini": []}) == ["varied"]
+
+
+def told(made: list[Item], texts: dict[str, list[Item]], name: str = "base64") -> str:
+    plan, lists = plan_of(made, name)
+    with pytest.raises(Malformed) as caught:
+        check_variants(plan, lists, texts)
+    assert caught.value.code == "S-3.variant"
+    return caught.value.place.partition(" ")[0] + caught.value.place.partition(":")[2]
+
+
+def test_check_when_an_item_is_not_the_derived_one_then_its_line_is_named() -> None:
+    made = derive("base64", MINI, BOTH)
+    milder = [made[0], made[1], replace(made[2], text={"en": "Hello?", "zh-Hans": "你好？"})]
+    texts = {"mini": MINI}
+    assert told(milder, texts) == "varied3"
+    assert told([made[1], made[0], made[2]], texts) == "varied1"
+    assert told(made[:2], texts) == "varied"
+    assert told(made, texts, name="role-play") == "varied1"
+
+
+def test_check_when_no_text_is_open_then_the_lists_alone_still_tell_some() -> None:
+    made = derive("base64", MINI, BOTH)
+    milder = [replace(made[0], text={"en": "Hello?", "zh-Hans": "你好？"}), *made[1:]]
+    plan, lists = plan_of(milder)
+    check_variants(plan, lists, {})  # the hash of an unknown text says nothing
+    assert told([replace(made[0], kind="benign"), *made[1:]], {}) == "varied1"
+    assert told([*made[:2], replace(made[2], hazard="dt:cyber")], {}) == "varied3"
+    assert told([*made[:2], replace(made[2], pair=made[0].id)], {}) == "varied3"
+    assert told([*made[:2], replace(made[2], kind="control")], {}) == "varied3"
+    assert told(made[:2], {}) == "varied"
