@@ -11,7 +11,7 @@ from detente.desk.keys import load_desk, log_entry, own_log, sign_statement
 from detente.desk.lies import rewrite_log
 from detente.desk.logs import witness
 from detente.desk.runs import own_engine, register_run, runs_of
-from detente.errors import CannotTell, NotVerified
+from detente.errors import CannotTell, NotVerified, WrongUsage
 from detente.evidence.statements import Accept
 from detente.wire.digests import sha256
 from kit.labs import Labs, meet, register_all
@@ -203,12 +203,14 @@ def test_run_when_its_key_is_lost_and_an_attempt_is_left_then_another_is_registe
     desk, plan = labs.desks["lab-a"], labs.agreed()
     first = labs.runs["lab-a"]
     (desk.root / "runs" / first.id / "key").unlink()
-    second = register_run(desk, plan, first.test, own_engine())
+    with pytest.raises(CannotTell, match="desk-behind"):
+        register_run(desk, plan, first.test, own_engine())
+    second = register_run(desk, plan, first.test, own_engine(), again=True)
     assert second.id != first.id
     assert [run.id for run in runs_of(desk, plan)] == [first.id, second.id]
     (desk.root / "runs" / second.id / "key").unlink()
-    with pytest.raises(CannotTell, match="desk-behind"):
-        register_run(desk, plan, first.test, own_engine())
+    with pytest.raises(WrongUsage, match=r"R-1\.attempts"):
+        register_run(desk, plan, first.test, own_engine(), again=True)
 
 
 def test_restore_when_nobody_holds_the_log_then_it_says_so_and_changes_nothing(stories, capsys, tmp_path):

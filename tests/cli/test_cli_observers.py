@@ -99,6 +99,7 @@ def test_observers_when_they_do_not_count_then_their_mirrors_are_checked_and_mak
     verified = labs.verify()
     assert verified.unanchored() == ["lab-a", "lab-b"]
     assert [row["facts"]["seen"]["by"] for row in verified.numbers().result["runs"]] == [[], []]
+    assert [row["facts"]["agreed"]["at"] for row in verified.numbers().result["runs"]] == [None, None]
     found = board(labs.exchange, labs.agreed().id)
     assert all(found.observers["eye"].values())
     assert all(cell.seen_at is None for row in found.rows.values() for cell in row.values())

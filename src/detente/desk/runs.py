@@ -172,7 +172,7 @@ def register_run(desk: Desk, plan: PlanFile, test: Test, engine: Engine, *, agai
     """
     runs = runs_of(desk, plan)
     mine = [run for run in runs if run.test == test]
-    lost = bool(mine) and not mine[-1].folder.exists("key") and len(mine) < plan.plan.runs.max
+    lost = again and bool(mine) and not mine[-1].folder.exists("key")
     if mine and mine[-1].logged is None and not lost:  # a lost run stays unfinished; another attempt may be left
         return _not_behind(mine[-1])
     if len(mine) >= plan.plan.runs.max:
