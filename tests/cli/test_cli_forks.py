@@ -14,6 +14,8 @@ from detente.desk.runs import own_engine, register_run, runs_of
 from detente.errors import CannotTell, NotVerified, WrongUsage
 from detente.evidence.statements import Accept
 from detente.wire.digests import sha256
+from detente.wire.keys import SigningKey
+from detente.wire.note import Checkpoint, sign_checkpoint
 from kit.labs import Labs, meet, register_all
 from kit.typed import refused, typed
 
@@ -128,6 +130,11 @@ def test_fork_when_files_prove_nothing_then_nobody_is_accused(stories, capsys, t
     refused(capsys, 2, "cli-missing", "fork", "show", notes[0], notes[1])
     refused(capsys, 2, "bad-log-key", "fork", "show", notes[0], "--key", "ab")
     refused(capsys, 2, "no-such-file", "fork", "show", tmp_path / "none", "--key", key)
+    # the name of another's log under a key of one's own: two heads that contradict each other, and nobody to blame
+    thief, origin = SigningKey(b"t" * 32), labs.agreed().plan.party("lab-a").log.origin
+    for name in ("one", "two"):
+        (tmp_path / name).write_bytes(sign_checkpoint(Checkpoint(origin, 2, sha256(name.encode())), thief))
+    refused(capsys, 4, "fork-unsigned", "fork", "show", tmp_path / "one", tmp_path / "two", "--key", thief.public)
     forged = tmp_path / "forged.proof"
     forged.write_bytes(b"root 1 " + b"A" * 43 + b"=\n\n" + notes[1].read_bytes())
     refused(capsys, 4, "fork-unsigned", "fork", "show", forged, "--key", key)

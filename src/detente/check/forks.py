@@ -12,7 +12,7 @@ from detente.check.exchange import mirror_path, party_folder
 from detente.errors import CannotTell, DetenteError, NotVerified
 from detente.pact.plan import Party, PlanFile
 from detente.tlog.folder import Folder
-from detente.tlog.log import CHECKPOINT, read_tree
+from detente.tlog.log import CHECKPOINT, check_origin, read_tree
 from detente.wire.fork import MAX_PROOF, OtherBeginning, contradict, parse_beginning, show_beginning
 from detente.wire.note import MAX_NOTE, Checkpoint, verify_note
 
@@ -87,7 +87,9 @@ def judge_files(files: Mapping[str, bytes], key: str) -> tuple[Fork | None, list
         try:
             shown = parse_beginning(raw, place) if raw.startswith(b"root ") else None
             note = shown.note if shown else raw
-            head = verify_note(note, note.partition(b"\n")[0].decode("utf-8", "replace"), key, place)
+            # The log's name ends in its key's hash: with a key of one's own nobody can accuse another's log.
+            origin = check_origin(note.partition(b"\n")[0].decode("utf-8", "replace"), key, place)
+            head = verify_note(note, origin, key, place)
         except DetenteError as error:
             raise CannotTell("fork-unsigned", place, expected=key, got=error.code) from error
         heads.append(Told(head, place))
