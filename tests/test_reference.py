@@ -134,6 +134,11 @@ def _packed(labs: Labs) -> dict[str, str]:
     return {}
 
 
+def _log_lost(labs: Labs) -> dict[str, str]:
+    shutil.rmtree(labs.exchange / "lab-a" / "log")
+    return {}
+
+
 def _annex(labs: Labs) -> dict[str, str]:
     (labs.root / "annex.toml").write_text(
         '[[suite]]\nfrom = "core-v0"\ntake = [{ kind = "control", n = 2 }]\n', "utf-8"
@@ -184,6 +189,8 @@ SCENES: dict[str, tuple[str, Prepare, str]] = {
     "score": ("signed", _answers, "labels.jsonl"),
     "publish": ("published", _as_it_is, ""),
     "witness": ("registered", _as_it_is, ""),
+    "fork show": ("published", _as_it_is, ""),
+    "restore": ("registered", _log_lost, "exchange/lab-a/log/checkpoint"),
     "release": ("signed", _awaited, ""),
     "seal": ("signed", _as_it_is, "desks/lab-a/sealed/core-v0/card.json"),
     "reveal": ("signed", _sealed, "exchange/lab-a/plans"),

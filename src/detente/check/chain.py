@@ -36,6 +36,7 @@ from detente.tlog.log import CHECKPOINT, LogView, read_log, read_tree
 from detente.tlog.witness import Seen, check_history
 from detente.wire.merkle import root
 from detente.wire.note import MAX_NOTE, Checkpoint, verify_note
+from detente.wire.tiles import tree_levels
 from detente.wire.times import encode_time, parse_time
 
 _STEP = "V-4"
@@ -123,7 +124,7 @@ def _old_log(
     entries, violations = read_entries(party, view, old._replace(earlier=others))
     if goes_on or (after is not None and after.log.origin == party.log.origin):
         violations, void = [], []  # listed with the last plan that has the log
-    ids = {name: id_ for id_ in old.plan.cosigners() for name in witness_keys(old, id_, others)}
+    ids = {name: id_ for id_ in old.plan.witnesses() for name in witness_keys(old, id_, others)}
     seen = [note._replace(witness=ids[note.witness]) for note in seen]
     return OldLog(party.id, head.size, goes_on, same, view, seen, entries, violations, void)
 
@@ -154,7 +155,7 @@ def last_seen(exchange: Folder, party: Party, plan: PlanFile) -> LogView:
     try:
         return read_history(exchange, party, plan).view
     except DetenteError:
-        mirrors = [party_folder(exchange, *mirror_path(id_, party.log.origin)) for id_ in plan.plan.cosigners()]
+        mirrors = [party_folder(exchange, *mirror_path(id_, party.log.origin)) for id_ in plan.plan.witnesses()]
         held = [_at_checkpoint(mirror, party) for mirror in mirrors if mirror.exists(CHECKPOINT)]
         common = min((view.size for view in held), default=0)
         if len({root(view.leaf_hashes[:common]) for view in held}) != 1:
@@ -184,9 +185,9 @@ def _ended_log(exchange: Folder, party: Party, plan: PlanFile, head: Head) -> Lo
     The head is in an accepted plan, so these bytes need no signature, and nothing after them is read.
     """
     if head.size == 0:  # a party that had not signed the earlier plan yet
-        return LogView(head.origin, 0, root(()).hex(), (), (), b"")
+        return LogView(head.origin, 0, root(()).hex(), (), tuple(tree_levels(())), b"")
     places = [log_folder(exchange, party, plan)]
-    places += [party_folder(exchange, *mirror_path(id_, party.log.origin)) for id_ in plan.plan.cosigners()]
+    places += [party_folder(exchange, *mirror_path(id_, party.log.origin)) for id_ in plan.plan.witnesses()]
     first: DetenteError | None = None
     for folder in places:
         for whole in (False, True):
@@ -198,14 +199,14 @@ def _ended_log(exchange: Folder, party: Party, plan: PlanFile, head: Head) -> Lo
                 worse = isinstance(error, NotVerified) and not isinstance(first, NotVerified)
                 first = error if first is None or worse else first
             else:
-                cut = view.entries[: head.size], view.leaf_hashes[: head.size]
-                return LogView(head.origin, head.size, head.root, *cut, b"")
+                levels = tuple(tree_levels(view.leaf_hashes[: head.size]))
+                return LogView(head.origin, head.size, head.root, view.entries[: head.size], levels, b"")
     raise first or CannotTell("file-missing", places[0].place(CHECKPOINT))
 
 
 def _at_head(folder: Folder, party: Party, head: Head) -> LogView:
     tree = read_tree(folder, Checkpoint(party.log.origin, head.size, head.root))
-    return LogView(party.log.origin, head.size, head.root, tree.entries, tree.leaf_hashes, b"")
+    return LogView(party.log.origin, head.size, head.root, tree.entries, tree.levels, b"")
 
 
 def _at_checkpoint(folder: Folder, party: Party) -> LogView:
@@ -214,7 +215,7 @@ def _at_checkpoint(folder: Folder, party: Party) -> LogView:
         folder.read(CHECKPOINT, MAX_NOTE + 1), party.log.origin, party.log.key, folder.place(CHECKPOINT)
     )
     tree = read_tree(folder, signed)
-    return LogView(*signed, tree.entries, tree.leaf_hashes, b"")
+    return LogView(*signed, tree.entries, tree.levels, b"")
 
 
 def moved_at(plan: PlanFile, histories: Mapping[str, History]) -> dict[str, int]:
@@ -270,10 +271,11 @@ def paths_of_others(plan: PlanFile, chain: Sequence[Generation]) -> tuple[str, .
 
 def _places(plan: PlanFile) -> Iterator[str]:
     for party in plan.plan.parties:
-        yield f"{party.id}/plans/{plan.id}/"
         yield f"{party.id}/{log_name(plan, party)}/"
-        for other in plan.plan.parties:
-            yield "/".join(mirror_path(party.id, other.log.origin)) + "/"
+        for id_ in plan.plan.witnesses():
+            yield "/".join(mirror_path(id_, party.log.origin)) + "/"
+    for id_ in plan.plan.witnesses():
+        yield f"{id_}/plans/{plan.id}/"
 
 
 # --- what a result says of earlier plans (F-10) --------------------------------------------------
@@ -287,7 +289,7 @@ def earlier_rows(chain: Sequence[Generation], view: View) -> tuple[list[dict[str
         runs: list[dict[str, object]] = []
         void: list[dict[str, object]] = []
         for log in generation.logs:
-            notes = log.notes_in(view)
+            notes = [note for note in log.notes_in(view) if note.witness in generation.plan.plan.cosigners()]
             used |= {note.digest for note in notes}
             here, beyond = _split(log, view)
             runs += _run_rows(generation.plan, log, here, notes)

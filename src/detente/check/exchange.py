@@ -212,7 +212,7 @@ def _one_plan(exchange: Folder, plan_id: str, where: Mapping[str, list[str]]) ->
             raise NotVerified("P-1.id", exchange.place(path), expected=plan_id, got=sha256(raw))
     plan = parse_plan(good, exchange.place(copies[0]))
     for path in copies:
-        if path.split("/")[0] not in {party.id for party in plan.plan.parties}:
+        if path.split("/")[0] not in plan.plan.witnesses():
             raise NotVerified("L-4.stranger", exchange.place(path), got=path.split("/")[0])
     return plan
 
@@ -236,24 +236,25 @@ def read_history(exchange: Folder, party: Party, plan: PlanFile) -> History:
 
 
 def notes_of(exchange: Folder, party: Party, plan: PlanFile) -> list[Seen]:
-    """All notes that other cosigners hold over ``party``'s log; ``Seen.witness`` is the cosigner's id."""
+    """All notes that others hold over ``party``'s log, observers too, whether or not those count; ``Seen.witness`` is the id."""
     return of_plan(all_notes(exchange, party, plan), plan)
 
 
 def of_plan(seen: Iterable[Seen], plan: PlanFile) -> list[Seen]:
-    """Of notes those by the witness keys of this very plan, under the ids of their cosigners."""
-    ids = {key.name: id_ for id_, key in plan.plan.cosigners().items()}
+    """Of notes those by the witness keys of this very plan, under the ids of whose they are."""
+    ids = {key.name: id_ for id_, key in plan.plan.witnesses().items()}
     return [note._replace(witness=ids[note.witness]) for note in seen if note.witness in ids]
 
 
 def all_notes(exchange: Folder, party: Party, plan: PlanFile, others: Iterable[PlanFile] | None = None) -> list[Seen]:
-    """The same by any key that a cosigner of this plan has in the chain (P-11); ``Seen.witness`` is the key's name.
+    """The same by any key that a witness of this plan has in the chain (P-11); ``Seen.witness`` is the key's name.
 
-    ``others``: which plans beside this one and those before it are believed; by default, for each cosigner, the
-    later ones that it laid in its own folder, as it does when it signs: nobody speaks for another's keys.
+    ``others``: which plans beside this one and those before it are believed; by default, for each witness, the
+    later ones that it laid in its own folder, as it does when it signs (an observer: when it cosigns under
+    them): nobody speaks for another's keys.
     """
     found = []
-    for id_ in plan.plan.cosigners():
+    for id_ in plan.plan.witnesses():
         mirror = party_folder(exchange, *mirror_path(id_, party.log.origin))
         if id_ != party.id and mirror.root.is_dir():
             laid = [one for one in plan.later if exchange.exists(f"{id_}/plans/{one.id}/plan.json")]

@@ -61,7 +61,11 @@ class Basis(NamedTuple):
 
     def scene(self) -> Scene:
         """What facts are read from in this view."""
-        notes = {party: self.view.notes_over(party, history) for party, history in self.histories.items()}
+        counting = self.plan.plan.cosigners()
+        notes = {
+            party: [note for note in self.view.notes_over(party, history) if note.witness in counting]
+            for party, history in self.histories.items()
+        }
         return Scene(self.plan.plan, self.acceptances, notes)
 
 

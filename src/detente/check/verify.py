@@ -37,6 +37,7 @@ from detente.check.exchange import (
     read_stored,
 )
 from detente.check.facts import View
+from detente.check.forks import refuse_forks
 from detente.check.ledger import Ledger
 from detente.check.releases import Notes, notes_over
 from detente.check.runs import (
@@ -98,6 +99,18 @@ class Verified(NamedTuple):
     chain: list[Generation]
     successor: PlanFile | None
     opened: Mapping[str, HomeLine] = MappingProxyType({})  # of annexes kept at home, by section (P-6)
+
+    def unanchored(self) -> list[str]:
+        """The parties whose logs fewer others hold than the plan asks for: a chain proves nothing against its own writer.
+
+        With a quorum of 0 these are all of them. What such a log says may have been written today.
+        """
+        plan = self.plan.plan
+        held = {
+            party: {note.witness for note in history.seen} & set(plan.cosigners())
+            for party, history in self.histories.items()
+        }
+        return [party for party, by in held.items() if len(by) < max(1, plan.quorum)]
 
     def view(self) -> View:
         """Everything there is: the logs as they stand and all notes inside them."""
@@ -169,6 +182,7 @@ def verify(root: Path, plan_id: str | None, *, told: Callable[[Step], None] | No
         said |= {"plan": plan_id, "parties": len(plan.plan.parties)}
     with steps.step("V-2") as said:
         histories = {party.id: read_history(exchange, party, plan) for party in plan.plan.parties}
+        refuse_forks(exchange, plan)
         said |= {
             "logs": len(histories),
             "entries": sum(history.view.size for history in histories.values()),
@@ -373,12 +387,11 @@ def _named_paths(verified: Verified) -> tuple[list[str], list[str]]:
     digests = _digests(plan, Named(verified.lists, verified.definitions, {}, {}, {}))
     digests |= set(plan.commitments().values())
     for party in plan.parties:
-        named += [f"{party.id}/.gitattributes", f"{party.id}/plans/{id_}/plan.json"]
         named += [f"{party.id}/plans/{id_}/files/{digest}" for digest in digests]
-        folders = [
-            f"{party.id}/{log_name(verified.plan, party)}",
-            *("/".join(mirror_path(party.id, p.log.origin)) for p in plan.parties),
-        ]
+    for witness in plan.witnesses():
+        named += [f"{witness}/.gitattributes", f"{witness}/plans/{id_}/plan.json"]
+        folders = ["/".join(mirror_path(witness, p.log.origin)) for p in plan.parties]
+        folders += [f"{p.id}/{log_name(verified.plan, p)}" for p in plan.parties if p.id == witness]
         named += [f"{folder}/checkpoint" for folder in folders]
         below += [f"{folder}/{part}/" for folder in folders for part in ("tile", "notes")]
     named += [f"{suite.owner}/plans/{id_}/suites/{suite.id}.jsonl.gz" for suite in plan.suites]

@@ -7,7 +7,19 @@ from typing import Any
 
 import click
 
-from detente.cli.build import argument, by_tag, desk_option, group, json_option, option, verb, voice
+from detente.check.exchange import find_plan
+from detente.cli.build import (
+    argument,
+    by_tag,
+    desk_option,
+    group,
+    json_option,
+    option,
+    plan_id,
+    plan_option,
+    verb,
+    voice,
+)
 from detente.cli.speech import Speech, short
 from detente.desk.given import read_given_text
 from detente.desk.homes import prepare_home
@@ -59,6 +71,7 @@ def init(lang: str) -> click.Command:
                 given["exchange"],
                 _models(given),
                 passphrase=new_passphrase() if given["passphrase"] else None,
+                observer=given["observer"],
             )
         make_card(desk)
         speech.say("desk-made", desk=desk_path, party=desk.party, exchange=desk.exchange)
@@ -78,6 +91,7 @@ def init(lang: str) -> click.Command:
         option("key-env", lang, multiple=True, metavar="SUBJECT=VARIABLE"),
         option("coded", lang, multiple=True, metavar="SUBJECT"),
         option("passphrase", lang, is_flag=True, default=False),
+        option("observer", lang, is_flag=True, default=False),
     ]
     return verb("init", lang, params, call)
 
@@ -94,6 +108,8 @@ def _refuse_changes(desk: Desk, given: dict[str, Any]) -> None:
     if any(given[key] for key in ("model", "model_name", "system", "key_env", "coded")):
         titled = {**given, "name": given["name"] or [f"{tag}={text}" for tag, text in desk.name.items()]}
         rows.append(("model", desk.models, _models(titled)))
+    if given["observer"] and not desk.observer:
+        rows.append(("observer", False, True))
     for name, there, wanted in rows:
         if there != wanted:
             shown = (_told_models(there), _told_models(wanted)) if name == "model" else (there, wanted)
@@ -209,6 +225,7 @@ def _print_plan(speech: Speech, plan: PlanFile) -> None:
     speech.data(groups_of_four(plan.id))
     rows: list[tuple[str, str]] = [
         ("parties", ", ".join(f"{p.id} ({', '.join(p.roles)})" for p in value.parties)),
+        ("observers" if value.observersCount else "observers-apart", ", ".join(o.id for o in value.observers)),
         ("subjects", ", ".join(s.id for s in value.subjects)),
         ("tests", ", ".join(f"{t.party}: {t.subject}/{t.section}" for t in value.tests)),
         ("suites", ", ".join(_asked(s, speech.lang) for s in value.suites)),
@@ -222,7 +239,7 @@ def _print_plan(speech: Speech, plan: PlanFile) -> None:
     for kept in value.kept():
         fixed = kept.commitment if isinstance(kept.commitment, str) else "-"
         rows.append(("kept", say("cli.plan.kept-row", speech.lang, section=kept.id, commitment=fixed)))
-    for key, text in rows:
+    for key, text in (row for row in rows if row[1]):
         speech.data(say("cli.plan.row", speech.lang, name=say(f"cli.plan.{key}", speech.lang), value=text))
 
 
@@ -302,11 +319,13 @@ def _sign(lang: str) -> click.Command:
 def witness(lang: str) -> click.Command:
     """``detente witness``."""
 
-    def call(desk: Path, json: bool) -> int:
+    def call(desk: Path, plan: str | None, json: bool) -> int:
         speech = voice(lang, json)
         worst: NotVerified | None = None
         unknown = False
-        for row in witness_all(load_desk(desk)):
+        own = load_desk(desk)
+        given = find_plan(own.open_exchange(), plan_id(plan) or "") if plan else None
+        for row in witness_all(own, given):
             if row.note is not None:
                 key = "witnessed" if row.note.grew else "witnessed-before"
                 speech.say(key, party=row.party, size=row.note.size, root=row.note.root[:16])
@@ -318,4 +337,5 @@ def witness(lang: str) -> click.Command:
                 worst = row.trouble if isinstance(row.trouble, NotVerified) else worst
         return NotVerified.exit_code if worst else 4 if unknown else 0
 
-    return verb("witness", lang, [desk_option(lang), json_option(lang)], call)
+    params = [desk_option(lang), plan_option(lang), json_option(lang)]
+    return verb("witness", lang, params, call)

@@ -26,9 +26,9 @@ from detente.words import CHOSEN, LANGS, language, say
 VERBS = {
     "demo": "stranger", "init": "agree", "keys": "keys", "seal": "releasing", "plan": "agree", "board": "stranger",
     "run": "running", "status": "running", "score": "running", "publish": "running", "witness": "agree",
-    "release": "releasing", "reveal": "releasing", "audit": "audit", "verify": "stranger",
-    "trace": "stranger", "report": "stranger", "close": "audit", "pack": "stranger", "unpack": "stranger",
-    "rehearse": "rehearse", "canary": "releasing",
+    "fork": "forks", "restore": "forks", "release": "releasing", "reveal": "releasing", "audit": "audit",
+    "verify": "stranger", "trace": "stranger", "report": "stranger", "close": "audit", "pack": "stranger",
+    "unpack": "stranger", "rehearse": "rehearse", "canary": "releasing",
 }  # fmt: skip
 
 # package -> the extra that brings it; the base install verifies and nothing more

@@ -182,6 +182,7 @@ def _tell_foreign(speech: Speech, desk: Desk, plan: PlanFile) -> int:
 def _tell_status(speech: Speech, own: Desk, plan: PlanFile, state: RunState, *, at_home: bool) -> None:
     done, counts = glance(state.journal_path()).total(), outcome_counts(state)
     word = "concluded" if counts else "running" if done else "registered"
+    word = word if state.folder.exists("key") else "lost"
     published = own.own(f"runs/{state.id}").exists("headers.jsonl.gz")
     row = {
         "run": state.id, "subject": state.test.subject, "section": state.test.section, "state": word,
@@ -207,6 +208,8 @@ def score(lang: str) -> click.Command:
         speech = voice(lang)
         if target is not None and target.endswith(".jsonl"):
             return _score_file(speech, Path(target), scorer, out)
+        if target is not None and set(target) & set("./\\"):
+            raise WrongUsage("score-target", got=target)
         own = load_desk(desk)
         lab = load_desk(desk)
         own, agreed, state = locate_run(lab, plan_of(lab, plan), target)

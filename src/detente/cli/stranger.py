@@ -52,7 +52,7 @@ def _tell_listed(speech: Speech, rows: Iterable[tuple[str, int, str]]) -> None:
 def _tell_not_part(speech: Speech, verified: Verified) -> None:
     """What lies beside the exchange and was not read: what nobody's folder holds by its top folder alone (.git, say)."""
     plans = (verified.plan, *verified.plan.earlier, *verified.plan.later)
-    parties = {party.id for plan in plans for party in plan.plan.parties}
+    parties = {id_ for plan in plans for id_ in plan.plan.witnesses()}
     beside = Counter(path.split("/")[0] for path in verified.not_part if path.split("/")[0] not in parties)
     own = [path for path in verified.not_part if path.split("/")[0] in parties]
     of_chain = paths_of_others(verified.plan, verified.chain)
@@ -93,6 +93,9 @@ def verify(lang: str) -> click.Command:
         for section, line in verified.opened.items():
             speech.say("opened", section=section, suites=", ".join(one.suite for one in line.lists))
         _tell_chain(speech, verified)
+        quorum = verified.plan.plan.quorum
+        if quorum and (loose := verified.unanchored()):
+            raise CannotTell("unanchored-log", str(exchange), expected=quorum, got=", ".join(loose))
         status = "final" if verified.final else "interim"
         status = status if verified.plan.plan.quorum else "self-check"
         if json:
@@ -114,6 +117,8 @@ def board(lang: str) -> click.Command:
         found = read_board(exchange, plan_id(plan) or "")
         for party, row in found.rows.items() if json else ():
             speech.row({"party": party, **{kind: {"n": c.n, "seen": c.seen_at} for kind, c in row.items()}})
+        for observer, times in found.observers.items() if json else ():
+            speech.row({"observer": observer, "seen": times})
         if not json:
             _tell_board(speech, found)
         _tell_listed(speech, ((one.party, one.index, one.code) for one in found.listed))
@@ -135,6 +140,9 @@ def _tell_board(speech: Speech, found: Board) -> None:
         several = [f" ({cell.n})" if cell.n > 1 else "" for cell in cells]
         told = [f"{at}{n}" if cell.n else "-" for at, n, cell in zip(seen, several, cells, strict=True)]
         rows.append([say(f"cli.board.{kind}", speech.lang), *told])
+    for observer, times in found.observers.items():
+        title = say("cli.board.observer", speech.lang, observer=observer)
+        rows.append([title, *[times[party] or "-" for party in found.rows]])
     columns = [max(map(wide, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         speech.data("  ".join(map(padded, row, columns)).rstrip())

@@ -34,8 +34,8 @@ _NAME = re.compile(r"(statement|log|witness|recipient)(?:-([2-9]|[1-9][0-9]{1,3}
 _opened: dict[str, tuple[dict[str, str], str]] = {}
 
 
-def make_keys(folder: Path, passphrase: str | None = None) -> None:
-    """The first secret of each role, readable by the owner alone; one that is there stays.
+def make_keys(folder: Path, passphrase: str | None = None, roles: Sequence[str] = ROLES) -> None:
+    """The first secret of each of ``roles``, readable by the owner alone; one that is there stays.
 
     Under a passphrase none is ever written in the clear.
     """
@@ -43,7 +43,7 @@ def make_keys(folder: Path, passphrase: str | None = None) -> None:
         return
     for half in filter(lambda path: is_leftover(path.name), folder.iterdir()):
         half.unlink()
-    fresh = {f"{role}.key": _fresh(role) for role in ROLES if not (folder / f"{role}.key").exists()}
+    fresh = {f"{role}.key": _fresh(role) for role in roles if not (folder / f"{role}.key").exists()}
     if passphrase is not None:
         _write_locked(folder, {**read_keys(Folder(folder)), **fresh}, passphrase)
         finish_lock(folder)

@@ -2,7 +2,7 @@
 """A lab's desk: its keys, its models, its place in the exchange, and the card it hands to the others.
 
 desk/desk.toml      who we are, where the exchange lies, which model answers for which subject
-desk/keys/          its secrets, readable by the owner alone (desk.keyring); they never leave the desk
+desk/keys/          its secrets (an observer: one), readable by the owner alone (desk.keyring); they never leave the desk
 desk/card.json      the public half, to hand over: what a plan says of a party and its subjects
 desk/pending/       envelopes on their way into the log (L-5)
 desk/signed/        every envelope that this desk ever signed for the log, so that a foreign one is seen
@@ -24,25 +24,26 @@ import msgspec
 
 from detente.check.exchange import (
     PLAN_LIMIT,
-    all_notes,
     bound_bytes,
     cut_text,
     find_plan,
     log_folder,
+    mirror_path,
     party_folder,
     statement_under,
 )
 from detente.desk.given import read_hex
-from detente.desk.keyring import SIGNING, generations, make_keys, read_keys, recipient_of, signing_key
+from detente.desk.keyring import ROLES, SIGNING, generations, make_keys, read_keys, recipient_of, signing_key
 from detente.desk.signers import open_device
 from detente.errors import CannotTell, WrongUsage
 from detente.evidence.statements import Predicate, encode_statement
 from detente.pact.chain import party_in
-from detente.pact.plan import Party, PlanFile, parse_plan
+from detente.pact.plan import Party, PlanFile, WitnessKey, parse_plan
 from detente.pact.seal import read_identity
 from detente.run.model import Model, load_model
 from detente.tlog.folder import Folder, is_leftover
 from detente.tlog.log import LogView, append, finish, origin_of, read_log
+from detente.tlog.witness import known_notes
 from detente.wire.canonical import check_id, check_language, decode, encode
 from detente.wire.digests import sha256
 from detente.wire.dsse import seal_envelope
@@ -67,7 +68,7 @@ class ModelEntry(NamedTuple):
 
 
 class Desk(NamedTuple):
-    """A desk as it lies on the disk; every verb takes one."""
+    """A desk as it lies on the disk; every verb takes one. An ``observer``'s has the witness key alone, and only witnesses."""
 
     root: Path
     party: str
@@ -76,6 +77,7 @@ class Desk(NamedTuple):
     exchange: Path
     models: list[ModelEntry]
     devices: Mapping[str, Sequence[str]] = {}  # role -> addresses of keys that a device or a service holds
+    observer: bool = False
 
     def folder(self, *parts: str) -> Folder:
         """A folder of the desk."""
@@ -95,7 +97,8 @@ class Desk(NamedTuple):
             if (signer := self._open(name)).public == public:
                 return signer
         newest = self._open(held[-1]).public
-        raise WrongUsage("other-key", f"$.parties {self.party} {role}", expected=newest, got=public)
+        among = "observers" if self.observer else "parties"
+        raise WrongUsage("other-key", f"$.{among} {self.party} {role}", expected=newest, got=public)
 
     def statement_signer(self, plan_id: str) -> Signer:
         """The statement key that the lab has in one of its plans."""
@@ -163,13 +166,24 @@ class Desk(NamedTuple):
         return find_plan(self.open_exchange(), self.plan_id())
 
     def me(self, plan: PlanFile) -> Party:
-        """The lab as the plan has it; WrongUsage if the plan has other keys for it."""
+        """The lab as the plan has it; WrongUsage if the plan has other keys for it (observer-only: this desk has none of them)."""
+        if self.observer:
+            raise WrongUsage("observer-only", str(self.root))
         party = next((p for p in plan.plan.parties if p.id == self.party), None)
         if party is None:
             raise WrongUsage("not-a-party", str(self.root), got=self.party)
         for role in SIGNING:
             self.signer(role, key_of(party, role))
         return party
+
+    def witness_key(self, plan: PlanFile) -> WitnessKey:
+        """The name and key under which this desk cosigns in the plan: a party's, or an observer's; WrongUsage as ``me``."""
+        if not self.observer:
+            return self.me(plan).witness
+        if (found := plan.plan.witnesses().get(self.party)) is None:
+            raise WrongUsage("not-a-party", str(self.root), got=self.party)
+        self.signer("witness", found.key)
+        return found
 
     def load_model(self, subject: str, slots: int) -> Model:
         """The model that answers for a subject; its key comes from the environment and goes nowhere else."""
@@ -198,6 +212,8 @@ def alone(verb: Callable[Concatenate[Desk, P], R]) -> Callable[Concatenate[Desk,
 
     @wraps(verb)
     def locked(desk: Desk, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        if desk.observer:
+            raise WrongUsage("observer-only", str(desk.root))
         with desk.folder().held():
             if desk.exchange.is_dir():
                 _sweep(desk.own())
@@ -215,10 +231,11 @@ def _sweep(own: Folder) -> None:
 
 def make_desk(
     root: Path, party: str, name: Mapping[str, str], home: str, exchange: Path, models: list[ModelEntry],
-    *, passphrase: str | None = None,
+    *, passphrase: str | None = None, observer: bool = False,
 ) -> Desk:  # fmt: skip
     """Create a desk and the lab's folder in the exchange; after a crash or a full disk the same call goes on.
 
+    An ``observer``'s desk has the witness key alone; one that lies there already is kept, as every key is.
     Everything is judged before anything is written, and keys are never written twice, nor in the clear where a
     ``passphrase`` is given. Raises
     WrongUsage (desk-exists, desk-inside, not-a-folder, P-1.home, bad-home, as ``load_model``), Malformed (B-5.id, B-5.language).
@@ -245,11 +262,12 @@ def make_desk(
     keys = root / "keys"
     for private in (root, keys):
         private.mkdir(parents=True, exist_ok=True, mode=0o700)
-    make_keys(keys, passphrase)
+    make_keys(keys, passphrase, ("witness",) if observer else ROLES)
     lines = [
         f"party = {_quoted(party)}",
         f"home = {_quoted(home)}",
         f"exchange = {_quoted(os.path.relpath(exchange, root))}",
+        *(["observer = true"] if observer else []),
     ]
     lines += ["[name]", *(f"{_quoted(tag)} = {_quoted(text)}" for tag, text in name.items())]
     for entry in models:
@@ -286,6 +304,7 @@ class _DeskFile(msgspec.Struct, forbid_unknown_fields=True):
     home: str
     exchange: str
     name: dict[str, str]
+    observer: bool = False
     model: list[_ModelRow] = []
     keys: dict[Literal["statement", "log", "witness"], str | list[str]] = {}
 
@@ -311,29 +330,37 @@ def load_desk(root: Path) -> Desk:
     devices: dict[str, Sequence[str]] = {
         role: [found] if isinstance(found, str) else found for role, found in read.keys.items()
     }
-    return Desk(root, read.party, read.name, read.home, Path(os.path.normpath(root / read.exchange)), models, devices)
+    exchange = Path(os.path.normpath(root / read.exchange))
+    return Desk(root, read.party, read.name, read.home, exchange, models, devices, read.observer)
 
 
 def make_card(desk: Desk) -> bytes:
-    """What the lab hands to the others, JCS: its entry in a plan but for the roles, and its subjects' descriptors."""
-    log, witness = desk.newest("log").public, desk.newest("witness").public
-    home = _base(desk.home)
-    subjects = [_card_subject(desk, entry) for entry in desk.models]
-    card = {
-        "home": desk.home,
-        "id": desk.party,
-        "log": {"key": log, "origin": origin_of(home, log)},
-        "name": desk.name,
-        "recipient": read_identity(desk.identity(), "").recipient,
-        "statement": desk.newest("statement").public,
-        "subjects": subjects,
-        # as with a log (P-4): in a chain of plans a name stands for one key (P-11)
-        "witness": {"key": witness, "name": origin_of(f"{home}/witness", witness)},
-    }
+    """What the lab hands to the others, JCS: its entry in a plan but for the roles, and its subjects' descriptors.
+
+    An observer's card is its whole entry in a plan: id, name and witness key.
+    """
+    home, key = _base(desk.home), desk.newest("witness").public
+    # as with a log (P-4): in a chain of plans a name stands for one key (P-11)
+    witness = {"key": key, "name": origin_of(f"{home}/witness", key)}
+    card: dict[str, object] = {"id": desk.party, "name": desk.name, "witness": witness}
+    if not desk.observer:
+        card |= _party_card(desk, home)
     raw = encode(card)
     folder = desk.folder("")
     folder.swap("card.json", folder.read("card.json") if folder.exists("card.json") else None, raw)
     return raw
+
+
+def _party_card(desk: Desk, home: str) -> dict[str, object]:
+    """What a party's card has beside an observer's."""
+    log = desk.newest("log").public
+    return {
+        "home": desk.home,
+        "log": {"key": log, "origin": origin_of(home, log)},
+        "recipient": read_identity(desk.identity(), "").recipient,
+        "statement": desk.newest("statement").public,
+        "subjects": [_card_subject(desk, entry) for entry in desk.models],
+    }
 
 
 def _base(home: str) -> str:
@@ -380,20 +407,24 @@ def sign_statement(desk: Desk, kind: str, subjects: list[tuple[str, str]], predi
 
 def log_entry(desk: Desk, plan: PlanFile, entry: bytes) -> LogView:
     """An envelope appended to the lab's own log, after comparing with what others hold of it (L-5, L-6)."""
-    me = desk.me(plan)
-    exchange = desk.open_exchange()
-    seen = [note.raw for note in all_notes(exchange, me, plan)]
+    me, seen = desk.me(plan), held_by_others(desk, plan)
     desk.folder("signed").create(sha256(entry), entry)
-    log = log_folder(exchange, me, plan)
+    log = log_folder(desk.open_exchange(), me, plan)
     return append(log, desk.folder("pending"), entry, desk.signer("log", me.log.key), me.log.origin, seen)
+
+
+def held_by_others(desk: Desk, plan: PlanFile) -> list[bytes]:
+    """Every note of this lab's log in any mirror of the exchange, whoever's, in whatever state the mirror is (L-6)."""
+    me, exchange = desk.me(plan), desk.open_exchange()
+    tops = sorted(path.name for path in exchange.root.iterdir() if path.is_dir() and not path.is_symlink())
+    mirrors = [party_folder(exchange, *mirror_path(top, me.log.origin)) for top in tops]
+    return [raw for mirror in mirrors for raw in known_notes(mirror, me.log.origin, me.log.key)]
 
 
 def own_log(desk: Desk, plan: PlanFile) -> LogView:
     """The lab's own log as it stands, after any envelope that a crash left pending."""
-    me = desk.me(plan)
-    exchange = desk.open_exchange()
-    seen = [note.raw for note in all_notes(exchange, me, plan)]
-    log = log_folder(exchange, me, plan)
+    me, seen = desk.me(plan), held_by_others(desk, plan)
+    log = log_folder(desk.open_exchange(), me, plan)
     return finish(log, desk.folder("pending"), desk.signer("log", me.log.key), me.log.origin, seen)
 
 
@@ -413,9 +444,14 @@ def foreign_entries(desk: Desk, plan: PlanFile) -> dict[int, str]:
     found: dict[int, str] = {}
     for index, entry in enumerate(view.entries):
         if not mine[index] and any(mine[:index]):
-            said = next((s for one in (plan, *plan.earlier) if (s := statement_under(entry, me, one))), None)
-            found[index] = said.kind if said else "?"
+            found[index] = kind_under(plan, me, entry)
     return found
+
+
+def kind_under(plan: PlanFile, me: Party, entry: bytes) -> str:
+    """The kind of an entry of the lab's own log under the plan or one before it; ``?`` where it is no statement of the lab's."""
+    said = next((found for one in (plan, *plan.earlier) if (found := statement_under(entry, me, one))), None)
+    return said.kind if said else "?"
 
 
 def _quoted(text: str | None) -> str:

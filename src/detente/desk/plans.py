@@ -83,6 +83,12 @@ class _Card(Struct, forbid_unknown_fields=True):
     witness: _Key
 
 
+class _ObserverCard(Struct, forbid_unknown_fields=True):
+    id: str
+    name: dict[str, str]
+    witness: _Key
+
+
 def load_suite(name: str, place: str) -> SourceSuite:
     """A suite by the name of a built-in one (``core-v0``) or by the path of its folder."""
     built_in = files("detente") / "data" / "suites" / name
@@ -157,7 +163,7 @@ def _read_card(path: Path) -> dict[str, Any]:
 def _card(raw: bytes, place: str) -> dict[str, Any]:
     card: dict[str, Any] = decode(raw, place)
     try:
-        msgspec.convert(card, _Card, strict=True)
+        msgspec.convert(card, _Card if "log" in card else _ObserverCard, strict=True)
     except msgspec.ValidationError as error:
         reason, _, path = str(error).partition(" - at `")
         raise Malformed("card-shape", f"{place} {path.removesuffix('`') or '$'}", got=reason) from error

@@ -157,6 +157,7 @@ def _not_behind(run: RunState) -> RunState:
 
 def pick_test(desk: Desk, plan: PlanFile, subject: str | None, section: str) -> Test:
     """The test of the plan that this lab is to run; WrongUsage (no-test) lists the choices."""
+    desk.me(plan)
     mine = [
         t for t in plan.plan.tests if t.party == desk.party and t.section == section and subject in {None, t.subject}
     ]
@@ -175,7 +176,8 @@ def register_run(desk: Desk, plan: PlanFile, test: Test, engine: Engine, *, agai
     """
     runs = runs_of(desk, plan)
     mine = [run for run in runs if run.test == test]
-    if mine and mine[-1].logged is None:
+    lost = again and bool(mine) and not mine[-1].folder.exists("key")
+    if mine and mine[-1].logged is None and not lost:  # a lost run stays unfinished; another attempt may be left
         return _not_behind(mine[-1])
     if plan.id != desk.plan_id():  # a lab that signed the next plan registers nothing more under the last (P-11)
         raise WrongUsage("old-plan", str(desk.root), expected=desk.plan_id(), got=plan.id)

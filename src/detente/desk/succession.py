@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from detente.check.chain import check_heads, last_seen
 from detente.check.exchange import with_chain
 from detente.desk.keyring import ROLES, add_keys
-from detente.desk.keys import Desk, alone, key_of, make_card, own_log
+from detente.desk.keys import Desk, key_of, make_card, own_log
 from detente.errors import WrongUsage
 from detente.pact.chain import check_chain, party_in
 from detente.pact.plan import Head, Party, PlanFile
 from detente.pact.seal import read_identity
+from detente.tlog.folder import is_leftover
 from detente.wire.merkle import root
 
 ID_START = 8  # digits of a plan id that name a plan of the chain
@@ -55,7 +56,7 @@ def check_successor(desk: Desk, plan: PlanFile) -> PlanFile | None:
 
 def finish_left(desk: Desk, left: PlanFile) -> None:
     """What a crash kept from the log of the plan that is left goes into it now: another log may come after (L-5)."""
-    if any(len(name) == 64 for name in desk.folder("pending").names()):
+    if any(not is_leftover(name) for name in desk.folder("pending").names()):
         own_log(desk, left)
 
 
@@ -82,21 +83,26 @@ def plan_of(desk: Desk, prefix: str | None) -> PlanFile:
     return with_chain(desk.open_exchange(), fits[0])
 
 
-@alone
 def new_keys(desk: Desk, roles: Sequence[str]) -> list[str]:
-    """Make a new key for each role, and the card anew; the roles that have one now.
+    """Make a new key for each role, and the card anew; the roles that have one now. An observer has one role, witness.
 
     The old ones stay in use until a plan with the new card is signed. A role whose newest key no signed plan has yet gets no other one: the same command twice is one change.
     WrongUsage (no-role, keys-in-device), and (no-plan) before any plan is signed: then another desk is the simpler way.
     """
-    named = list(dict.fromkeys(roles or ROLES))
-    if strange := [role for role in named if role not in ROLES]:
-        raise WrongUsage("no-role", "keys new", expected=" | ".join(ROLES), got=strange[0])
+    known = ("witness",) if desk.observer else ROLES
+    named = list(dict.fromkeys(roles or known))
+    if strange := [role for role in named if role not in known]:
+        raise WrongUsage("no-role", "keys new", expected=" | ".join(known), got=strange[0])
     if held := [role for role in named if desk.devices.get(role)]:
         raise WrongUsage("keys-in-device", f"{desk.root}/desk.toml [keys]", got=held[0])
-    party = desk.me(desk.plan())
-    add_keys(desk.root / "keys", [role for role in named if _newest(desk, role) == _agreed(party, role)])
-    make_card(desk)
+    with desk.folder().held():
+        plan = desk.plan()
+        agreed = {"witness": desk.witness_key(plan).key}
+        if not desk.observer:
+            party = desk.me(plan)
+            agreed = {role: _agreed(party, role) for role in ROLES}
+        add_keys(desk.root / "keys", [role for role in named if _newest(desk, role) == agreed[role]])
+        make_card(desk)
     return named
 
 

@@ -66,11 +66,11 @@ def party_in(plan: PlanFile, id_: str) -> Party | None:
 
 
 def witness_keys(plan: PlanFile, id_: str, others: Iterable[PlanFile] = ()) -> dict[str, str]:
-    """The names and keys with which a cosigner signs notes, in this plan, those before it and ``others`` (L-3): {name: key}.
+    """The names and keys with which a party or an observer cosigns notes, in this plan, those before it and ``others`` (L-3): {name: key}.
 
     Where two of them disagree over a name, this plan and those before it are believed.
     """
-    keys = [one.plan.cosigners().get(id_) for one in (*others, *plan.earlier, plan)]
+    keys = [one.plan.witnesses().get(id_) for one in (*others, *plan.earlier, plan)]
     return {key.name: key.key for key in keys if key is not None}
 
 

@@ -23,7 +23,7 @@ from detente.wire.times import encode_time
 
 DAY_S = 86_400
 KNOWN = {
-    "title", "texts", "naming", "quorum", "roles", "audit", "suite", "test", "sampling", "caps", "scorer", "measure",
+    "title", "texts", "naming", "quorum", "observers", "observers_count", "roles", "audit", "suite", "test", "sampling", "caps", "scorer", "measure",
     "filtered", "max_missing", "competence_floor", "runs", "requires", "blind", "closing", "disclosure", "external",
     "annex", "releasers",
 }  # fmt: skip
@@ -75,7 +75,9 @@ def draft_plan(draft: Mapping[str, Any], supplies: Supplies, place: str) -> Draf
 
 def _draft(draft: Mapping[str, Any], supplies: Supplies, place: str) -> Draft:
     texts = list(draft.get("texts", draft["title"]))
-    order = list(draft["roles"])
+    order, watching = list(draft["roles"]), list(draft.get("observers", []))
+    count = bool(draft.get("observers_count", watching))
+    others = len(order) - 1 + (len(watching) if count else 0)
     files: dict[str, bytes] = {}
     items: dict[str, list[Item]] = {}
     suites = _suites(draft["suite"], order, supplies, files, items, place)
@@ -94,10 +96,10 @@ def _draft(draft: Mapping[str, Any], supplies: Supplies, place: str) -> Draft:
         "maxMissing": str(draft.get("max_missing", "0.1")),
         "measures": _measures(draft, suites, _kinds(suites, files, place)),
         "naming": draft.get("naming", "named"),
-        "observers": [],
-        "observersCount": False,
+        "observers": [_observer(id_, supplies, place) for id_ in watching],
+        "observersCount": count,
         "parties": [_party(id_, draft["roles"][id_], supplies, place) for id_ in order],
-        "quorum": draft.get("quorum", max(0, min(1, len(order) - 1))),
+        "quorum": draft.get("quorum", max(0, min(1, others))),
         "requires": list(draft.get("requires", ["complete", "seen"])),
         "runs": _runs(draft.get("runs", {}), supplies.now),
         "sampling": {"seed": "slot", "temperature": "0", "topP": "1", **draft.get("sampling", {})},
@@ -129,13 +131,22 @@ def _languages(suites: Sequence[Mapping[str, Any]]) -> list[str]:
 def _party(id_: str, roles: Sequence[str], supplies: Supplies, place: str) -> dict[str, Any]:
     if id_ not in supplies.cards:
         raise WrongUsage("no-card", place, expected=", ".join(supplies.cards), got=id_)
+    if "log" not in supplies.cards[id_]:
+        raise WrongUsage("observer-card", place, got=id_)
     return {**{k: v for k, v in supplies.cards[id_].items() if k != "subjects"}, "roles": list(roles)}
+
+
+def _observer(id_: str, supplies: Supplies, place: str) -> dict[str, Any]:
+    """An observer's entry: its own card, or what a lab's card says of its witness."""
+    if id_ not in supplies.cards:
+        raise WrongUsage("no-card", place, expected=", ".join(supplies.cards), got=id_)
+    return {name: supplies.cards[id_][name] for name in ("id", "name", "witness")}
 
 
 def _subjects(
     draft: Mapping[str, Any], supplies: Supplies, files: dict[str, bytes], place: str
 ) -> list[dict[str, Any]]:
-    known = {one["id"]: one for card in supplies.cards.values() for one in card["subjects"]}
+    known = {one["id"]: one for card in supplies.cards.values() for one in card.get("subjects", ())}
     found = []
     for id_ in dict.fromkeys(row["subject"] for row in draft["test"]):
         if id_ not in known:

@@ -277,11 +277,14 @@ class Plan(Struct, frozen=True, forbid_unknown_fields=True):
         return [section for section in self.sections if section.disclosure == "home"]
 
     def cosigners(self) -> dict[str, WitnessKey]:
-        """Who may witness, by id: the parties, and the observers where they count."""
+        """Whose cosignatures make a quorum, by id: the parties', and the observers' where they count."""
+        found = self.witnesses()
+        return found if self.observersCount else {party.id: found[party.id] for party in self.parties}
+
+    def witnesses(self) -> dict[str, WitnessKey]:
+        """Everybody who mirrors and cosigns logs, by id: the parties and the observers, whether or not those count."""
         found = {party.id: party.witness for party in self.parties}
-        if self.observersCount:
-            found |= {observer.id: observer.witness for observer in self.observers}
-        return found
+        return found | {observer.id: observer.witness for observer in self.observers}
 
 
 class PlanFile(NamedTuple):
@@ -394,7 +397,7 @@ def _check_parties(plan: Plan, place: str) -> None:
     for n, observer in enumerate(plan.observers):
         _one_role(seen, observer.witness.key, f"{place} $.observers[{n}].witness.key")
     # Cosigners and logs are told apart by name in the same notes, and mirrors lie under the name of the log.
-    names = [key.name for key in plan.cosigners().values()] + [party.log.origin for party in plan.parties]
+    names = [key.name for key in plan.witnesses().values()] + [party.log.origin for party in plan.parties]
     for name in names:
         check_name(name, f"{place} $.parties")
     if len(set(names)) != len(names):
@@ -571,7 +574,6 @@ def _check_covered(plan: Plan, measure: Measure, path: str) -> None:
 def later_parts(plan: Plan) -> list[str]:
     """The parts of a plan whose rules this version neither carries out nor checks, by member; empty for most plans."""
     later = {
-        "observers": bool(plan.observers),
         "gate": plan.gate is not None,
         "sections.disclosure": any(
             section.disclosure != "home" and "parties" in {section.disclosure.headers, section.disclosure.scores}
