@@ -132,6 +132,11 @@ def _packed(labs: Labs) -> dict[str, str]:
     return {}
 
 
+def _locked(_: Labs) -> dict[str, str]:
+    assert main(["keys", "lock", "--desk", "desks/lab-a"]) == 0
+    return {}
+
+
 def _as_it_is(_: Labs) -> dict[str, str]:
     return {}
 
@@ -140,6 +145,9 @@ def _as_it_is(_: Labs) -> dict[str, str]:
 Prepare = Callable[[Labs], dict[str, str]]
 SCENES: dict[str, tuple[str, Prepare, str]] = {
     "init": ("signed", _apart, "desks/lab-a/card.json"),
+    "keys new": ("signed", _as_it_is, "desks/lab-a/keys/statement-2.key"),
+    "keys lock": ("signed", _as_it_is, "desks/lab-a/keys/locked.age"),
+    "keys unlock": ("signed", _locked, "desks/lab-a/keys/statement.key"),
     "plan new": ("signed", _as_it_is, "exchange/lab-a/proposals"),
     "plan show": ("signed", _two_proposals, ""),
     "plan diff": ("signed", _two_proposals, ""),
@@ -169,6 +177,7 @@ def test_example_when_run_as_it_stands_then_it_ends_with_0(stories, tmp_path, mo
     stage, prepare, leaves = SCENES[" ".join(words)]
     labs = stories.at(stage).moved(tmp_path)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DETENTE_PASSPHRASE", "for keys lock and keys unlock")
     meant = {**prepare(labs), '"$PLAN"': labs.agreed().id, "gguf:smollm2": SCRIPTED}
     line = example(words)
     for said, real in meant.items():
