@@ -72,6 +72,7 @@ def codes_of(argument: ast.expr, inside: ast.FunctionDef) -> set[str]:
         if isinstance(node, ast.Assign | ast.NamedExpr) and any(
             getattr(t, "id", "") == getattr(argument, "id", None) for t in targets
         ):
+            found |= strings(node.value) if isinstance(node.value, ast.Constant) else set()
             for name, _ in names_called(node.value):
                 for function in functions().get(name, []):
                     found |= set().union(
