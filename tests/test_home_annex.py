@@ -195,7 +195,7 @@ def test_annex_at_home_when_the_joint_report_is_made_then_it_says_that_and_nothi
     labs, _, _ = played
     joint = joint_of(labs.verify())
     assert "annex of Lab-B: kept at home" in render(joint, "en").decode()
-    assert "留在本方" in render(joint, "zh").decode()
+    assert "留在该方内部" in render(joint, "zh").decode()
     assert prepared(labs).commitment not in render(joint, "both").decode()
     assert b"cn-own" not in render(joint, "both")
 

@@ -20,7 +20,7 @@ from detente.desk.audits import answer_all, ask
 from detente.desk.demo import Stage
 from detente.desk.plans import new_plan
 from detente.words import say
-from kit.labs import REFUSAL, Labs
+from kit.labs import REFUSAL, Labs, meet, register_all
 
 TOP = Path(__file__).resolve().parents[1]
 SCRIPTED = "python:kit.labs:scripted"
@@ -139,6 +139,13 @@ def _annex(labs: Labs) -> dict[str, str]:
     return {}
 
 
+def _awaited(labs: Labs) -> dict[str, str]:
+    """Labs under a plan with releasers, registered and seen."""
+    _apart(labs)
+    register_all(meet(labs.root, releasers='["lab-a", "lab-b"]'))
+    return {}
+
+
 def _as_it_is(_: Labs) -> dict[str, str]:
     return {}
 
@@ -159,6 +166,7 @@ SCENES: dict[str, tuple[str, Prepare, str]] = {
     "score": ("signed", _answers, "labels.jsonl"),
     "publish": ("published", _as_it_is, ""),
     "witness": ("registered", _as_it_is, ""),
+    "release": ("signed", _awaited, ""),
     "audit ask": ("published", _as_it_is, ""),
     "audit answer": ("published", _asked, "exchange/lab-a/outbox/lab-b"),
     "audit check": ("published", _answered, ""),

@@ -169,7 +169,15 @@ def test_chinese_sentences_are_chinese(room: str) -> None:
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_errors_when_raised_have_words(lang: str) -> None:
     known = error_words(lang)
-    missing = sorted({f"{code} ({where})" for code, _, where in raised() if code not in known})
+    # A code that nothing raises by its name may be one that only lists an entry; tests/check holds those words to the source.
+    listed = {f"{rule}.{word}" for rule, words in tables("check", lang)["violation"].items() for word in words}
+    missing = sorted(
+        {
+            f"{code} ({where})"
+            for code, given, where in raised()
+            if code not in (known if given is not None else listed | known.keys())
+        }
+    )
     assert not missing, f"no words in {lang}:\n" + "\n".join(missing)
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from detente.errors import NotVerified
+from detente.wire.canonical import encode
 from detente.wire.digests import sha256
 from detente.wire.times import encode_time
-from kit.paper import DEADLINE, NOON, Paper
+from kit.paper import DEADLINE, DESCRIPTOR, NOON, Paper
 
 HOUR = 3600
 Row = dict[str, Any]
@@ -31,6 +32,82 @@ def agreed(folder: Path, **changes: Any) -> Paper:
     paper.accept_all()
     paper.witness_all(NOON)
     return paper
+
+
+# --- planned tests that nobody registered -------------------------------------------------------
+
+
+@pytest.mark.parametrize("at", [DEADLINE, DEADLINE + 1])
+def test_planned_test_when_never_registered_then_only_a_note_after_the_deadline_dates_it(
+    tmp_path: Path, at: int
+) -> None:
+    paper = agreed(tmp_path)
+    paper.witness("lab-b", "lab-a", at)
+    seen = {"at": encode_time(at), "by": "lab-b"} if at > DEADLINE else None
+    assert paper.result()["unregistered"] == [{"endSeen": seen, "party": "lab-a", "section": "core", "subject": "m1"}]
+
+
+def test_planned_test_when_registered_even_unlawfully_then_it_is_a_run_and_not_listed_as_missing(
+    tmp_path: Path,
+) -> None:
+    paper = agreed(tmp_path)
+    paper.register(drawCommits=[])
+    assert [row["counted"] for row in paper.result()["runs"]] == [False]
+    assert paper.result()["unregistered"] == []
+
+
+def test_result_when_a_close_hides_an_unregistered_test_then_v11_refuses_it(tmp_path: Path) -> None:
+    paper = agreed(tmp_path)
+    paper.witness("lab-b", "lab-a", DEADLINE + 1)
+    paper.close("lab-a", paper.verify(), lambda result: {**result, "unregistered": []})
+    with pytest.raises(NotVerified) as caught:
+        paper.verify()
+    assert (caught.value.step, caught.value.code) == ("V-11", "F-10.result")
+
+
+# --- recounts, and what stands beside the facts -------------------------------------------------
+
+
+def recounts(paper: Paper) -> dict[str, list[Row]]:
+    return {row["scorer"]: row["recounts"] for row in row_of(paper)["scorings"]}
+
+
+def test_recount_when_another_party_made_it_then_it_stands_under_that_scoring_and_moves_no_fact(
+    tmp_path: Path,
+) -> None:
+    paper = Paper(tmp_path)
+    run = paper.played()
+    before = row_of(paper)["facts"]
+    scoring = {row["scorer"]: row["envelope"] for row in row_of(paper)["scorings"]}
+    alone = {"matched": 0, "opened": 0}
+    paper.find("lab-b", run, "", [], subjects=[scoring["refusal"]], **alone)
+    paper.find("lab-b", run, "", [], subjects=[scoring["refusal"]], **alone | {"verdict": "disputed"})
+    paper.find("lab-b", run, "", [], subjects=[scoring["refusal"]], **alone | {"recounted": False})
+    paper.find("lab-a", run, "", [], subjects=[scoring["refusal"]], **alone)
+    assert recounts(paper) == {
+        "refusal": [{"by": "lab-b", "opened": 0, "verdict": word} for word in ("consistent", "disputed")],
+        "includes": [],
+    }
+    assert row_of(paper)["facts"] == before
+    assert codes(paper) == []
+
+
+def test_recount_when_an_audit_asked_about_the_scoring_then_it_stands_there_too(tmp_path: Path) -> None:
+    paper = Paper(tmp_path)
+    run = paper.played()
+    scoring = {row["scorer"]: row["envelope"] for row in row_of(paper)["scorings"]}
+    asked = paper.challenge("lab-b", run, [paper.conclusions[run], scoring["refusal"]])
+    paper.find("lab-b", run, paper.open(run, "lab-b", asked), [])
+    assert recounts(paper) == {"refusal": [{"by": "lab-b", "opened": 3, "verdict": "consistent"}], "includes": []}
+
+
+@pytest.mark.parametrize("committed", [False, True])
+def test_descriptor_when_the_plan_holds_a_commitment_then_the_row_says_so(tmp_path: Path, committed: bool) -> None:
+    fixed = {"commitment" if committed else "descriptor": sha256(b"{}" if committed else encode(DESCRIPTOR))}
+    paper = Paper(tmp_path, naming="coded", subjects=[{"id": "m1", "name": None, **fixed}])
+    paper.accept_all()
+    paper.register()
+    assert (row_of(paper)["descriptor"], row_of(paper)["ownItems"]) == ("committed" if committed else "public", [])
 
 
 # --- ends --------------------------------------------------------------------------------------
@@ -400,7 +477,7 @@ ODD_AUDITS: list[tuple[list[str], Callable[[Audited], object]]] = [
     ([], lambda a: a.paper.find("lab-b", a.run, "", [], subjects=a.scorings, opened=0, matched=0)),
     (["T-2.stray"], lambda a: a.paper.find("lab-b", a.run, "", [], subjects=a.scorings)),
     (["T-2.stray"], lambda a: a.paper.find("lab-b", a.run, "", [], subjects=[], opened=0)),
-    (["T-2.stray"], lambda a: a.paper.sign("release", "lab-b", [a.run], beacon=STRAY, run=a.run, sealed=[], size=2)),
+    (["R-2.releaser"], lambda a: a.paper.sign("release", "lab-b", [a.run], beacon=STRAY, run=a.run, sealed=[], size=2)),
 ]  # fmt: skip
 
 

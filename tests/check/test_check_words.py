@@ -66,8 +66,9 @@ def codes_of(argument: ast.expr, inside: ast.FunctionDef) -> set[str]:
         return set().union(*(raised_in(node) for one in tried for node in one.body))
     found: set[str] = set()
     for node in ast.walk(inside):
-        if isinstance(node, ast.Assign) and any(
-            getattr(t, "id", "") == getattr(argument, "id", None) for t in node.targets
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if isinstance(node, ast.Assign | ast.NamedExpr) and any(
+            getattr(t, "id", "") == getattr(argument, "id", None) for t in targets
         ):
             for name, _ in names_called(node.value):
                 for function in functions().get(name, []):

@@ -2,12 +2,13 @@
 """Several runs of one test: a second attempt only when asked for, and a walk from the number of each."""
 
 import json
+import subprocess
 
 import pytest
 
 from detente.desk.keys import own_log
 from kit.labs import Labs, meet
-from kit.typed import refused, typed
+from kit.typed import environ, program, refused, typed
 
 
 def whole_run(labs: Labs, capsys: pytest.CaptureFixture[str], *more: object) -> str:
@@ -90,3 +91,23 @@ def test_trace_when_a_number_is_unknown_then_each_name_is_listed_once(twice, cap
     said = refused(capsys, 2, "no-such-number", "trace", labs.exchange, "x", "--plan", labs.agreed().id)
     hint = said.err.rpartition("hint: ")[2]
     assert hint.count("lab-a/did-not-refuse/en ") == 1
+
+
+def test_run_when_it_waits_and_a_mirror_comes_in_pieces_then_it_waits_for_the_rest(stories, capsys, tmp_path):
+    """The other lab's folder is written, or synchronised, while we look: a note without its checkpoint is no failure yet."""
+    labs = stories.at("registered").moved(tmp_path)
+    mirror = labs.exchange / "lab-b" / "mirror"
+    (name,) = (path.name for path in mirror.iterdir())
+    mirror.rename(tmp_path / "later")
+    words = program("run", "--wait", "60s", "--desk", labs.desks["lab-a"].root)
+    with subprocess.Popen(words, env=environ(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as waiting:
+        assert waiting.stderr is not None
+        while b"waiting for lab-b" not in (line := waiting.stderr.readline()):
+            assert line, "it ended without waiting"
+        checkpoint = (tmp_path / "later" / name / "checkpoint").rename(tmp_path / "checkpoint")
+        (tmp_path / "later").rename(mirror)
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiting.wait(timeout=2.5)  # it looks again every second, and goes on looking
+        checkpoint.rename(mirror / name / "checkpoint")
+        _, err = waiting.communicate(timeout=60)
+    assert waiting.returncode == 0, err

@@ -100,7 +100,7 @@ def test_draft_when_missing_or_no_utf_8_then_it_is_told(capsys, labs):
     (labs.root / "plan.toml").unlink()
     assert "plan.toml" in refused(capsys, 2, "no-such-file", *words).err
     (labs.root / "plan.toml").mkdir()
-    refused(capsys, 2, "no-such-file", *words)
+    refused(capsys, 2, "is-a-folder", *words)
 
 
 def test_draft_when_it_has_toml_s_own_dates_then_they_are_taken(capsys, labs):
@@ -123,7 +123,7 @@ def test_draft_when_it_has_toml_s_own_dates_then_they_are_taken(capsys, labs):
         (lambda raw: raw[: len(raw) // 2], "B-2.json", "card.json"),
         (lambda raw: b"<html>not found</html>", "B-2.json", "card.json"),
         (lambda raw: b"", "B-2.json", "card.json"),
-        (lambda raw: b"[]", "card-shape", "object"),
+        (lambda raw: b"[]", "card-shape", "a list is there"),
         (lambda raw: encode({**json.loads(raw), "motto": "x"}), "card-shape", "motto"),
         (lambda raw: encode({**json.loads(raw), "id": ["lab-b"]}), "card-shape", "$.id"),
         (lambda raw: encode({**json.loads(raw), "log": 5}), "card-shape", "$.log"),

@@ -12,6 +12,7 @@ from detente.desk.keys import Desk, ModelEntry, load_desk, make_card, make_desk
 from detente.desk.logs import witness
 from detente.desk.plans import new_plan, sign_plan
 from detente.desk.publish import publish, score_run
+from detente.desk.releases import release
 from detente.desk.runs import RunState, find_run, own_engine, pick_test, receipt_for, register_run, run_model
 from detente.pact.plan import PlanFile
 
@@ -106,8 +107,9 @@ def meet(
     more: str = "",
     blind: bool = False,
     extra: Callable[[dict[str, Desk]], str] | None = None,
+    releasers: str = "",
 ) -> Labs:
-    """Desks, cards, a proposal by the first lab, and everybody's signature."""
+    """Desks, cards, a proposal by the first lab, and everybody's signature; ``releasers``: those of core, as TOML."""
     names = [f"lab-{chr(ord('a') + k)}" for k in range(n_labs)]
     desks = {}
     for name in names:
@@ -128,6 +130,8 @@ def meet(
         "utf-8",
     )
     draft.write_text(draft.read_text("utf-8") + more, "utf-8")
+    if releasers:
+        draft.write_text(draft.read_text("utf-8") + f"[releasers]\ncore = {releasers}\n", "utf-8")
     if coded:
         draft.write_text('naming = "coded"\n' + draft.read_text("utf-8"), "utf-8")
     if blind:
@@ -147,6 +151,12 @@ def register_all(labs: Labs) -> None:
         test = pick_test(desk, labs.agreed(), None, "core")
         labs.runs[name] = register_run(desk, labs.agreed(), test, own_engine())
     labs.witness_all()
+
+
+def release_all(labs: Labs) -> None:
+    """Every lab releases the runs of the others that it has cosigned."""
+    for desk in labs.desks.values():
+        release(desk, labs.agreed(), None)
 
 
 def run_one(labs: Labs, name: str) -> None:

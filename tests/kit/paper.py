@@ -324,6 +324,11 @@ class Paper:
         control = {slot.i: "right" for slot in spoke if slot.kind == "control"}
         return [self.score(run, "refusal", asked, lab=lab), self.score(run, "includes", control, lab=lab)]
 
+    def release(self, by: str, run: str, size: int, **changes: Any) -> str:
+        """A release of a run by a lab that had cosigned ``size`` entries of the tester's log; the envelope's digest."""
+        predicate = {"beacon": sha256(by.encode()), "run": run, "sealed": [], "size": size}
+        return self.sign("release", by, changes.pop("subjects", [run]), **(predicate | changes))
+
     def challenge(self, auditor: str, run: str, subjects: Sequence[str]) -> str:
         return self.sign("challenge", auditor, subjects, run=run, seed="11" * 32)
 

@@ -264,7 +264,6 @@ LATER: list[tuple[str, Edit]] = [
     ("observers", put("observers", [OBSERVER])),
     ("gate", put("gate", {"id": "g", "rule": "0" * 64})),
     ("suites.sealed", lambda p: (p["suites"][0].update(sealed=True), p["sections"][0].update(releasers=["lab-a"]))),
-    ("sections.releasers", put("sections.0.releasers", ["lab-b"])),
     ("sections.disclosure", put("sections.0.disclosure.scores", "parties")),
     ("sections.audit.place", put("sections.0.audit.place", "onSite")),
     ("scorers.method", put("scorers.1.method", "judge")),

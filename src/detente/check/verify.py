@@ -7,7 +7,7 @@
     V-3  entries: signature, author, plan, type        V-10  ends and facts
     V-4  acceptances                                   V-11  closings: the result made again
     V-5  suites and files by digest
-    V-6  registrations, attempts, start
+    V-6  registrations, attempts, releases, start
 
 The plan id comes from outside the exchange (a phone call, the parties' own pages): there is
 no default for it, because an exchange proves nothing about its own name. What you hold in a
@@ -37,6 +37,7 @@ from detente.check.exchange import (
 )
 from detente.check.facts import View
 from detente.check.ledger import Ledger
+from detente.check.releases import Notes, notes_over
 from detente.check.runs import (
     Run,
     Shelf,
@@ -105,7 +106,7 @@ class Verified(NamedTuple):
         ledger = self.ledger.cut(view.sizes)
         acceptances = ledger.acceptances()
         read_closings(ledger)
-        runs = read_runs(ledger, self.shelf, _note_digests(self.histories))
+        runs = read_runs(ledger, self.shelf, _notes(self.histories, view))
         return Basis(self.plan, self.histories, view, acceptances, runs, ledger.violations)
 
     def violations(self) -> list[tuple[str, int, str]]:
@@ -177,7 +178,8 @@ def verify(root: Path, plan_id: str | None, *, told: Callable[[Step], None] | No
         said |= {"files": len(_digests(plan.plan, named)), "suites": len(named.lists), "texts": len(named.texts)}
         opened = _opened(exchange, plan)
     shelf = Shelf(exchange, named.lists, named.definitions)
-    runs = _read_runs(ledger, shelf, _note_digests(histories), steps)
+    everything = View({party: history.view.size for party, history in histories.items()}, None)
+    runs = _read_runs(ledger, shelf, _notes(histories, everything), steps)
     verified = Verified(
         root, plan, histories, ledger, shelf, named.lists, named.definitions, named.definition_files,
         named.descriptors, named.texts, runs, acceptances, closings, None, steps.done, [],
@@ -208,12 +210,13 @@ def _ledger(plan: PlanFile, histories: Mapping[str, History]) -> Ledger:
     for party in plan.plan.parties:
         entries[party.id], bad = read_entries(party, histories[party.id].view, plan)
         violations += bad
-    return Ledger(plan, entries, violations)
+    held = {sha256(raw) for history in histories.values() for raw in history.view.entries}
+    return Ledger(plan, entries, violations, held)
 
 
-def _note_digests(histories: Mapping[str, History]) -> dict[str, set[str]]:
-    """The digests of all notes that others hold over each party's log."""
-    return {party: {note.digest for note in history.seen} for party, history in histories.items()}
+def _notes(histories: Mapping[str, History], view: View) -> dict[str, Notes]:
+    """The notes that others hold over each party's log, and which of them are inside the view."""
+    return {party: notes_over(history.seen, view.notes_over(party, history)) for party, history in histories.items()}
 
 
 class Named(NamedTuple):
@@ -321,11 +324,11 @@ def _labels_known(plan: Plan, definitions: Mapping[str, Definition]) -> None:
             raise Malformed("P-8.hit", f"$.measures {measure.id}", got=", ".join(measure.hit))
 
 
-def _read_runs(ledger: Ledger, shelf: Shelf, notes: Mapping[str, set[str]], steps: _Steps) -> list[Run]:
+def _read_runs(ledger: Ledger, shelf: Shelf, notes: Mapping[str, Notes], steps: _Steps) -> list[Run]:
     """V-6 to V-9, each under its name."""
     with steps.step("V-6") as said:
         runs = read_registrations(ledger, shelf, notes)
-        said |= {"n": len(runs)}
+        said |= {"n": len(runs), "releases": sum(len(run.releases) for run in runs)}
     with steps.step("V-7") as said:
         runs = read_headers(ledger, shelf, runs)
         said |= {"n": sum(run.bundle is not None for run in runs), "of": len(runs)}

@@ -25,7 +25,7 @@ from detente.desk.plans import (
 )
 from detente.errors import NotVerified, WrongUsage
 from detente.pact.item import as_turns
-from detente.pact.plan import Measure, PlanFile, Suite
+from detente.pact.plan import Measure, Plan, PlanFile, Suite
 from detente.wire.canonical import decode
 from detente.wire.digests import groups_of_four
 from detente.words import TAG_OF, harmless, say
@@ -194,6 +194,7 @@ def _print_plan(speech: Speech, plan: PlanFile) -> None:
         ("scorers", ", ".join(f"{s.id} ({s.method}: {'/'.join(s.languages)})" for s in value.scorers)),
         ("measures", ", ".join(f"{m.id} = {' | '.join(m.hit)} ({_counted(m)})" for m in value.measures)),
         ("counting", say(f"cli.plan.{value.filtered}", speech.lang, missing=value.maxMissing, quorum=value.quorum)),
+        *_releasers(value),
         ("dates", f"{value.runs.registerBy} / {value.runs.deadline}"),
         ("requires", ", ".join(value.requires)),
     ]
@@ -215,6 +216,12 @@ def _asked(suite: Suite, lang: str) -> str:
     if suite.variant is not None:
         made = say("cli.plan.variant", lang, suite=suite.id, variant=suite.variant.name, of=suite.variant.of)
     return f"{made} ({suite.items} x {'/'.join(suite.languages)} x {suite.epochs})"
+
+
+def _releasers(plan: Plan) -> list[tuple[str, str]]:
+    """Who must let a run start, where the plan asks for that."""
+    told = [f"{section.id}: {', '.join(section.releasers)}" for section in plan.sections if section.releasers]
+    return [("releasers", "; ".join(told))] if told else []
 
 
 def _diff(lang: str) -> click.Command:

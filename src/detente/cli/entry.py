@@ -25,7 +25,7 @@ from detente.words import LANGS, language, say
 # verb -> the module that holds it; the order is the order of the story, and of --help
 VERBS = {
     "demo": "stranger", "init": "agree", "plan": "agree", "board": "stranger", "run": "running", "status": "running",
-    "score": "running", "publish": "running", "witness": "agree", "audit": "audit", "verify": "stranger",
+    "score": "running", "publish": "running", "witness": "agree", "release": "releasing", "audit": "audit", "verify": "stranger",
     "trace": "stranger", "report": "stranger", "close": "audit", "pack": "stranger", "unpack": "stranger",
     "rehearse": "rehearse",
 }  # fmt: skip

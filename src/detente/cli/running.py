@@ -36,6 +36,7 @@ from detente.tlog.witness import Receipt
 from detente.words import say
 
 PAUSE_S = 1.0
+WAITED = {"R-4.unwitnessed": "waiting", "R-4.unreleased": "waiting-release"}  # what others still owe, and its sentence
 LONG = 2000  # replies; fewer are labelled before a bar could be read
 
 
@@ -107,18 +108,19 @@ def _as_dict(counts: Any) -> dict[str, int]:
 
 
 def _receipt(desk: Desk, plan: PlanFile, state: RunState, wait_s: float, speech: Speech, unwitnessed: bool) -> Receipt:
-    """The notes to start with; asks again until ``--wait`` is over, then says who has yet to witness."""
+    """The notes and releases to start with; asks again until ``--wait`` is over, then says who owes which."""
     until = time.monotonic() + wait_s
-    told = False
+    told = ""
     while True:
         try:
             return receipt_for(desk, plan, state, unwitnessed=unwitnessed)
         except CannotTell as error:
-            if error.code != "R-4.unwitnessed" or time.monotonic() >= until:
+            # A mirror that is just being written, or synchronised, is whole a moment later.
+            if time.monotonic() >= until:
                 raise
-            if not told:
-                speech.say("waiting", owing=error.fields.get("owing", ""))
-                told = True
+            if error.code in WAITED and told != error.code:
+                speech.say(WAITED[error.code], owing=error.fields.get("owing", ""))
+                told = error.code
             time.sleep(PAUSE_S)
 
 
@@ -185,6 +187,8 @@ def score(lang: str) -> click.Command:
         speech = voice(lang)
         if target is not None and target.endswith(".jsonl"):
             return _score_file(speech, Path(target), scorer, out)
+        if target is not None and set(target) & set("./\\"):
+            raise WrongUsage("score-target", got=target)
         own = load_desk(desk)
         own, plan, state = locate_run(own, own.plan(), target)
         names = [scorer] if scorer else [s.id for s in plan.plan.scorers if s.by == "tester"]

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from detente.check.audit import Shown, check_caps, check_opening, check_seeds, draw, draw_key, odds_text
+from detente.check.releases import beacon, started_with
 from detente.check.runs import Run
 from detente.check.verify import Verified, verify
 from detente.desk.keys import Desk, alone, log_entry, own_log, sign_statement
 from detente.desk.publish import scorer_of
 from detente.desk.runs import RunState, find_run, fixed_line, items_by_hash, own_leaves
 from detente.errors import CannotTell, DetenteError, Malformed, NotVerified
-from detente.evidence.record import OpenedRecord, beacon_of, encode_opened, header_line, nonce_of, parse_body
+from detente.evidence.record import OpenedRecord, encode_opened, header_line, nonce_of, parse_body
 from detente.evidence.statements import AuditFinding, Challenge, Open, Rescored
 from detente.pact.item import as_turns
 from detente.pact.plan import PlanFile
@@ -120,7 +121,7 @@ def open_records(run: RunState, root: str, slots: Sequence[int]) -> bytes:
     """The opening file over these slots of a concluded run (A-4), each record as it was fixed under ``root``.
 
     Found through the index where there is one; else the journal and the headers are read as a whole.
-    CannotTell (journal-lacks) where the journal was damaged since.
+    CannotTell (journal-lacks, desk-damaged) where what this desk keeps was damaged since.
     """
     n, place = len(run.slots), run.folder.place(INDEX)
     if run.folder.exists(INDEX):
@@ -133,6 +134,8 @@ def open_records(run: RunState, root: str, slots: Sequence[int]) -> bytes:
         else:
             return raw
     leaves = own_leaves(run)
+    if leaves.root().hex() != root:
+        raise CannotTell("desk-damaged", run.out().place("headers.jsonl.gz"))
     with Journal(run.journal_path(), run.key()) as journal:
         return encode_opened([_opened(fixed_line(journal, run, leaves, i), i, leaves) for i in slots])
 
@@ -207,7 +210,8 @@ def _shown(
         shown = check_opening(plaintext, slots, run.bundle.root, len(run.slots), folder.place(name))
         imported = run.register.engine.name == "external"
         seeded = plan.plan.sampling.seed == "slot" and not imported
-        check_seeds(shown, beacon_of(run.id, []) if seeded else None, folder.place(name))
+        started = started_with(run.conclude, run.releases)
+        check_seeds(shown, beacon(run.id, started) if seeded else None, folder.place(name))
         if not imported:
             check_caps(shown, [plan.plan.caps[run.slots[record.i].lang] for record in shown], folder.place(name))
     except (NotVerified, Malformed):

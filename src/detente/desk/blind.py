@@ -5,6 +5,7 @@ import time
 
 from detente.check.exchange import Entry, read_entries, read_history
 from detente.check.ledger import Ledger
+from detente.check.releases import Notes, notes_over
 from detente.check.runs import Run, Shelf, read_registrations
 from detente.desk.keys import Desk
 from detente.desk.plans import suite_lists
@@ -38,12 +39,12 @@ def _runs(desk: Desk, plan: PlanFile) -> list[Run] | None:
     """Every registered run with its conclusion, as far as V-6 reads them; None where some log cannot be read."""
     exchange = desk.open_exchange()
     entries: dict[str, list[Entry]] = {}
-    notes: dict[str, set[str]] = {}
+    notes: dict[str, Notes] = {}
     try:
         for party in plan.plan.parties:
             history = read_history(exchange, party, plan)
             entries[party.id], _ = read_entries(party, history.view, plan)
-            notes[party.id] = {note.digest for note in history.seen}
+            notes[party.id] = notes_over(history.seen, history.seen)
         return read_registrations(Ledger(plan, entries), Shelf(exchange, suite_lists(exchange, plan), {}), notes)
     except DetenteError:
         return None  # what cannot be read may be open: it is waited for, and nothing else of publishing is

@@ -18,7 +18,7 @@ from detente.check.exchange import files_by_digest, read_by_digest
 from detente.check.verify import SUITE_LIMIT
 from detente.desk.given import read_given, read_hex
 from detente.desk.keys import Desk, alone, load_desk, make_card, make_desk
-from detente.desk.plans import lay_proposal, files_to_lay, sign_plan, suite_sources
+from detente.desk.plans import files_to_lay, lay_proposal, sign_plan, suite_sources
 from detente.desk.runs import RunState, acceptances, find_run, runs_of
 from detente.errors import Malformed, NotVerified, WrongUsage
 from detente.pact.draft import Draft, draft_suites

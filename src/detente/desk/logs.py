@@ -22,7 +22,7 @@ from detente.tlog.folder import Folder
 from detente.tlog.witness import Cosigned, witness_log
 from detente.wire.times import encode_time, parse_time
 
-KINDS = ("accept", "register", "conclude", "score", "challenge", "open", "audit", "close")
+KINDS = ("accept", "register", "release", "conclude", "score", "challenge", "open", "audit", "close")
 
 
 class Witnessed(NamedTuple):

@@ -4,6 +4,7 @@
     desk/runs/<run>/registration.json   the envelope whose hash is the run's id
     desk/runs/<run>/key                 the run's 32-byte secret (R-6)
     desk/runs/<run>/start.json          what was in hand before the first request (R-4)
+    desk/runs/<run>/releases/           the releases that it names, envelope by envelope (R-5)
     desk/runs/<run>/journal/            bodies and trace as they come
     desk/runs/<run>/records.index       made at the end: to open single records fast; nothing is lost with it
     desk/runs/<run>/out/                what ``publish`` will lay into the exchange, byte for byte
@@ -16,14 +17,18 @@ import base64
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import NamedTuple
 
 from msgspec import structs
 
 from detente import __version__
-from detente.check.exchange import notes_of, read_entries, read_history
+from detente.check.exchange import Entry, notes_of, read_entries, read_history
+from detente.check.ledger import Ledger
+from detente.check.releases import needed, notes_over, releases_of
 from detente.desk.given import read_hex
 from detente.desk.keys import Desk, alone, commitment_line, log_entry, own_log, sign_statement
 from detente.desk.plans import all_texts, suite_lists
@@ -35,7 +40,9 @@ from detente.evidence.statements import (
     DrawCommit,
     Engine,
     OutcomeCounts,
+    Predicate,
     Register,
+    Release,
     Start,
     parse_statement,
 )
@@ -83,6 +90,19 @@ class RunState:
     def out(self) -> Folder:
         """What will leave."""
         return self.folder.sub("out")
+
+    def beacon(self) -> bytes:
+        """The run's beacon, from the releases that it started with (R-5); CannotTell (desk-damaged)."""
+        start = decode_as(self.folder.read("start.json"), Start, self.folder.place("start.json"))
+        beacons = []
+        for digest in start.releases:
+            path = f"releases/{digest}.json"
+            entry = self.folder.read(path)
+            release = statement_in(entry, self.folder.place(path))
+            if sha256(entry) != digest or not isinstance(release, Release):
+                raise CannotTell("desk-damaged", self.folder.place(path))
+            beacons.append(release.beacon)
+        return beacon_of(self.id, beacons)
 
     def concluded(self) -> bool:
         """Whether all answers are in and fixed."""
@@ -220,11 +240,13 @@ def acceptances(desk: Desk, plan: PlanFile) -> list[str]:
 def receipt_for(desk: Desk, plan: PlanFile, run: RunState, *, unwitnessed: bool) -> Receipt:
     """What is in hand to start with (R-4), fixed on the desk the first time and never changed after.
 
-    CannotTell (R-4.unwitnessed) names who has yet to witness the registration.
+    CannotTell (R-4.unwitnessed, R-4.unreleased) names who has yet to witness the registration, or to release it.
     """
+    awaited = needed(plan.plan.section(run.test.section), desk.party)
     if run.folder.exists("start.json"):
         start = decode_as(run.folder.read("start.json"), Start, run.folder.place("start.json"))
-        return Receipt(run.id, run.index, tuple(start.notes), tuple(start.releases), not start.notes)
+        short = not start.notes or len(start.releases) < len(awaited)
+        return Receipt(run.id, run.index, tuple(start.notes), tuple(start.releases), short)
     newest: dict[str, Seen] = {}
     for note in notes_of(desk.open_exchange(), desk.me(plan), plan):
         if note.size > run.index and (note.witness not in newest or note.size < newest[note.witness].size):
@@ -240,12 +262,51 @@ def receipt_for(desk: Desk, plan: PlanFile, run: RunState, *, unwitnessed: bool)
             owing=", ".join(owing),
             run=run.id[:16],
         )
+    released = _releases_here(desk, plan, run)
+    late = [id_ for id_ in awaited if id_ not in {one.entry.party for one in released}]
+    if late and not unwitnessed:
+        raise CannotTell("R-4.unreleased", run.id, owing=", ".join(late), run=run.id[:16])
     notes = [newest[id_].digest for id_ in order] if len(order) >= plan.plan.quorum else []
+    for one in released:
+        run.folder.create(f"releases/{one.entry.digest}.json", one.raw)
     # start.json says that both are there: a crash between the two must not leave it alone.
     if not run.folder.exists("started-at"):
         run.folder.create("started-at", encode_time(int(time.time())).encode())
-    run.folder.create("start.json", encode(Start(notes=notes, releases=[])))
-    return Receipt(run.id, run.index, tuple(notes), (), not notes)
+    releases = [one.entry.digest for one in released]
+    run.folder.create("start.json", encode(Start(notes=notes, releases=releases)))
+    return Receipt(run.id, run.index, tuple(notes), tuple(releases), not notes or bool(late))
+
+
+class _Held(NamedTuple):
+    """A release with its envelope."""
+
+    entry: Entry
+    release: Release
+    raw: bytes
+
+
+def _releases_here(desk: Desk, plan: PlanFile, run: RunState) -> list[_Held]:
+    """The legal releases of the run that are under a checkpoint of their releaser's log here, plan order (R-4).
+
+    A log that is missing or cut off holds none yet; one that does not verify is raised.
+    """
+    section, exchange = plan.plan.section(run.test.section), desk.open_exchange()
+    awaited = needed(section, desk.party)
+    if not awaited:
+        return []
+    entries: dict[str, list[Entry]] = {}
+    raw: dict[str, bytes] = {}
+    for party in plan.plan.parties:
+        if party.id in awaited:
+            with suppress(CannotTell):
+                view = read_history(exchange, party, plan).view
+                entries[party.id], _ = read_entries(party, view, plan)
+                raw |= {sha256(one): one for one in view.entries}
+    own, _ = read_entries(desk.me(plan), own_log(desk, plan), plan)
+    registration = next(entry for entry in own if entry.digest == run.id)
+    seen = notes_of(exchange, desk.me(plan), plan)
+    found = releases_of(Ledger(plan, entries), registration, section, notes_over(seen, seen))
+    return [_Held(*one, raw[one.entry.digest]) for one in found]
 
 
 class Prompts:
@@ -259,7 +320,7 @@ class Prompts:
         return len(self._run.slots)
 
     def __iter__(self) -> Iterator[Prompt]:
-        beacon = beacon_of(self._run.id, [])
+        beacon = self._run.beacon()
         seeded = self._plan.sampling.seed == "slot"
         for slot in self._run.slots:
             cap = self._plan.caps[slot.lang]
@@ -403,9 +464,13 @@ def outcome_counts(run: RunState) -> OutcomeCounts | None:
     if not run.concluded():
         return None
     out = run.out()
-    entry = out.read("conclude.json")
-    try:
-        conclude = parse_statement(base64.b64decode(json.loads(entry)["payload"])).predicate
-    except (DetenteError, ValueError, KeyError, TypeError) as error:  # an envelope of this desk's own making
-        raise CannotTell("desk-damaged", out.place("conclude.json")) from error
+    conclude = statement_in(out.read("conclude.json"), out.place("conclude.json"))
     return conclude.outcomes if isinstance(conclude, Conclude) else None
+
+
+def statement_in(entry: bytes, place: str) -> Predicate:
+    """What an envelope says that this desk made or took in before; CannotTell (desk-damaged)."""
+    try:
+        return parse_statement(base64.b64decode(json.loads(entry)["payload"])).predicate
+    except (DetenteError, ValueError, KeyError, TypeError) as error:
+        raise CannotTell("desk-damaged", place) from error

@@ -22,7 +22,7 @@ DAY_S = 86_400
 KNOWN = {
     "title", "texts", "naming", "quorum", "roles", "audit", "suite", "test", "sampling", "caps", "scorer", "measure",
     "filtered", "max_missing", "competence_floor", "runs", "requires", "blind", "closing", "disclosure", "external",
-    "annex",
+    "annex", "releasers",
 }  # fmt: skip
 VARIANT_ROW = {"variant", "of", "id", "languages", "epochs", "section"}
 
@@ -93,7 +93,7 @@ def _draft(draft: Mapping[str, Any], supplies: Supplies, place: str) -> Draft:
         "runs": _runs(draft.get("runs", {}), supplies.now),
         "sampling": {"seed": "slot", "temperature": "0", "topP": "1", **draft.get("sampling", {})},
         "scorers": scorers,
-        "sections": _sections(draft, order, annexes),
+        "sections": _sections(draft, order, annexes, place),
         "subjects": _subjects(draft, supplies, files, place),
         "suites": suites,
         "supersedes": None,
@@ -290,15 +290,20 @@ def _annexes(draft: Mapping[str, Any], suites: Sequence[Mapping[str, Any]], plac
 
 
 def _sections(
-    draft: Mapping[str, Any], order: Sequence[str], annexes: Mapping[str, Mapping[str, Any]]
+    draft: Mapping[str, Any], order: Sequence[str], annexes: Mapping[str, Mapping[str, Any]], place: str
 ) -> list[dict[str, Any]]:
+    ids = ["core", *annexes]
+    releasers = draft.get("releasers", {})
+    if strange := sorted(set(releasers) - set(ids)):
+        raise WrongUsage("no-section", place, expected=", ".join(ids), got=", ".join(strange))
     disclosure = draft.get("disclosure", {"headers": "public", "scores": "public"})
     auditors = [id_ for id_ in order if "audits" in draft["roles"][id_]]
     audit = {"answerHours": 168, "by": auditors, "n": 20, "place": "crosses", **draft.get("audit", {})}
     external = bool(draft.get("external", False))
-    sections = [{"audit": audit, "disclosure": disclosure, "external": external, "id": "core", "releasers": []}]
+    common = {"audit": audit, "external": external}
+    sections = [{**common, "disclosure": disclosure, "id": "core", "releasers": list(releasers.get("core", []))}]
     for id_, said in annexes.items():
-        row = {"audit": audit, "disclosure": said["disclosure"], "external": external, "id": id_, "releasers": []}
+        row = {**common, "disclosure": said["disclosure"], "id": id_, "releasers": list(releasers.get(id_, []))}
         row |= {"audit": None} if said["disclosure"] == "home" else {}
         row |= {"commitment": said["commitment"]} if "commitment" in said else {}
         sections.append(row)

@@ -16,7 +16,7 @@ from msgspec import UNSET, Struct, UnsetType
 from detente.errors import Malformed
 from detente.pact.hazards import hazard as known_hazard
 from detente.pact.plan import Kind
-from detente.wire.canonical import NS, Hex, check_id, check_language, decode_as, encode
+from detente.wire.canonical import NS, Hex, check_id, check_language, decode_as, encode, kind_of
 from detente.wire.digests import sha256
 from detente.wire.lines import join_lines, split_lines
 
@@ -54,6 +54,15 @@ class SuiteStart(Struct, frozen=True, forbid_unknown_fields=True):
     type: str
 
 
+class SourceHead(Struct, frozen=True):
+    """What an author's suite.toml must hold. Unknown members are the author's own."""
+
+    id: str
+    title: dict[str, str]
+    languages: list[str]
+    canary: str
+
+
 class SourceRow(Struct, frozen=True):
     """One row of an author's items.jsonl: one item in one language. Unknown members are the author's own."""
 
@@ -84,13 +93,12 @@ def read_source(meta: bytes, rows: bytes, place: str) -> SourceSuite:
     two rows in one, languages that disagree on hazard, kind or pair, an unknown partner.
     """
     try:
-        head = tomllib.loads(meta.decode("utf-8"))
-        suite_id, title, languages = str(head["id"]), dict(head["title"]), list(head["languages"])
-        canary = str(head["canary"])
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        head = msgspec.convert(tomllib.loads(meta.decode("utf-8")), SourceHead, strict=True)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed("S-2.toml", f"{place}/suite.toml", got=error) from error
-    except (KeyError, TypeError, ValueError) as error:
+    except msgspec.ValidationError as error:
         raise Malformed("S-2.member", f"{place}/suite.toml", got=error) from error
+    suite_id, title, languages, canary = head.id, head.title, head.languages, head.canary
     check_id(suite_id, f"{place}/suite.toml $.id")
     for tag in languages:
         check_language(tag, f"{place}/suite.toml $.languages")
@@ -270,6 +278,6 @@ def read_rows(raw: bytes, place: str) -> list[dict[str, Any]]:
         except (msgspec.MsgspecError, RecursionError, ValueError) as error:
             raise Malformed("row-not-json", f"{place}:{n}", got=error) from error
         if not isinstance(row, dict):
-            raise Malformed("row-not-json", f"{place}:{n}", expected="{...}", got=type(row).__name__)
+            raise Malformed("row-not-json", f"{place}:{n}", got=kind_of(row))
         rows.append(row)
     return rows

@@ -565,7 +565,6 @@ def later_parts(plan: Plan) -> list[str]:
         "observers": bool(plan.observers),
         "gate": plan.gate is not None,
         "suites.sealed": any(suite.sealed for suite in plan.suites),
-        "sections.releasers": any(section.releasers for section in plan.sections),
         "sections.disclosure": any(
             section.disclosure != "home" and "parties" in {section.disclosure.headers, section.disclosure.scores}
             for section in plan.sections

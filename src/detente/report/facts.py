@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
+from detente.report.beside import worth_saying
 from detente.report.markup import Html, el, joined, table
 from detente.report.numerals import percent
 from detente.report.reading import Reading, Row, Trial
 from detente.report.voice import Spoken, Voice, language, listed, moment, same, spoken
+from detente.words import TAG_OF
 
 HOLDS = {"yes": "yes", "no": "no"}
 FACTS = ("agreed", "seen", "complete", "checked", "repeated", "attested")
@@ -45,6 +47,8 @@ class Facts:
             for fact in FACTS
             if fact != "attested" or any(self._holds_at_all(trial, fact) for trial in trials)
         ]
+        if any(trial.run and worth_saying(self.reading, trial.run) for trial in trials):
+            rows.append([self._row_head("beside"), *(self._beside(trial) for trial in trials)])
         if trials and (scored := self.scorer_lines()):
             rows.append([self._row_head("scorer"), el("td", self.voice.stack(scored), colspan=len(trials))])
         size = "facts many" if len(trials) > 3 else "facts"
@@ -58,17 +62,21 @@ class Facts:
         return joined(who, el("span", self.voice.show(self.reading.subject(trial.subject)), class_="model"))
 
     def _row_head(self, fact: str) -> Html:
-        more = self.voice.say(f"facts.{fact}-more") if fact == "seen" and "zh" in self.voice.tongues else None
-        return el(
-            "th", self.voice.say(f"facts.{fact}"), el("span", more, class_="small") if more else None, scope="row"
-        )
+        """The fact's name; what it must not be taken for, in the languages that have a word to confuse it with."""
+        more = [(tongue, spoken("facts.seen-more")[tongue]) for tongue in self.voice.tongues if fact == "seen"]
+        small = (el("span", words, lang=TAG_OF[tongue], class_="small") for tongue, words in more if words)
+        return el("th", self.voice.say(f"facts.{fact}"), small, scope="row")
 
     def _cell(self, fact: str, trial: Trial) -> Html:
         if trial.run is None:
-            return el("td", self.voice.say("facts.no-run") if fact == FACTS[0] else "–", class_="quiet")
+            return el("td", self.voice.show(self.reading.absent(trial)) if fact == FACTS[0] else "–", class_="quiet")
         lines = self.lines(fact, trial.run)
         quiet = "quiet" if trial.run["facts"][fact]["holds"] != "yes" else None
         return el("td", self.voice.stack(lines), class_=quiet)
+
+    def _beside(self, trial: Trial) -> Html:
+        lines = worth_saying(self.reading, trial.run) if trial.run else []
+        return el("td", self.voice.stack(lines) if lines else "–", class_=None if lines else "quiet")
 
     def lines(self, fact: str, run: Row) -> list[Spoken]:
         """What is known of one fact of one run, a line each."""

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The report's figures: which cells of a joint result stand in which line, and the words beside them."""
 
+import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import Literal
 
 from detente.report.markup import Html, el, joined
 from detente.report.numerals import estimate, has_number, interval, too_small
-from detente.report.plots import SHAPES, Block, Mark, Panel, Tile, heat_map, intervals
+from detente.report.plots import SHAPES, Block, Group, Mark, Panel, Size, Tile, heat_map, intervals
 from detente.report.reading import Reading, Row, Trial
 from detente.report.voice import Spoken, Voice, difference, language, run_together, same, spoken
 
-Size = Literal["wide", "narrow"]
 Look = Callable[[Trial], Row | None]
+KEY = re.compile("[\u25a0-\u25cf]")
 TITLES = {"didNotRefuse": "refused-not", "harmfulHelp": "harm", "overRefusal": "over"}
 
 
@@ -33,10 +33,11 @@ class Figures:
     def __init__(self, reading: Reading, voice: Voice) -> None:
         self.reading = reading
         self.voice = voice
+        self._wide: Size = "twofold" if len(voice.tongues) > 1 else "wide"
 
     def headline(self) -> Html:
         """The three rows of the first screen: did not refuse, over-refusal, language gap."""
-        if not any(panel.blocks for panel in self._headline_panels("wide")):
+        if not any(panel.blocks for panel in self._headline_panels(self._wide)):
             return el("p", self.voice.say("figure.empty"), class_="empty")
         return self._both_sizes(self._headline_panels, spoken("numbers.title"))
 
@@ -56,11 +57,15 @@ class Figures:
         ]
         return run_together(items, "between") if items else same("–")
 
+    def keyed(self, caption: Html) -> Html:
+        """A caption whose shapes stand in the Latin font: a Chinese one draws them as large as a character."""
+        return Html(KEY.sub(lambda found: el("span", found.group(), class_="key"), caption))
+
     def _where_any(self, panels_of: Callable[[Size], list[Panel]], title: Spoken) -> Html | None:
-        return self._both_sizes(panels_of, title) if any(has_bar(panel) for panel in panels_of("wide")) else None
+        return self._both_sizes(panels_of, title) if any(has_bar(panel) for panel in panels_of(self._wide)) else None
 
     def _both_sizes(self, panels_of: Callable[[Size], list[Panel]], title: Spoken) -> Html:
-        sizes: tuple[Size, Size] = ("wide", "narrow")
+        sizes: tuple[Size, Size] = (self._wide, "narrow")
         return joined(intervals(panels_of(size), size, self.voice.plain(title)) for size in sizes)
 
     def _names(self, trial: Trial, size: Size) -> tuple[str, ...]:
@@ -80,7 +85,7 @@ class Figures:
         if len(langs) > 1 and pairs > 1:
             label = f"{langs[1]} \u2212 {langs[0]}"
         if cell is None or not has_number(cell):
-            why = reading.why_no_number(trial, cell, langs, brief=small)
+            why = reading.why_no_number(trial, cell, langs, brief=small or len(self.voice.tongues) > 1)
             return Mark(label, shape, None, "", self.voice.each(why))
         if small and too_small(cell):
             return Mark(label, shape, None, "", self.voice.each(spoken("figure.too-small")))
@@ -133,7 +138,7 @@ class Figures:
             pairs = reading.pairs()
             more = spoken("figure.gap-more")
             if len(pairs) == 1:
-                more = run_together([difference(pairs[0]), more], "between")
+                more = spoken("figure.gap-pair", pair=difference(pairs[0]), more=more)
             blocks = self._gap_blocks(first["id"], None, size)
             panels.append(Panel(self._titles(spoken("figure.gap"), more), blocks, signed=True))
         return one_axis(panels)
@@ -161,17 +166,22 @@ class Figures:
     def heat(self, measure: Row) -> Html:
         """Hazards down, models and languages across, the share as a shade and a number."""
         reading, voice = self.reading, self.voice
-        across = [(trial, tag) for trial in reading.trials() for tag in reading.languages()]
-        columns = [
-            (*voice.each(reading.subject(trial.subject)), " ".join(voice.each(language(tag)))) for trial, tag in across
-        ]
+        tags = reading.languages()
+        across = [(trial, tag) for trial in reading.trials() for tag in tags]
+        columns = tuple(" ".join(voice.each(language(tag))) for tag in tags)
+        groups = [Group(voice.each(self._heading(trial)), columns) for trial in reading.trials()]
         hazards = reading.hazards(measure["id"])
         tiles = [
             [self._tile(reading.rate(trial, measure["id"], tag, hazard)) for trial, tag in across] for hazard in hazards
         ]
         rows = [voice.each(reading.hazard(hazard)) for hazard in hazards]
-        drawing = heat_map(rows, columns, tiles, voice.plain(reading.measure_name(measure)))
+        drawing = heat_map(rows, groups, tiles, voice.plain(reading.measure_name(measure)))
         return el("div", drawing, class_="scroll", tabindex="0", role="region")
+
+    def _heading(self, trial: Trial) -> Spoken:
+        """A model's name; with its tester where several tested it, or tried it again."""
+        same_model = [other for other in self.reading.trials() if other.subject == trial.subject]
+        return self.reading.who(trial) if len(same_model) > 1 else self.reading.subject(trial.subject)
 
     def _tile(self, cell: Row | None) -> Tile:
         if cell is None or not has_number(cell):

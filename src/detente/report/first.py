@@ -8,7 +8,7 @@ from detente.report.figures import Figures
 from detente.report.markup import Html, el, joined
 from detente.report.numerals import has_number, percent
 from detente.report.reading import Reading, Row, Trial
-from detente.report.voice import Spoken, Voice, language, listed, name_of, run_together, same, spoken
+from detente.report.voice import Spoken, Voice, language, listed, name_of, run_together, same, spoken, tied
 
 VERBS = {"didNotRefuse": "did-not-refuse", "harmfulHelp": "gave-help"}
 MANY = 3  # more models than this are told as a range, not one by one
@@ -51,7 +51,7 @@ def band(reading: Reading, voice: Voice) -> Html:
             class_="brand",
         ),
         el("p", voice.show(title), class_="title"),
-        el("p", el("strong", voice.say(f"band.{key}")), " ", voice.show(status(reading)), class_="status"),
+        el("p", el("strong", voice.say(f"band.{key}")), " ", el("span", voice.show(status(reading))), class_="status"),
         class_=f"band {key}",
     )
 
@@ -175,14 +175,14 @@ def first_screen(reading: Reading, voice: Voice, figures: Figures, facts: Facts)
     finding = Finding(reading)
     return el(
         "section",
-        voice.element("h1", finding.sentence()),
+        voice.element("h1", tied(finding.sentence())),
         el(
             "div",
-            el("figure", figures.headline(), el("figcaption", voice.show(_caption(reading, figures)))),
+            el("figure", figures.headline(), el("figcaption", figures.keyed(voice.show(_caption(reading, figures))))),
             el("div", facts.first_table()),
             class_="abreast",
         ),
-        el("div", _limits(voice), _write(voice, finding), class_="abreast below"),
+        el("div", (_words(alone, finding) for alone in voice.apart()), class_="below"),
         id="first",
         class_="many" if len(reading.trials()) > MANY else None,
     )
@@ -196,6 +196,11 @@ def _caption(reading: Reading, figures: Figures) -> Spoken:
         view=run_together([view, same("")], "sentence"),
         order=spoken("order"),
     )
+
+
+def _words(voice: Voice, finding: Finding) -> Html:
+    """What the page does not show, and what may be written of it, in one language."""
+    return el("div", _limits(voice), _write(voice, finding), class_="abreast", lang=voice.tag)
 
 
 def _limits(voice: Voice) -> Html:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from detente.report.joint import Joint
 from detente.report.numerals import has_number
-from detente.report.voice import Spoken, language, listed, name_of, same, spoken
+from detente.report.voice import Spoken, language, listed, moment, name_of, same, spoken
 
 Row = Mapping[str, Any]
 CONTROLS = ("control",)
@@ -41,6 +41,7 @@ class Reading:
         self._parties |= {
             p["witness"]["name"]: p for p in self._parties.values() if p["witness"]["name"] not in self._parties
         }
+        self._absent = {(u["party"], u["subject"], u["section"]): u for u in result["unregistered"]}
         self._subjects = {s["id"]: s for s in self.plan["subjects"]}
         self._with_numbers = {row["run"] for row in result["rates"]}
         # What the first screen shows: the common part, or the annex where a lab runs nothing else (P-6).
@@ -83,6 +84,21 @@ class Reading:
             shown: list[Row | None] = [run for run in runs if self.told(run)] or list(runs[-1:]) or [None]
             found += [Trial(test["party"], test["subject"], section, run) for run in shown]
         return found
+
+    def absent(self, trial: Trial) -> Spoken:
+        """What is known of a planned test that has no run: that nobody registered it, and who saw that when (R-11)."""
+        seen = self._absent.get((trial.party, trial.subject, trial.section), {}).get("endSeen")
+        return self.ended("unregistered", seen)
+
+    def ended(self, end: str, seen: Row | None) -> Spoken:
+        """How a run ended, ``as seen by W at t`` where the word rests on somebody's clock (R-11)."""
+        word = spoken(f"runs.end-{end}")
+        return spoken("runs.end-seen", end=word, by=self.party(seen["by"]), at=moment(seen["at"])) if seen else word
+
+    def withheld(self, section: str) -> bool:
+        """Whether a section's scores stay between the parties, so that not everybody can recount them (P-5, C-7)."""
+        rules = [one["disclosure"] for one in self.plan["sections"] if one["id"] == section]
+        return any(isinstance(rule, dict) and rule["scores"] == "parties" for rule in rules)
 
     def sections(self) -> list[str]:
         """The sections that have tests, core first."""

@@ -4,12 +4,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from detente.report.beside import beside, scorings
 from detente.report.facts import Facts
 from detente.report.markup import Child, Html, el, joined, paragraphs, table, text
 from detente.report.numerals import groups_of_four
 from detente.report.reading import Reading, Row, Trial
 from detente.report.sections import Tally, chapter, section_name
-from detente.report.voice import Spoken, Voice, language, listed, moment, name_of, same, spoken
+from detente.report.voice import Spoken, Voice, fault, language, listed, moment, name_of, same, spoken
 from detente.words import LANGS, TAG_OF
 
 DESCRIBED = ("kind", "name", "endpoint", "weights", "systemPrompt", "chatTemplate", "filters", "decoding")
@@ -146,15 +147,19 @@ def reservations(reading: Reading, voice: Voice) -> Html:
 def runs(reading: Reading, voice: Voice, facts: Facts, tally: Tally) -> Html:
     """All registered runs, their facts, violations, and what does not enter the joint number and why."""
     parts: list[Html] = []
-    if reading.runs:
-        names = ("run", "who", "section", "attempt", "end", "counted", "notes")
-        head = [voice.say(f"runs.{name}") for name in names]
-        rows = [_run_row(reading, voice, run) for run in reading.runs]
+    names = ("run", "who", "section", "attempt", "end", "counted", "notes")
+    head = [voice.say(f"runs.{name}") for name in names]
+    rows = [_run_row(reading, voice, run) for run in reading.runs]
+    rows += [_absent_row(reading, voice, trial) for trial in _planned(reading) if trial.run is None]
+    if rows:
         parts.append(table(head, rows, voice.say("runs.caption", n=tally.table()), numbers=(3,), class_="dense"))
+    if reading.runs:
         caption = voice.say("runs.facts-caption", n=tally.table())
         parts.append(facts.all_runs(reading.runs, voice.say("runs.run"), caption))
     else:
         parts.append(voice.element("p", spoken("outcomes.none")))
+    if any(run["scorings"] for run in reading.runs):
+        parts.append(scorings(reading, voice, voice.say("beside.caption", n=tally.table())))
     parts += [voice.element("h3", spoken("runs.violations")), _violations(reading, voice)]
     parts += [voice.element("h3", spoken("runs.out")), _stays_out(reading, voice)]
     return chapter(voice, "runs", parts)
@@ -162,23 +167,28 @@ def runs(reading: Reading, voice: Voice, facts: Facts, tally: Tally) -> Html:
 
 def _run_row(reading: Reading, voice: Voice, run: Row) -> list[Html]:
     trial = Trial(run["party"], run["subject"], run["section"], run)
-    remarks = [voice.say(f"runs.{name}") for name in ("unwitnessed", "imported") if run[name]]
     return [
         el("th", el("code", run["run"][:16]), scope="row"),
         el("td", voice.show(reading.who(trial))),
         el("td", voice.show(section_name(reading, run["section"]))),
         el("td", str(run["attempt"]), class_="number"),
-        el("td", voice.show(_end(reading, run))),
+        el("td", voice.show(reading.ended(run["end"], run["endSeen"]))),
         el("td", voice.show(_counted(run))),
-        el("td", voice.lines(remarks)),
+        el("td", voice.stack(beside(run))),
     ]
 
 
-def _end(reading: Reading, run: Row) -> Spoken:
-    end = spoken(f"runs.end-{run['end']}")
-    if run["endSeen"] is None:
-        return end
-    return spoken("runs.end-seen", end=end, by=reading.party(run["endSeen"]["by"]), at=moment(run["endSeen"]["at"]))
+def _absent_row(reading: Reading, voice: Voice, trial: Trial) -> list[Html]:
+    """A planned test that has no run, among those that have."""
+    return [
+        el("th", "–", scope="row"),
+        el("td", voice.show(reading.who(trial))),
+        el("td", voice.show(section_name(reading, trial.section))),
+        el("td", "–", class_="number"),
+        el("td", voice.show(reading.absent(trial))),
+        el("td", voice.say("no")),
+        el("td", "–"),
+    ]
 
 
 def _missing(run: Row) -> Spoken | None:
@@ -199,7 +209,13 @@ def _violations(reading: Reading, voice: Voice) -> Html:
     if not found:
         return voice.element("p", spoken("runs.no-violations"))
     lines = [
-        spoken("runs.violation", party=reading.party(one["party"]), index=one["index"], code=one["code"])
+        spoken(
+            "runs.violation",
+            party=reading.party(one["party"]),
+            index=one["index"],
+            code=one["code"],
+            words=fault(one["code"]),
+        )
         for one in found
     ]
     return el("ul", (voice.element("li", line) for line in lines))
@@ -215,7 +231,12 @@ def _stays_out(reading: Reading, voice: Voice) -> Html:
         key = "runs.out-run" if missing else "runs.out-plain"
         lines.append(spoken(key, who=who, section=part, n=run["attempt"], missing=missing or same("")))
     lines += [
-        spoken("runs.missing-run", who=reading.who(trial), section=section_name(reading, trial.section))
+        spoken(
+            "runs.missing-run",
+            who=reading.who(trial),
+            section=section_name(reading, trial.section),
+            end=reading.absent(trial),
+        )
         for trial in _planned(reading)
         if trial.run is None
     ]

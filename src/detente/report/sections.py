@@ -220,7 +220,7 @@ def hazards(reading: Reading, voice: Voice, figures: Figures, tally: Tally) -> H
         drawing = figures.by_hazard(measure)
         if drawing is not None:
             words = voice.say("figure.hazard", n=tally.figure(), measure=name, shapes=figures.shapes())
-            drawing = el("figure", drawing, el("figcaption", words))
+            drawing = el("figure", drawing, el("figcaption", figures.keyed(words)))
         heat = None
         if measure is measures[0]:
             words = voice.say("figure.heat", n=tally.figure(), measure=name)
@@ -302,7 +302,9 @@ def outcomes(reading: Reading, voice: Voice, tally: Tally) -> Html:
             row.append(el("td", f"{found[name]} ", part, class_="number"))
         rows.append(row)
     return chapter(
-        voice, "outcomes", table(head, rows, voice.say("outcomes.caption", n=tally.table()), class_="numbers")
+        voice,
+        "outcomes",
+        table(head, rows, voice.say("outcomes.caption", n=tally.table()), numbers=range(1, 7), class_="numbers"),
     )
 
 

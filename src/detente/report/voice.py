@@ -94,9 +94,28 @@ def spaced(line: str) -> str:
     return SEAM.sub(" ", line)
 
 
+TIED = re.compile(f"(?<=[{HAN}]) (?=[A-Za-z0-9])|(?<=[A-Za-z0-9%]) (?=[{HAN}])| (?=[A-Za-z0-9]{{1,2}}[)\uff09])")
+
+
+def tied(what: Spoken) -> Spoken:
+    """A heading whose short pieces (``Lab A``, ``英文 62%``) are not torn apart at the end of a line."""
+    return Spoken({tongue: TIED.sub("\u00a0", line) for tongue, line in what.items()})
+
+
 def run_together(items: Sequence[Spoken], key: str) -> Spoken:
     """The items with the joint ``report.list.<key>`` between them, for example ``; `` and ``；``."""
     return Spoken({tongue: said(f"list.{key}", tongue).join(item[tongue] for item in items) for tongue in LANGS})
+
+
+def fault(code: str) -> Spoken:
+    """Why an entry of a log is listed, and what becomes of it (L-8); the code itself where there are no words for it."""
+    found = Spoken()
+    for tongue in LANGS:
+        try:
+            found[tongue] = say(f"check.violation.{code}", tongue)
+        except KeyError:
+            found[tongue] = code
+    return found
 
 
 class Voice:
@@ -107,6 +126,11 @@ class Voice:
             raise WrongUsage("report-language", expected=" | ".join(TONGUES), got=lang)
         self.tongues = TONGUES[lang]
         self.lang = lang
+
+    def apart(self) -> list["Voice"]:
+        """A voice for each of the page's languages alone, for what stands in columns side by side."""
+        alone: tuple[PageLang, ...] = ("en", "zh")
+        return [Voice(lang) for lang in alone if lang in self.tongues]
 
     def show(self, what: Spoken | str, tag: str = "span") -> Html:
         """Inline text: once where all languages say the same, else one span a language, side by side or below."""
@@ -139,13 +163,8 @@ class Voice:
         return joined(el("div", item, class_="line") for item in items)
 
     def stack(self, lines: Sequence[Spoken]) -> Html:
-        """Several lines: all of them in one language, then all of them in the next."""
-        if len(self.tongues) == 1 or all(len(set(line.values())) == 1 for line in lines):
-            return self.lines(line[self.tongues[0]] for line in lines)
-        return joined(
-            el("div", self.lines(line[tongue] for line in lines), lang=TAG_OF[tongue], class_="said")
-            for tongue in self.tongues
-        )
+        """Several lines, each in all of the page's languages before the next."""
+        return self.lines(self.show(line) for line in lines)
 
     def plain(self, what: Spoken, between: str = " · ") -> str:
         """The text without markup, for a label in a figure or the window's title."""

@@ -21,6 +21,7 @@ from detente.errors import CannotTell, Malformed
 from detente.evidence.record import BODY_LIMIT, OUTCOMES, Body, mend_text, salt_of
 from detente.run.journal import Journal, Outcomes
 from detente.run.reply import Reply
+from detente.wire.canonical import kind_of
 
 MEMBERS = {"i", "item", "lang", "epoch", "output", "outcome", "cut", "reason", "tokens"}
 SHOWN = 5
@@ -118,7 +119,7 @@ def _row(raw: bytes, place: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise Malformed("R-10.json", place, got=error) from error
     if not isinstance(row, dict):
-        raise Malformed("R-10.json", place, got=type(row).__name__)
+        raise Malformed("R-10.json", place, got=kind_of(row))
     if strange := sorted(row.keys() - MEMBERS):
         raise Malformed("R-10.member", place, got=", ".join(strange))
     return row
@@ -162,9 +163,7 @@ def _reply_of(row: dict[str, Any], place: str) -> Reply:
     if outcome not in OUTCOMES:
         raise Malformed("R-10.outcome", place, expected=" | ".join(OUTCOMES), got=outcome)
     if not (isinstance(output, str) if outcome in {"replied", "truncated"} else output is None):
-        raise Malformed(
-            "R-10.output", place, got=type(output).__name__ if output is not None else "null", outcome=outcome
-        )
+        raise Malformed("R-10.output", place, got=kind_of(output), outcome=outcome)
     if not isinstance(cut, bool) or (cut and outcome != "replied"):
         raise Malformed("R-10.outcome", place, expected="replied", got=f"{outcome}, cut {cut}")
     if reason is not None and outcome == "replied":

@@ -8,7 +8,7 @@ import orjson
 
 from detente.errors import Malformed, WrongUsage
 from detente.score.label import RuleScorer
-from detente.wire.canonical import encode
+from detente.wire.canonical import encode, kind_of
 
 
 class Row(NamedTuple):
@@ -34,10 +34,10 @@ def parse_rows(lines: Iterable[bytes], place: str = "") -> Iterator[Row]:
         where = f"{place}:{number}" if place else f"line {number}"
         try:
             row = orjson.loads(line)
-        except (orjson.JSONDecodeError, RecursionError):
-            raise Malformed("row-not-json", where) from None
+        except (orjson.JSONDecodeError, RecursionError) as error:
+            raise Malformed("row-not-json", where, got=error) from None
         if not isinstance(row, dict):
-            raise Malformed("row-not-json", where)
+            raise Malformed("row-not-json", where, got=kind_of(row))
         if type(row.get("id")) not in (str, int):
             raise Malformed("row-no-id", where)
         if not isinstance(row.get("response"), str):

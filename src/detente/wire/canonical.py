@@ -127,6 +127,12 @@ def encode_decimal(value: Fraction, digits: int) -> str:
     return ("-" if scaled < 0 else "") + str(whole) + (f".{tail}" if tail else "")
 
 
+def kind_of(value: object) -> str:
+    """The kind of a decoded JSON value for a message, named as typed readers name it: "`array`", "`null`"."""
+    names = {str: "str", bool: "bool", int: "int", float: "float", list: "array", dict: "object", type(None): "null"}
+    return f"`{names.get(type(value), type(value).__name__)}`"
+
+
 def _check_value(value: object, place: str) -> None:
     """Rule B-1 for a whole value; the place of what is raised is ``place`` and the JSON path."""
     try:
