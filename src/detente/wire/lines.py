@@ -214,11 +214,9 @@ class LineReader:
                 self._refuse("B-8.bits" if head.startswith(_HEADER[:2]) else "B-8.gzip", got=head.hex())
             body = self._end + piece[lacking:]
             body, self._end = body[: -_TRAILER - 1], body[-_TRAILER - 1 :]
-            # As long as the output is full there may be more of it, even where no input is left.
-            full = True
-            while full and not stream.eof:
-                yield (text := self._unpack(stream, body, _PIECE))
-                body, full = stream.unconsumed_tail, len(text) == _PIECE
+            while body and not stream.eof:
+                yield self._unpack(stream, body, _PIECE)
+                body = stream.unconsumed_tail
             if stream.eof:
                 self._refuse("B-8.trailing", got=len(stream.unused_data) + 1)
         yield from self._last_text(stream)
@@ -238,6 +236,8 @@ class LineReader:
             with contextlib.suppress(zlib.error):
                 yield stream.decompress(trailer)
             return
+        if stream.unused_data:  # the end was in what came before, and shows only now
+            self._refuse("B-8.trailing", got=len(stream.unused_data))
         if trailer != _trailer(self._crc, self._size):
             self._refuse("B-8.gzip", got=trailer.hex())
         if _has_padding(before_last, last[0]):
