@@ -16,6 +16,7 @@ import json
 import math
 import os
 import time
+import zlib
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -70,6 +71,15 @@ def line_pass(stored: bytes) -> None:
         sha256_raw(line)
 
 
+def pass_in_pieces(stored: bytes) -> None:
+    """The same with no more than a piece of the file in memory: caches like it better."""
+    stream, rest = zlib.decompressobj(16 + zlib.MAX_WBITS), b""
+    for at in range(0, len(stored), 1 << 16):
+        *lines, rest = (rest + stream.decompress(stored[at : at + (1 << 16)])).split(b"\n")
+        for line in lines:
+            sha256_raw(line)
+
+
 def leaves_and_root(stored: bytes) -> None:
     tree = Frontier()
     for lines in LineReader(stored, LIMIT, LIMIT, "").blocks():
@@ -78,17 +88,18 @@ def leaves_and_root(stored: bytes) -> None:
 
 
 def roots(n: int, reps: int) -> None:
-    print("| file | stored | per-line pass | leaves and root | ratio | bar |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    print("| file | stored | per-line pass | in pieces | leaves and root | of the pass | of the pass in pieces | bar |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for name, lines, bar in (("headers", header_lines(n), 1.8), ("1 KiB lines", long_lines(n // 4), 1.4)):
         stored = compress(join_lines(lines))
-        plain = tree = math.inf
+        plain = lean = tree = math.inf
         for _ in range(reps):
             plain = min(plain, best(1, partial(line_pass, stored)))
+            lean = min(lean, best(1, partial(pass_in_pieces, stored)))
             tree = min(tree, best(1, partial(leaves_and_root, stored)))
         print(
             f"| {name}, {len(lines)} of {len(lines[-1])} B | {len(stored) / len(lines):.0f} B a line"
-            f" | {plain:.2f} s | {tree:.2f} s | **{tree / plain:.2f}** | {bar} |"
+            f" | {plain:.2f} s | {lean:.2f} s | {tree:.2f} s | **{tree / plain:.2f}** | {tree / lean:.2f} | {bar} |"
         )
 
 

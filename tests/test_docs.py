@@ -24,6 +24,8 @@ PROMISED = [
     ("docs/threats.md", "docs/zh/threats.md"),
     ("docs/guides/what-leaves.md", "docs/zh/guides/what-leaves.md"),
     ("docs/guides/verify-by-hand.md", "docs/zh/guides/verify-by-hand.md"),
+    ("docs/guides/keys.md", "docs/zh/guides/keys.md"),
+    ("docs/guides/witness.md", "docs/zh/guides/witness.md"),
     ("docs/concepts/statistics.md", "docs/zh/concepts/statistics.md"),
     ("docs/reference/cli.md", "docs/zh/reference/cli.md"),
     ("docs/reference/variants.md", "docs/zh/reference/variants.md"),

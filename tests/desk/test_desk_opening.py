@@ -83,6 +83,11 @@ def test_index_when_damaged_then_the_records_are_found_without_it(labs: Labs, da
     assert open_records(run, root, slots) == expected
 
 
+def test_records_when_the_desk_has_other_headers_than_were_signed_then_nothing_is_shown(labs: Labs) -> None:
+    with pytest.raises(CannotTell, match="desk-damaged"):
+        open_records(labs.runs["lab-a"], "0" * 64, [0])
+
+
 def test_records_when_a_body_was_changed_then_they_are_not_shown(labs: Labs) -> None:
     run, root = labs.runs["lab-a"], root_of(labs)
     with Journal(run.journal_path(), run.key()) as journal:

@@ -259,7 +259,7 @@ def test_scores_when_any_byte_of_a_line_is_another_then_the_short_way_reads_it_o
 def test_files_when_cut_after_more_lines_than_slots_then_they_are_refused_and_not_called_cut(more: int) -> None:
     """Sound as far as it goes is only what could have gone on."""
     last = header(len(SLOTS) - 1)
-    longer = compress(HEADERS + join_lines(last[:9] + sha256(b"%d" % n).encode() + last[73:] for n in range(12)))
+    longer = compress(HEADERS + join_lines(last[:9] + sha256(b"more %d" % n).encode() + last[73:] for n in range(12)))
     assert verdict(lambda: headers_by_block(longer[: -30 * more], 100)) == "refused"
     extra = [encode({"i": 109 + n, "label": "refuse", "why": sha256(b"%d" % n)}) for n in range(12)]
     longer = compress(SCORES + join_lines(extra))

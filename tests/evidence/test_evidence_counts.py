@@ -134,6 +134,18 @@ def test_counts_when_made_then_a_brute_force_recount_agrees(run: tuple[Plan, Slo
     assert encode(parse_counts(raw, "c")) == raw
 
 
+@pytest.mark.parametrize("epochs", [1, 2, 3])
+def test_counts_when_many_items_fare_alike_then_each_is_counted(epochs: int) -> None:
+    items = listed(["hazard", "benign"] * 6, "x", ["dt:crime"])
+    suites = [suite_row("x", items, ["en", "zh-Hans"], epochs)]
+    plan = parse_plan(encode(plan_dict(LABS, items, suites=suites))).plan
+    slots = Slots(plan, "core", {"x": items})
+    codes = bytes(0 if slot.lang == "en" else slot.epoch % (CUT + 1) for slot in slots)
+    wanted = scored_slots(slots, codes, kinds_scored(plan, "refusal"))
+    labels = {i: REFUSAL[slots[i].epoch % 2] for i, scored in enumerate(wanted) if scored}
+    assert json.loads(count(plan, "refusal", REFUSAL, slots, codes, labels)) == recount(plan, slots, codes, labels)
+
+
 @given(runs())
 @settings(deadline=None)
 def test_scores_when_written_and_read_then_labels_and_errors_are_back(

@@ -87,7 +87,7 @@ def test_reader_when_the_file_is_cut_then_what_is_there_is_read_and_said_to_be_c
     for keep in range(len(STORED)):
         reader, found = read(cut_up(STORED[:keep], 64))
         assert (reader.whole, reader.was_cut) == (False, True)
-        assert found == lines[: len(found)]
+        assert found == (lines if keep >= len(STORED) - 8 else lines[: len(found)])
         assert len(found) >= len(lines) * (keep - 200) // len(STORED) - 3
         assert not seems_whole(STORED[:keep], len(TEXT))
 
@@ -122,6 +122,19 @@ def test_reader_when_a_rule_is_broken_then_it_is_named(code: str, raw: bytes, si
         read(cut_up(raw, size))
     assert caught.value.code == code
     assert caught.value.place.startswith("f")
+
+
+@pytest.mark.parametrize("extra", [b"\0", b"\1", b"\0\0", b"\3\0"])
+def test_reader_when_something_stands_before_the_trailer_then_it_is_refused(extra: bytes) -> None:
+    """Text that fills the reader's pieces to the byte, or does not, makes no difference."""
+    for length in (2, 98, 99, 100, 101, 200, 201, 300):
+        raw = compress(
+            b"x" * (length - 1) + b"\n" if length < LINE else b"x" * 99 + b"\n" + b"x" * (length - 101) + b"\n"
+        )
+        assert read(raw)[0].whole
+        for size in (1, len(raw)):
+            with pytest.raises(Malformed, match=r"B-8\.(trailing|gzip|bits)"):
+                read(cut_up(raw[:-8] + extra + raw[-8:], size))
 
 
 def test_reader_when_a_bad_line_is_far_down_then_its_number_is_right() -> None:

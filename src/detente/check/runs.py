@@ -34,8 +34,9 @@ from detente.evidence.counts import (
 )
 from detente.evidence.record import HEADER_LIMIT, draw_commit
 from detente.evidence.statements import AuditFinding, Challenge, Conclude, Open, Register, Score
+from detente.pact.chain import sealed_path
 from detente.pact.item import Listed
-from detente.pact.plan import Section, Test
+from detente.pact.plan import PlanFile, Section, Test
 from detente.pact.slots import Slots
 from detente.tlog.folder import Folder
 from detente.wire.digests import sha256, sha256_of
@@ -96,6 +97,7 @@ class Shelf:
     lists: Mapping[str, list[Listed]]
     definitions: Mapping[str, Definition]
     bundles: dict[str, Bundle] = field(default_factory=dict)
+    handed: set[str] = field(default_factory=set)
     scorings: dict[str, Scoring] = field(default_factory=dict)
     sealed: set[str] = field(default_factory=set)
 
@@ -128,10 +130,14 @@ def read_registrations(ledger: Ledger, shelf: Shelf, notes: Mapping[str, Notes])
             attempt += 1
             ledger.place(entry)
             code = _unlawful(register, section, attempt > plan.runs.max)
+            if entry.index > ledger.moved.get(entry.party, entry.index):
+                code = "P-11.superseded"
             if code:
                 ledger.refuse(entry, code)
             over = notes[test.party]
             releases = releases_of(ledger, entry, section, over)
+            for one in releases:
+                _check_sealed(ledger.plan, shelf, one, test.party)
             entry_, conclude = _conclusion(ledger, (entry, section), register, releases, over) or (None, None)
             runs.append(
                 Run(
@@ -145,6 +151,16 @@ def read_registrations(ledger: Ledger, shelf: Shelf, notes: Mapping[str, Notes])
             if (party.id, register.subject, register.section) not in tested:
                 ledger.refuse(entry, "R-1.not-planned")
     return runs
+
+
+def _check_sealed(plan: PlanFile, shelf: Shelf, released: Released, tester: str) -> None:
+    """The age files of a release are the signed ones, as far as they lie here (R-2): only the tester can open them."""
+    if released.entry.digest not in shelf.handed:
+        outbox = party_folder(shelf.exchange, released.entry.party, "outbox")
+        for row in released.release.sealed:
+            if outbox.exists(path := sealed_path(plan, tester, row.text)):
+                bound_bytes(outbox, path, row.age, lambda raw: not raw)
+        shelf.handed.add(released.entry.digest)
 
 
 def _unlawful(register: Register, section: Section, too_many: bool) -> str | None:
@@ -164,11 +180,12 @@ def _conclusion(
 
     Raises CannotTell (R-4.note) if a note that it says it started with is in no mirror here, and as ``is_start``.
     """
-    rows = []
+    rows: list[tuple[Entry, Conclude]] = []
     registration, _ = run
     for entry, conclude in ledger.of(registration.party, Conclude, registration.digest):
         fits = entry.index > registration.index and _is_conclusion(entry, conclude, register)
-        if fits and is_start(ledger, run, conclude, releases, notes):
+        # What a second one says that it started with is not looked for: it counts for nothing anyway.
+        if fits and (rows or is_start(ledger, run, conclude, releases, notes)):
             rows.append((entry, conclude))
         else:
             ledger.refuse(entry, "T-5.shape")
@@ -352,8 +369,7 @@ def _trail(ledger: Ledger, shelf: Shelf, run: Run, auditor: str, asked: tuple[En
     if opened is None or run.conclusion is None:
         return AuditTrail(auditor, challenge, None, None, [])
     opening, shown = opened
-    key = draw_key(bytes.fromhex(shown.nonce), bytes.fromhex(said.seed), run.conclusion.digest)
-    drawn = draw(key, records_asked(ledger, run), len(run.slots))
+    drawn = drawn_slots(ledger, run, run.conclusion.digest, (shown.nonce, said.seed))
     rows = [
         (entry, finding)
         for entry, finding in ledger.of(auditor, AuditFinding, run.id)
@@ -361,6 +377,12 @@ def _trail(ledger: Ledger, shelf: Shelf, run: Run, auditor: str, asked: tuple[En
     ]
     finding = ledger.first(rows)
     return AuditTrail(auditor, challenge, opening, finding[0] if finding else None, drawn)
+
+
+def drawn_slots(ledger: Ledger, run: Run, conclusion: str, secrets: tuple[str, str]) -> list[int]:
+    """The slots that an audit draws, from the holder's nonce and the auditor's seed (hex): neither could aim it (A-2, A-3)."""
+    nonce, seed = map(bytes.fromhex, secrets)
+    return draw(draw_key(nonce, seed, conclusion), records_asked(ledger, run), len(run.slots))
 
 
 def records_asked(ledger: Ledger, run: Run) -> int:
@@ -406,6 +428,6 @@ def _recounts(ledger: Ledger, run: Run) -> tuple[Entry, ...]:
 
 
 __all__ = [
-    "AuditTrail", "Run", "Scoring", "Shelf", "read_audits", "read_headers", "read_registrations", "read_runs",
+    "AuditTrail", "Run", "Scoring", "Shelf", "drawn_slots", "read_audits", "read_headers", "read_registrations", "read_runs",
     "read_scorings", "records_asked", "run_folder", "scores_path",
 ]  # fmt: skip

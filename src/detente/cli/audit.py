@@ -9,7 +9,7 @@ import click
 from detente.cli.build import argument, by_tag, desk_option, group, option, verb, voice
 from detente.desk.audits import answer_all, ask, check_all
 from detente.desk.keys import load_desk
-from detente.errors import NotVerified
+from detente.errors import CannotTell, DetenteError, NotVerified
 
 
 def audit(lang: str) -> click.Command:
@@ -47,13 +47,17 @@ def _check(lang: str) -> click.Command:
     def call(desk: Path) -> int:
         own = load_desk(desk)
         worst = 0
-        for row in check_all(own, own.plan()):
+        waiting: list[DetenteError] = []
+        rows = check_all(own, own.plan(), waiting.append)
+        for row in rows:
             voice(lang).say(f"found-{row.verdict}", holder=row.holder, n=row.opened, of=row.of, run=row.run[:16])
             for scored in row.rescored:
                 voice(lang).say("rescored", scorer=scored.scorer, agreed=scored.agreed, n=scored.n)
             voice(lang).say("odds", n=row.opened, of=row.of, odds=f"{100 * float(row.odds):.0f}")
             worst = NotVerified.exit_code if row.verdict == "disputed" else worst
-        return worst
+        for error in waiting:
+            voice(lang).error(error)
+        return worst or (CannotTell.exit_code if waiting else 0)
 
     return verb("audit-check", lang, [desk_option(lang)], call)
 

@@ -19,7 +19,16 @@ from detente.words import harmless, say, say_error
 
 BAR_WIDTH = 30
 # What cannot be told of an exchange; a full disk or a silent endpoint is nobody's evidence.
-OF_EVIDENCE = {"unanchored", "exchange-missing", "plan-missing", "no-number", "F-10.differs"}
+OF_EVIDENCE = {
+    "unanchored",
+    "unanchored-log",
+    "fork-unsigned",
+    "fork-unproved",
+    "exchange-missing",
+    "plan-missing",
+    "no-number",
+    "F-10.differs",
+}
 
 
 class Speech(NamedTuple):

@@ -2,16 +2,17 @@
 """Auditing each other: ask for records before knowing which, show the drawn ones, check and score them again."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
-from detente.check.audit import Shown, check_caps, check_opening, check_seeds, draw, draw_key, odds_text
+from detente.check.audit import Shown, check_caps, check_opening, check_seeds, odds_text
 from detente.check.releases import beacon, started_with
-from detente.check.runs import Run
+from detente.check.runs import AuditTrail, Run, drawn_slots
 from detente.check.verify import Verified, verify
 from detente.desk.keys import Desk, alone, log_entry, own_log, sign_statement
 from detente.desk.publish import scorer_of
-from detente.desk.runs import RunState, find_run, fixed_line, items_by_hash, own_leaves
+from detente.desk.runs import RunState, find_run, fixed_line, own_leaves
+from detente.desk.texts import items_here, no_text
 from detente.errors import CannotTell, DetenteError, Malformed, NotVerified
 from detente.evidence.record import OpenedRecord, encode_opened, header_line, nonce_of, parse_body
 from detente.evidence.statements import AuditFinding, Challenge, Open, Rescored
@@ -96,14 +97,14 @@ def answer_all(desk: Desk, plan: PlanFile) -> list[Answered]:
         for trail in run.audits:
             challenge = trail.challenge.statement.predicate
             if trail.opening is None and isinstance(challenge, Challenge) and run.conclusion:
-                done.append(_answer(desk, plan, run, trail.auditor, trail.challenge.digest, challenge.seed))
+                nonce = nonce_of(find_run(desk, plan, run.id).key(), trail.auditor).hex()
+                slots = drawn_slots(verified.ledger, run, run.conclusion.digest, (nonce, challenge.seed))
+                done.append(_answer(desk, plan, run, trail, slots))
     return done
 
 
-def _answer(desk: Desk, plan: PlanFile, run: Run, auditor: str, challenge: str, seed: str) -> Answered:
-    state = find_run(desk, plan, run.id)
-    nonce = nonce_of(state.key(), auditor)
-    slots = _drawn(plan, run, nonce.hex(), seed)
+def _answer(desk: Desk, plan: PlanFile, run: Run, trail: AuditTrail, slots: Sequence[int]) -> Answered:
+    state, auditor = find_run(desk, plan, run.id), trail.auditor
     plaintext = open_records(state, run.conclude.root if run.conclude and run.conclude.root else "", slots)
     recipient = plan.plan.party(auditor).recipient
     path = f"outbox/{auditor}/{sha256(plaintext)}.age"
@@ -111,8 +112,9 @@ def _answer(desk: Desk, plan: PlanFile, run: Run, auditor: str, challenge: str, 
     # age is randomised: after a crash the file that lies there is the one to log, not a second one.
     sealed = own.read(path) if own.exists(path) else seal(plaintext, recipient)
     own.create(path, sealed)
-    opening = Open(nonce=nonce.hex(), party=desk.party, plaintext=sha256(plaintext), plan=plan.id, run=run.id)
-    subjects = [("challenge.json", challenge), (path.rpartition("/")[2], sha256(sealed))]
+    nonce = nonce_of(state.key(), auditor).hex()
+    opening = Open(nonce=nonce, party=desk.party, plaintext=sha256(plaintext), plan=plan.id, run=run.id)
+    subjects = [("challenge.json", trail.challenge.digest), (path.rpartition("/")[2], sha256(sealed))]
     log_entry(desk, plan, sign_statement(desk, "open", subjects, opening))
     return Answered(auditor, run.id, len(slots), len(run.slots))
 
@@ -121,7 +123,7 @@ def open_records(run: RunState, root: str, slots: Sequence[int]) -> bytes:
     """The opening file over these slots of a concluded run (A-4), each record as it was fixed under ``root``.
 
     Found through the index where there is one; else the journal and the headers are read as a whole.
-    CannotTell (journal-lacks) where the journal was damaged since.
+    CannotTell (journal-lacks, desk-damaged) where what this desk keeps was damaged since.
     """
     n, place = len(run.slots), run.folder.place(INDEX)
     if run.folder.exists(INDEX):
@@ -134,6 +136,8 @@ def open_records(run: RunState, root: str, slots: Sequence[int]) -> bytes:
         else:
             return raw
     leaves = own_leaves(run)
+    if leaves.root().hex() != root:
+        raise CannotTell("desk-damaged", run.out().place("headers.jsonl.gz"))
     with Journal(run.journal_path(), run.key()) as journal:
         return encode_opened([_opened(fixed_line(journal, run, leaves, i), i, leaves) for i in slots])
 
@@ -144,68 +148,58 @@ def _opened(line: bytes, i: int, leaves: Leaves) -> OpenedRecord:
     return OpenedRecord(body=line.decode(), header=header.decode(), i=i, proof=proof, why=[])
 
 
-def _drawn(plan: PlanFile, run: Run, nonce: str, seed: str) -> list[int]:
-    """The slots that a challenge draws (A-2, A-3); neither side could aim it."""
-    section = plan.plan.section(run.test.section)
-    if section.audit is None or run.conclusion is None:
-        raise CannotTell("A-1.nothing", run.id)
-    key = draw_key(bytes.fromhex(nonce), bytes.fromhex(seed), run.conclusion.digest)
-    return draw(key, min(section.audit.n, len(run.slots)), len(run.slots))
-
-
 @alone
-def check_all(desk: Desk, plan: PlanFile) -> list[Finding]:
-    """Check and re-score every record shown to this lab, and log what was found (A-6)."""
+def check_all(desk: Desk, plan: PlanFile, told: Callable[[DetenteError], None] | None = None) -> list[Finding]:
+    """Check and re-score every record shown to this lab, and log what was found (A-6).
+
+    A run of which a drawn question is of a sealed suite that this lab cannot read waits until the suite
+    is revealed: ``told`` hears of it (S-5.no-text), and it is raised if nothing else was found.
+    """
     own_log(desk, plan)  # what a crash kept from it is signed already, and comes first (L-5)
     verified = verify(desk.exchange, plan.id)
-    found = []
+    found: list[Finding] = []
+    waiting: list[CannotTell] = []
     for run in verified.runs:
         for trail in run.audits:
             if trail.auditor != desk.party or trail.opening is None or trail.finding is not None:
                 continue
-            challenge, opening = trail.challenge.statement.predicate, trail.opening.statement.predicate
-            if isinstance(challenge, Challenge) and isinstance(opening, Open):
-                shown, verdict = _shown(desk, plan, run, challenge, opening)
-                rescored = _rescore(desk, plan, run, shown)
+            opening, n = trail.opening.statement.predicate, len(trail.drawn)
+            if isinstance(opening, Open):
+                shown, verdict = _shown(desk, plan, run, trail, opening)
+                try:
+                    rescored = _rescore(desk, plan, run, shown)
+                except CannotTell as error:
+                    waiting.append(error)
+                    continue
                 if not _within(plan, rescored):
                     verdict = "disputed"
                 finding = AuditFinding(
-                    details=None, matched=len(shown), opened=_asked(plan, run), party=desk.party, plan=plan.id,
+                    details=None, matched=len(shown), opened=n, party=desk.party, plan=plan.id,
                     recounted=True, rerun=None, rescored=rescored, run=run.id, verdict=verdict,
                 )  # fmt: skip
                 entry = sign_statement(desk, "audit", [("open.json", trail.opening.digest)], finding)
                 log_entry(desk, plan, entry)
-                found.append(
-                    Finding(
-                        run.id, run.test.party, _asked(plan, run), len(run.slots), rescored, verdict, _odds(plan, run)
-                    )
-                )
+                odds = odds_text(len(run.slots), n)
+                found.append(Finding(run.id, run.test.party, n, len(run.slots), rescored, verdict, odds))
     if not found:
-        raise CannotTell("A-5.nothing", str(desk.exchange))
+        raise waiting[0] if waiting else CannotTell("A-5.nothing", str(desk.exchange))
+    for one in waiting:
+        if told:
+            told(one)
     return found
 
 
-def _asked(plan: PlanFile, run: Run) -> int:
-    section = plan.plan.section(run.test.section)
-    return min(section.audit.n, len(run.slots)) if section.audit else 0
-
-
-def _odds(plan: PlanFile, run: Run) -> str:
-    return odds_text(len(run.slots), _asked(plan, run))
-
-
 def _shown(
-    desk: Desk, plan: PlanFile, run: Run, challenge: Challenge, opening: Open
+    desk: Desk, plan: PlanFile, run: Run, trail: AuditTrail, opening: Open
 ) -> tuple[list[Shown], Literal["consistent", "disputed"]]:
     """The shown records that are the committed ones; a wrong one makes the finding disputed, not this command fail."""
     folder = desk.open_exchange().sub(f"{run.test.party}/outbox/{desk.party}")
     name = f"{opening.plaintext}.age"
-    plaintext = unseal(folder.read(name), desk.identity(), folder.place(name))
+    plaintext = unseal(folder.read(name), desk.identity(desk.me(plan).recipient), folder.place(name))
     if run.bundle is None or sha256(plaintext) != opening.plaintext:
         return [], "disputed"
-    slots = _drawn(plan, run, opening.nonce, challenge.seed)
     try:
-        shown = check_opening(plaintext, slots, run.bundle.root, len(run.slots), folder.place(name))
+        shown = check_opening(plaintext, trail.drawn, run.bundle.root, len(run.slots), folder.place(name))
         imported = run.register.engine.name == "external"
         seeded = plan.plan.sampling.seed == "slot" and not imported
         started = started_with(run.conclude, run.releases)
@@ -218,8 +212,14 @@ def _shown(
 
 
 def _rescore(desk: Desk, plan: PlanFile, run: Run, shown: Sequence[Shown]) -> list[Rescored]:
-    """Each counted rule scorer over the shown texts again: how many labels come out equal (C-1)."""
-    items = items_by_hash(desk.open_exchange(), plan)
+    """Each counted rule scorer over the shown texts again: how many labels come out equal (C-1).
+
+    CannotTell (S-5.no-text) if a question that was drawn cannot be read here.
+    """
+    items, lacking = items_here(desk, plan, run.test.section)
+    unread = {run.slots[record.i].suite for record in shown}
+    if hidden := [suite for suite in lacking if suite.id in unread]:
+        raise no_text(desk, plan, hidden[0])
     rows = []
     for scoring in run.scorings:
         if not scoring.counted or plan.plan.scorer(scoring.score.scorer).method not in {"rule", "choice"}:

@@ -80,9 +80,9 @@ def pack(verified: Verified, out: Path) -> int:
     joint = joint_of(verified)
     exchange = Folder(verified.root)
     inside = {f"report/{name}": raw for name, raw in report_files(joint).items()}
-    for party in verified.plan.plan.parties:
+    for party in dict.fromkeys(p.id for plan in (verified.plan, *verified.plan.earlier) for p in plan.plan.parties):
         # what lies beside the parties' folders (.git, say) is not part of the exchange (L-7)
-        paths = [path for path in exchange.names(party.id) if not is_leftover(path)]
+        paths = [path for path in exchange.names(party) if not is_leftover(path)]
         inside |= {f"exchange/{path}": exchange.read(path) for path in paths}
     pages = {
         page: start_here(joint, "zh" if lang == "zh" else "en", sorted(inside)) for lang, page in START_PAGES.items()
@@ -157,7 +157,7 @@ def _later(folder: Folder, path: str, raw: bytes) -> bytes:
         notes = path.removesuffix("checkpoint") + "notes"
         newest = [name for name in folder.names(notes) if not is_leftover(name)]
         return folder.read(newest[-1]) if newest else raw
-    if path.endswith("/log/checkpoint"):
+    if re.fullmatch(r"[^/]+/log(-[0-9a-f]{16})?/checkpoint", path):
         here, there = parse_checkpoint(old, place), parse_checkpoint(raw, place)
         if there.size == here.size and there.root != here.root:
             raise NotVerified("L-5.changed", place, step="V-2", expected=here.root, got=there.root)

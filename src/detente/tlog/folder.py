@@ -15,7 +15,7 @@ import secrets
 import stat
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -106,6 +106,19 @@ class Folder:
         self._write(path, raw)
         return True
 
+    def create_all(self, files: Mapping[str, bytes]) -> None:
+        """``create`` each of ``files`` in order; their folders go to the disk once, at the end."""
+        for path, raw in files.items():
+            if self.exists(path):
+                self.create(path, raw)
+            else:
+                self._write(path, raw, sync=False)
+        try:
+            for folder in {(self.root / path).parent for path in files}:
+                _sync_folder(folder)
+        except OSError as error:
+            raise self._trouble(error, "") from None
+
     def swap(self, path: str, old: bytes | None, new: bytes) -> None:
         """Replace a file that still holds ``old`` (None: is not there); CannotTell ``file-moved-on`` if it does not."""
         there = self.read(path) if self.exists(path) else None
@@ -114,12 +127,13 @@ class Folder:
         if there != new:
             self._write(path, new)
 
-    def drop(self, path: str) -> None:
-        """Remove a file, for good; nothing happens if it is not there."""
+    def drop(self, path: str, *, sync: bool = True) -> None:
+        """Remove a file, for good; nothing happens if it is not there. Without ``sync`` it may come back after a power cut."""
         try:
             if self._is_file(path):
                 (self.root / path).unlink()
-                _sync_folder((self.root / path).parent)
+                if sync:
+                    _sync_folder((self.root / path).parent)
         except OSError as error:
             raise self._trouble(error, path) from None
 
@@ -203,7 +217,7 @@ class Folder:
                 raise
         return mode
 
-    def _write(self, path: str, raw: bytes) -> None:
+    def _write(self, path: str, raw: bytes, *, sync: bool = True) -> None:
         target = self.root / self._parts(path)
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
         try:
@@ -217,7 +231,8 @@ class Folder:
             except BaseException:
                 temporary.unlink(missing_ok=True)
                 raise
-            _sync_folder(target.parent)
+            if sync:
+                _sync_folder(target.parent)
         except OSError as error:
             raise self._trouble(error, path) from None
 

@@ -110,6 +110,19 @@ def _ends(stream: "zlib._Decompress", byte: int) -> tuple[bytes, bool]:
         return b"", False
 
 
+def decompress_lines(raw: bytes, limit: int, place: str) -> tuple[bytes, bool]:
+    """What one gzip member of lines holds, and True; of a member that stops early its whole lines, and False (L-7).
+
+    Sound lines and then nothing: cut off. Whoever reads the lines says whether they are sound.
+    Raises Malformed as ``decompress``.
+    """
+    try:
+        return decompress(raw, limit, place), True
+    except CannotTell:
+        start = readable_start(raw, limit)
+        return start[: start.rfind(b"\n") + 1], False
+
+
 def seems_whole(raw: bytes, sound: int) -> bool:
     """Whether a member whose stream does not end carries its trailer all the same: damaged then, not cut (L-7).
 
@@ -201,11 +214,9 @@ class LineReader:
                 self._refuse("B-8.bits" if head.startswith(_HEADER[:2]) else "B-8.gzip", got=head.hex())
             body = self._end + piece[lacking:]
             body, self._end = body[: -_TRAILER - 1], body[-_TRAILER - 1 :]
-            # As long as the output is full there may be more of it, even where no input is left.
-            full = True
-            while full and not stream.eof:
-                yield (text := self._unpack(stream, body, _PIECE))
-                body, full = stream.unconsumed_tail, len(text) == _PIECE
+            while body and not stream.eof:
+                yield self._unpack(stream, body, _PIECE)
+                body = stream.unconsumed_tail
             if stream.eof:
                 self._refuse("B-8.trailing", got=len(stream.unused_data) + 1)
         yield from self._last_text(stream)
@@ -225,6 +236,8 @@ class LineReader:
             with contextlib.suppress(zlib.error):
                 yield stream.decompress(trailer)
             return
+        if stream.unused_data:  # the end was in what came before, and shows only now
+            self._refuse("B-8.trailing", got=len(stream.unused_data))
         if trailer != _trailer(self._crc, self._size):
             self._refuse("B-8.gzip", got=trailer.hex())
         if _has_padding(before_last, last[0]):
