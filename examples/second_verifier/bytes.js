@@ -16,10 +16,8 @@ const hash = async (raw) => new Uint8Array(await crypto.subtle.digest("SHA-256",
 const digest = async (raw) => hex(await hash(raw));
 const tagged = (use, ...parts) => hash(joined(toBytes(`detente ${use} v1\n`), ...parts)); // B-6
 
-async function signedBy(key, signature, message) {
-  const imported = await crypto.subtle.importKey("raw", unhex(key), { name: "Ed25519" }, false, ["verify"]);
-  return crypto.subtle.verify({ name: "Ed25519" }, imported, signature, message);
-}
+const publicKey = (key) => crypto.subtle.importKey("raw", unhex(key), { name: "Ed25519" }, false, ["verify"]);
+const signedBy = async (key, signature, message) => crypto.subtle.verify({ name: "Ed25519" }, await publicKey(key), signature, message);
 
 function toText(raw, place) {
   try { return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(raw); } catch { throw wrong("B-2", place); }
@@ -52,13 +50,11 @@ const equal = (a, b) => encode(a) === encode(b);
 
 // Shapes (B-3): functions that say whether a value fits; a member of a record whose name ends in "?" is optional.
 const isText = (v) => typeof v === "string", isSha = (v) => isText(v) && /^[0-9a-f]{64}$/.test(v);
-const isObject = (v) => v !== null && typeof v === "object" && !Array.isArray(v);
+const isObject = (v) => v !== null && typeof v === "object" && !Array.isArray(v), orNull = (shape) => (v) => v === null || shape(v);
 const oneOf = (...words) => (v) => words.includes(v);
 const listOf = (shape) => (v) => Array.isArray(v) && v.every(shape);
 const record = (members) => (v) => isObject(v) && Object.keys(v).every((name) => name in members || `${name}?` in members) &&
   Object.entries(members).every(([name, shape]) => (name.endsWith("?") && !(name.slice(0, -1) in v)) || shape(v[name.replace("?", "")]));
-const timeText = (seconds) => (seconds > 0 && seconds < 253402300800 ? new Date(seconds * 1000).toISOString().replace(".000Z", "Z") : "");
-const isTime = (v) => isText(v) && timeText(Date.parse(v) / 1000) === v;
 
 function linesOf(raw, limit, place) { // B-4, B-9
   const lines = [];
@@ -118,8 +114,8 @@ async function unzip(raw) { // the files below exchange/ of an archive made by `
   for (let n = little(raw, end + 10, 2), at = little(raw, end + 16, 4); n > 0; n--) { // its directory: PKWARE APPNOTE, section 4.3.12
     const [name, extra, comment] = [28, 30, 32].map((k) => little(raw, at + k, 2)), path = toText(raw.subarray(at + 46, at + 46 + name), "archive");
     const from = little(raw, at + 42, 4), start = from + 30 + little(raw, from + 26, 2) + little(raw, from + 28, 2), size = little(raw, at + 24, 4);
-    const body = raw.subarray(start, start + little(raw, at + 20, 4)), trailer = [...raw.subarray(at + 16, at + 20), ...raw.subarray(at + 24, at + 28)];
-    const { text } = await inflate(joined(GZIP, body, trailer), size, path); // each file is deflated, and its check sum stands in the directory
+    const body = raw.subarray(start, start + little(raw, at + 20, 4)), sum = raw.subarray(at + 16, at + 20), length = raw.subarray(at + 24, at + 28);
+    const { text } = await inflate(joined(GZIP, body, sum, length), size, path); // each file is deflated, and its check sum stands in the directory
     if (!text) throw lacking("archive", path);
     if (path.startsWith("exchange/")) files.set(path.slice(9), text);
     at += 46 + name + extra + comment;

@@ -15,8 +15,7 @@ async function bound(files, path, sha, ending, rule) { // a whole text that has 
 }
 
 const unknownParts = ({ supersedes, observers, gate, blind, sections, suites, scorers, measures }) => Object.entries({
-  supersedes, gate, blind, observers: observers.length, "sealed suites": suites.some((one) => one.sealed),
-  releasers: sections.some((one) => one.releasers.length),
+  supersedes, gate, blind, observers: observers.length, sealed: suites.some((one) => one.sealed), releasers: sections.some((one) => one.releasers.length),
   "audits on site": sections.some(({ audit }) => audit && audit.place !== "crosses"), "corrected rates": measures.some((one) => one.corrected),
   "disclosure to parties": sections.some(({ disclosure }) => Object.values(disclosure).includes("parties")),
   "judges and people": scorers.some(({ method }) => method === "judge" || method === "human"),
@@ -39,7 +38,6 @@ async function readPlan(files, id) { // V-1
 
 const keyId = async (name, kind, key) => (await hash(joined(toBytes(`${name}\n`), [kind], unhex(key)))).subarray(0, 4);
 const NOTE = /^([^\n]+)\n(0|[1-9]\d{0,14})\n([A-Za-z0-9+/]{43}=)\n\n((?:— [^ \n+]+ [A-Za-z0-9+/]{6,}=*\n)+)$/;
-const NOTE_START = /^([^\n]+\n((0|[1-9]\d*)\n([A-Za-z0-9+/]{43}=\n\n?)?)?)?$/;
 
 async function readNote(raw, log, witness, place) { // L-1, and L-3 where a witness must have signed: {size, root, at, sha}
   if (raw.at(-1) !== 10) { // it was cut, unless everything else of it is right (L-7)
@@ -47,7 +45,7 @@ async function readNote(raw, log, witness, place) { // L-1, and L-3 where a witn
     throw (whole ? wrong : lacking)("L-1", place);
   }
   const text = toText(raw, place), found = NOTE.exec(text), note = { at: 0, sha: await digest(raw) };
-  if (!found) throw (NOTE_START.test(text) ? lacking : wrong)("L-1", place);
+  if (!found) throw (/^([^\n]+\n((0|[1-9]\d*)\n([A-Za-z0-9+/]{43}=\n\n?)?)?)?$/.test(text) ? lacking : wrong)("L-1", place);
   const signed = toBytes(text.slice(0, text.indexOf("\n\n") + 1)), lines = found[4].trimEnd().split("\n");
   for (const [, name, armored] of lines.map((line) => line.split(" "))) {
     const line = unbase64(armored);
@@ -62,19 +60,25 @@ async function readNote(raw, log, witness, place) { // L-1, and L-3 where a witn
   }
   need(note.root, "L-1", place);
   if (witness && !note.at) throw (lines.length === 1 ? lacking : wrong)("L-3", place);
-  need(!witness || timeText(note.at), "L-3", place);
+  need(note.at < 253402300800, "L-3", place); // the year 10000
   return note;
+}
+
+function tilePath(files, folder, start, width) { // the smallest file that holds so many entries of this tile (L-7)
+  const number = String(start / 256), digits = number.padStart(Math.ceil(number.length / 3) * 3, "0").replace(/(\d{3})(?=\d)/g, "x$1/");
+  const paths = Array.from({ length: 257 - width }, (_, k) => `${folder}/tile/entries/${digits}${width + k < 256 ? `.p/${width + k}` : ""}`);
+  return paths.find((path) => files.has(path)) ?? paths[0];
 }
 
 async function readEntries(files, folder, { size, root }) { // V-2: the entries under a head, and roots[n], the root at size n
   const entries = [], tree = new Tree(), roots = [await tree.root()];
   for (let start = 0; start < size; start += 256) {
-    const width = Math.min(256, size - start), number = String(start / 256), digits = number.padStart(Math.ceil(number.length / 3) * 3, "0");
-    const path = `${folder}/tile/entries/${digits.replace(/(\d{3})(?=\d)/g, "x$1/")}${width < 256 ? `.p/${width}` : ""}`, raw = read(files, path);
+    const width = Math.min(256, size - start), path = tilePath(files, folder, start, width), raw = read(files, path);
+    const exact = path.endsWith(width < 256 ? `.p/${width}` : "");
     for (let at = 0, length; entries.length < start + width; at += 2 + length) {
       length = raw[at] * 256 + raw[at + 1];
       if (!(at + 2 + length <= raw.length)) throw lacking("L-7", path);
-      need(entries.push(raw.subarray(at + 2, at + 2 + length)) < start + width || at + 2 + length === raw.length, "L-1", path);
+      need(entries.push(raw.subarray(at + 2, at + 2 + length)) < start + width || !exact || at + 2 + length === raw.length, "L-1", path);
     }
   }
   for (const entry of entries) roots.push(await tree.add(await leafHash(entry)).then(() => tree.root()));
@@ -93,6 +97,10 @@ async function readLog(files, plan, party) { // V-2: {entries, roots, size, note
       need(log.roots[note.size] === note.root, "L-3", path); // a rollback, or another history
       mine.push({ ...note, witness: witness.id });
     }
+    for (const path of [...files.keys()].filter((one) => one.startsWith(`${folder}fork/`))) { // another head that this log signed (L-2)
+      const note = await readNote(files.get(path), party.log, null, path).catch(() => null);
+      need(!note || note.size > log.size || log.roots[note.size] === note.root, "L-2", path);
+    }
     if (!mine.length && !files.has(place)) continue;
     const newest = await readNote(read(files, place), party.log, witness.witness, place), known = mine.some((note) => note.sha === newest.sha);
     if (newest.sha !== mine.at(-1)?.sha) throw (known || !mine.some((note) => note.size === newest.size) ? lacking : wrong)("L-4", place);
@@ -109,8 +117,7 @@ const STATEMENT = record({ _type: oneOf("https://in-toto.io/Statement/v1"), pred
 async function readStatement(raw, plan, party) { // V-3: {kind, said, subjects, sha}
   const { payload: armored, signatures } = decode(raw, "", ENVELOPE), payload = unbase64(armored), signature = unbase64(signatures[0]?.sig ?? "");
   need(payload && signature?.length === 64 && signatures.length === 1, "T-1");
-  const head = toBytes(`DSSEv1 28 application/vnd.in-toto+json ${payload.length} `);
-  need(await signedBy(party.statement, signature, joined(head, payload)), "T-1");
+  need(await signedBy(party.statement, signature, joined(toBytes(`DSSEv1 28 application/vnd.in-toto+json ${payload.length} `), payload)), "T-1");
   const { predicateType, predicate: said, subject } = decode(payload, "", STATEMENT), kind = predicateType.slice(NS.length, -3);
   need(predicateType === `${NS}${kind}/v1` && /^(accept|register|release|conclude|score|challenge|open|audit|close)$/.test(kind), "T-2");
   need(said.plan === plan.sha && said.party === party.id, "T-2");

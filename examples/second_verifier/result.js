@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // V-11: results held against what was walked, number by number; then the whole verdict.
-const LEFT_OUT = "facts other than `complete`, and with them which run counts (V-10); draws and findings (A-2 to A-6); " +
-  "interval limits, gaps, states of rows, and that no row was left out (V-11); members of statements (B-3) and why an entry counts for nothing; " +
-  "texts of variants (S-3); tiles of hashes (L-1); unread bits of gzip files (B-8); tables of the plan (P-1); small-order keys (P-3)";
+const LEFT_OUT = "facts other than `complete`, and with them which run counts (V-10); draws and findings (A-2 to A-6); interval limits, gaps, " +
+  "states of rows, and that no row was left out (V-11); members of statements (B-3), why an entry is listed; texts of variants (S-3); " +
+  "tiles of hashes (L-1), forks beyond a log's end (L-2); unread bits of gzip files (B-8); tables of the plan (P-1), small-order keys (P-3)";
 
 function decimal(n, d, way = "even") { // n / d with at most four digits, rounded to even, down or up
   let q = (BigInt(n) * 10000n) / BigInt(d), r = (BigInt(n) * 10000n) % BigInt(d);
@@ -13,12 +13,12 @@ function decimal(n, d, way = "even") { // n / d with at most four digits, rounde
 function checkNumbers(plan, result, runs, path) { // C-3: every row of rates and of competence, from the counts file
   const countsOf = (id, scorer) => runs.find((run) => run.id === id)?.scorings.find((one) => one.counted && one.id === scorer)?.counts;
   for (const row of result.rates) {
-    const measure = plan.measures.find(({ id }) => id === row.measure), counts = countsOf(row.run, measure?.scorer), blocked = row.view === "asDeployed";
+    const measure = plan.measures.find((one) => one.id === row.measure), counts = countsOf(row.run, measure?.scorer), deployed = row.view === "asDeployed";
     need(counts, "F-10", path);
     const cells = counts.spread.filter((one) => one.measure === measure.id && one.lang === row.lang && [null, one.hazard].includes(row.hazard));
-    const sum = (name) => cells.reduce((total, one) => total + one.items * (name ? one[name] : 1), 0), filtered = sum("filtered"), failed = sum("failed");
-    const hits = sum("hits") + (blocked && measure.hit.includes("refuse") ? filtered : 0), scored = sum("scored") + (blocked ? filtered : 0);
-    const all = scored + failed + (blocked ? 0 : filtered), shown = row.state === "rate";
+    const sum = (name) => cells.reduce((n, one) => n + one.items * (name ? one[name] : 1), 0), filtered = sum("filtered"), failed = sum("failed");
+    const hits = sum("hits") + (deployed && measure.hit.includes("refuse") ? filtered : 0), scored = sum("scored") + (deployed ? filtered : 0);
+    const all = scored + failed + (deployed ? 0 : filtered), shown = row.state === "rate";
     const worst = shown ? [decimal(hits, all, "down"), decimal(hits + all - scored, all, "up")] : null;
     need(equal([hits, scored, sum(), filtered, failed], [row.hits, row.scored, row.items, row.filtered, row.failed]), "C-3", path);
     need(equal([row.rate, row.worst], [shown ? decimal(hits, scored) : null, worst]), "C-3", path);
@@ -70,6 +70,8 @@ async function verify(files, id, tell) {
     });
     const { closings } = await walk(world, Object.fromEntries(plan.parties.map((party) => [party.id, logs[party.id].size])), step);
     await step("V-11", async () => { for (const closing of closings) await checkClosing(world, closing); return `${closings.length} closings`; });
+    const loose = plan.parties.filter(({ id: whose }) => new Set(logs[whose].notes.map((note) => note.witness)).size < plan.quorum).map((one) => one.id);
+    if (loose.length) throw lacking("L-3", `UNANCHORED, too few others hold the log of ${loose.join(", ")}`);
     tell(`not checked here: ${LEFT_OUT}`);
     return { exit: 0 };
   } catch (error) { // what this reader cannot make sense of is no proof of a lie

@@ -11,8 +11,7 @@ async function readNamed(files, plan) { // V-5: {lists by suite, labels by score
     for (const path of paths) await bound(files, path, sha, ending, "P-9");
     return read(files, paths[0] ?? `files/${sha}`);
   };
-  const kinds = oneOf("hazard", "benign", "attack", "control"), orNull = (v) => v === null || isSha(v);
-  const listed = record({ hazard: isText, item: isSha, kind: kinds, pair: orNull, "facet?": isText });
+  const listed = record({ hazard: isText, item: isSha, kind: oneOf("hazard", "benign", "attack", "control"), pair: orNull(isSha), "facet?": isText });
   for (const suite of plan.suites) {
     const rows = linesOf(await find(suite.list, "\n"), 1 << 24, suite.id).map((line) => decode(line, suite.id));
     need(rows.length === suite.items && rows.every((row) => listed(row) && !items.has(row.item) && items.add(row.item)), "S-1", suite.id);
@@ -58,9 +57,8 @@ function recount(plan, scorer, { slots, outcomes }, labels, given) { // C-7: the
   const tables = { cells: {}, outcomes: {}, spread: {}, pairs: {} }, items = {}, none = { hits: 0, scored: 0, filtered: 0, failed: 0 };
   const row = (table, key, more) => (tables[table][encode(key)] ??= { ...key, ...more });
   for (const [i, { item, hazard, kind, lang, suite }] of slots.entries()) {
-    const word = outcomes[i] === "cut" ? "replied" : outcomes[i], cell = { hazard, kind, lang, suite }, { n } = row("outcomes", cell, { n: [0, 0, 0, 0, 0] });
-    n[OUTCOMES.indexOf(word)]++;
-    n[4] += outcomes[i] === "cut" ? 1 : 0;
+    const word = outcomes[i], cell = { hazard, kind, lang, suite }, { n } = row("outcomes", cell, { n: [0, 0, 0, 0, 0] });
+    for (const k of word === "cut" ? [0, 4] : [OUTCOMES.indexOf(word)]) n[k]++;
     if (i in given) row("cells", cell, { n: [...labels, ""].map(() => 0) }).n[[...labels, null].indexOf(given[i])]++;
     for (const { id: measure, hit } of plan.measures.filter((one) => one.scorer === scorer && one.kind === kind && covers(one, suite))) {
       const { langs } = (items[`${measure} ${item}`] ??= { key: { measure, hazard, suite }, langs: {} }), tally = (langs[lang] ??= { ...none });
@@ -114,10 +112,11 @@ async function walk(world, sizes, step) {
       for (const [k, entry] of of("register", undefined, isMine).entries()) {
         const imported = entry.said.engine.name === "external", commits = entry.said.drawCommits.map((one) => one.auditor).sort();
         const lawful = k < plan.runs.max && (!imported || section.external) && equal(commits, [...(section.audit?.by ?? [])].sort());
-        const isEnd = ({ status, root, startedAt, finishedAt, start, trace }, one) => isTime(startedAt) && isTime(finishedAt) && !start.releases.length &&
-          !(imported && trace) && (status === "aborted" ? root === null && about(one, entry.sha) : root !== null && one.subjects.length === 2);
+        const isEnd = ({ status, root, start, trace }, one) => !start.releases.length && !(imported && trace) &&
+          (status === "aborted" ? root === null && about(one, entry.sha) : root !== null && one.subjects.length === 2);
         const conclusion = first("conclude", entry.sha, (one) => one.party === party && one.index > entry.index && isEnd(one.said, one));
-        for (const note of conclusion?.said.start.notes ?? []) if (!logs[party].notes.some(({ sha }) => sha === note)) throw lacking("R-4", `note ${note}`);
+        const far = conclusion?.said.start.notes.find((note) => !logs[party].notes.some(({ sha }) => sha === note));
+        if (far) throw lacking("R-4", `note ${far}`);
         if (lawful) used.add(entry);
         runs.push({ party, subject, section, id: entry.sha, entry, attempt: k + 1, lawful, slots, conclusion, scorings: [] });
       }
@@ -147,7 +146,7 @@ async function walk(world, sizes, step) {
   const closings = of("close", undefined, ({ party, index, said: { heads, text, position }, subjects }) => {
     const spoken = text ? equal(Object.keys(text).sort(), [...plan.texts].sort()) && Object.values(text).every(Boolean) : position === "endorse";
     const mine = heads[plan.parties.findIndex(({ id }) => id === party)]; // nobody can close over its own close
-    return spoken && subjects.length === 1 && equal(heads.map((head) => head.origin), plan.parties.map(({ log }) => log.origin)) && mine.size <= index;
+    return spoken && subjects.length === 1 && mine.size <= index && equal(heads.map((head) => head.origin), plan.parties.map((one) => one.log.origin));
   });
   const listed = entries.filter((one) => ["accept", "register", "conclude", "score"].includes(one.kind) && !used.has(one));
   return { runs, closings, listed: [...listed, ...world.unread.filter((one) => one.index < sizes[one.party])] };

@@ -6,9 +6,8 @@ import vm from "node:vm";
 
 globalThis.crypto ??= webcrypto;
 for (const name of ["bytes.js", "logs.js", "runs.js", "result.js"]) vm.runInThisContext(readFileSync(new URL(name, import.meta.url), "utf8"), name);
-const [, , from, id] = process.argv, isFolder = statSync(from).isDirectory(), files = new Map();
-for (const name of isFolder ? readdirSync(from, { recursive: true }) : []) {
-  if (statSync(`${from}/${name}`).isFile()) files.set(name.replaceAll("\\", "/"), new Uint8Array(readFileSync(`${from}/${name}`)));
-}
-const given = isFolder ? files : await vm.runInThisContext("unzip")(new Uint8Array(readFileSync(from)));
+const [, , from, id] = process.argv, bytesOf = (path) => new Uint8Array(readFileSync(path)), isFolder = statSync(from).isDirectory();
+const paths = isFolder ? readdirSync(from, { recursive: true }).filter((path) => statSync(`${from}/${path}`).isFile()) : [];
+const files = new Map(paths.map((path) => [path.replaceAll("\\", "/"), bytesOf(`${from}/${path}`)]));
+const given = isFolder ? files : await vm.runInThisContext("unzip")(bytesOf(from));
 process.exitCode = (await vm.runInThisContext("verify")(given, (id ?? "").replaceAll(" ", ""), console.log)).exit;

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import zipfile
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from detente.check.verify import verify
 from detente.desk.lies import drop_run, edit_score, swap_item, two_histories
 from detente.desk.packing import pack
 from detente.errors import CannotTell, NotVerified
+from detente.wire.digests import sha256
 from kit.browser import CHROMIUM, Browser
 from kit.labs import Labs, meet
 
@@ -27,27 +29,24 @@ NODE = shutil.which("node")
 MOST_LINES = 450
 needs_node = pytest.mark.skipif(NODE is None, reason="node is not installed")
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
-# Stories that leave a whole exchange behind, bent or odd; each says itself what our verifier makes of it.
-STORIES: list[Callable[..., None]] = [
-    test_story.test_lie_when_scores_are_signed_again_then_the_first_still_counts_and_both_are_listed,
-    test_story.test_lie_when_counts_are_bent_and_signed_then_v8_recounts,
-    test_story.test_lie_when_a_statement_of_another_party_is_logged_then_it_counts_for_nothing,
-    test_story.test_lie_when_a_plan_is_accepted_twice_then_the_second_is_listed,
-    test_story.test_result_when_a_digit_is_bent_and_endorsed_by_all_then_v11_refuses,
-    test_story.test_close_when_logs_grow_afterwards_then_the_closed_result_stays,
-    test_story.test_log_when_rewritten_but_never_witnessed_then_only_the_facts_tell,
+# Every story that leaves a whole exchange behind, bent or odd; each says itself what our verifier makes of it.
+STORIES = [
+    story
+    for name, story in vars(test_story).items()
+    if name.startswith(("test_lie_", "test_result_", "test_close_", "test_log_", "test_story_when_"))
+    and {"tmp_path"} <= set(signature(story).parameters) <= {"stories", "tmp_path", "monkeypatch"}
 ]
 
 
 def ours(exchange: Path, plan: str) -> tuple[int, str | None]:
     """Exit code and, of a lie, the step."""
     try:
-        verify(exchange, plan)
+        verified = verify(exchange, plan)
     except NotVerified as error:
         return 3, error.step
     except CannotTell:
         return 4, None
-    return 0, None
+    return (4 if verified.plan.plan.quorum and verified.unanchored() else 0), None
 
 
 def theirs(given: Path, plan: str) -> tuple[int, str | None, str]:
@@ -94,9 +93,11 @@ def test_second_verifier_when_everybody_is_honest_then_every_step_holds(stories,
     labs = stories.at(stage)
     plan = labs.agreed().id
     code, _, said = theirs(labs.exchange, plan)
-    assert (code, None) == ours(labs.exchange, plan) == (0, None)
+    assert (code, None) == ours(labs.exchange, plan)
+    assert code == (4 if stage == "signed" else 0)
+    assert ("UNANCHORED" in said) == (stage == "signed")  # nobody has cosigned anything yet (L-3)
     assert re.findall(r"^(V-\d+) holds", said, re.MULTILINE) == [f"V-{n}" for n in (1, 2, 3, 4, 5, 6, 7, 8, 9, 11)]
-    assert "not checked here: facts" in said
+    assert ("not checked here: facts" in said) == (code == 0)
 
 
 @needs_node
@@ -125,11 +126,20 @@ def test_second_verifier_when_a_lie_of_the_demo_is_told_then_it_names_the_same_s
 
 @needs_node
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__.removeprefix("test_"))
-def test_second_verifier_when_a_story_has_been_told_then_it_says_what_ours_says(stories, tmp_path, story):
-    story(stories, tmp_path)
+def test_second_verifier_when_a_story_has_been_told_then_it_says_what_ours_says(
+    request: pytest.FixtureRequest, tmp_path: Path, story: Callable[..., None]
+):
+    story(**{name: request.getfixturevalue(name) for name in signature(story).parameters})
     exchange = tmp_path / "exchange"
     plan = plan_in(exchange)
     assert theirs(exchange, plan)[:2] == ours(exchange, plan)
+
+
+def test_stories_when_counted_then_the_cheats_are_among_them():
+    told = {story.__name__ for story in STORIES}
+    assert len(told) >= 10
+    assert "test_lie_when_counts_are_bent_and_signed_then_v8_recounts" in told
+    assert "test_result_when_a_digit_is_bent_and_endorsed_by_all_then_v11_refuses" in told
 
 
 @needs_node
@@ -150,10 +160,38 @@ def test_second_verifier_when_no_plan_or_another_one_is_named_then_it_cannot_tel
 @needs_node
 def test_second_verifier_when_a_plan_has_parts_it_does_not_know_then_it_names_them_and_cannot_tell(tmp_path):
     labs = meet(tmp_path, releasers='["lab-a", "lab-b"]', blind=True)
+    labs.witness_all()
     assert ours(labs.exchange, labs.agreed().id) == (0, None)
     code, _, said = theirs(labs.exchange, labs.agreed().id)
     assert code == 4
     assert "parts this reader does not know: blind, releasers" in said
+
+
+@needs_node
+def test_second_verifier_when_a_mirror_holds_another_head_of_a_log_then_it_is_a_fork(stories, tmp_path):
+    labs = stories.at("closed")
+    plan = labs.agreed()
+    bent, copy = (shutil.copytree(labs.exchange, tmp_path / name / "exchange") for name in ("bent", "copy"))
+    two_histories(bent, labs.desks["lab-b"], plan)
+    other = (bent / "lab-b" / "log" / "checkpoint").read_bytes()
+    origin = next(party.log.origin for party in plan.plan.parties if party.id == "lab-b")
+    folder = copy / "lab-a" / "mirror" / sha256(origin.encode()) / "fork"
+    folder.mkdir()
+    for note in (other, (copy / "lab-b" / "log" / "checkpoint").read_bytes()):
+        (folder / sha256(note)).write_bytes(note)
+    assert_both(copy, plan.id, (3, "V-2"))
+
+
+@needs_node
+def test_second_verifier_when_a_larger_file_of_a_tile_lies_there_then_its_beginning_serves(stories, tmp_path):
+    labs = stories.at("closed")
+    copy = shutil.copytree(labs.exchange, tmp_path / "exchange")
+    for mirror in copy.glob("*/mirror/*"):
+        owner = next(p.id for p in labs.agreed().plan.parties if sha256(p.log.origin.encode()) == mirror.name)
+        for kind in ("0", "entries"):
+            shutil.rmtree(mirror / "tile" / kind / "000.p")
+            shutil.copytree(copy / owner / "log" / "tile" / kind / "000.p", mirror / "tile" / kind / "000.p")
+    assert_both(copy, labs.agreed().id, (0, None))
 
 
 # --- any file, changed, cut, gone ------------------------------------------------------------------
@@ -185,7 +223,9 @@ def changes(path: str, raw: bytes, draw: random.Random) -> list[bytes | None]:
 def test_second_verifier_when_a_file_is_changed_cut_or_gone_then_it_says_what_ours_says(stories):
     labs = stories.at("closed")
     copy, plan, draw = labs.copy("second"), labs.agreed().id, random.Random(2026)
-    cases = [(path, case) for path in one_of_each_kind(labs) for case in changes(path, (copy / path).read_bytes(), draw)]
+    cases = [
+        (path, case) for path in one_of_each_kind(labs) for case in changes(path, (copy / path).read_bytes(), draw)
+    ]
     assert len(cases) > 100
     asked = [json.dumps([path, None if raw is None else base64.b64encode(raw).decode()]) for path, raw in cases]
     done = subprocess.run(
@@ -229,10 +269,14 @@ def test_second_verifier_when_the_archive_is_given_then_it_says_the_same_and_of_
 def seen_in_page(element: str, given: Path, plan: str, user: Path) -> str:
     """What the page says of a file or folder that is chosen in it."""
     with Browser(SECOND / "verify.html", user) as page:
-        page.wait_for("document.readyState === 'complete' && document.getElementById('folder') && typeof show === 'function'")
+        page.wait_for(
+            "document.readyState === 'complete' && document.getElementById('folder') && typeof show === 'function'"
+        )
         page.value(f"document.getElementById('plan').value = {plan!r}; null")
         page.choose(element, given)
-        return page.wait_for("/^exit \\d/m.test(document.getElementById('verdict').textContent) && document.getElementById('verdict').textContent")
+        return page.wait_for(
+            "/^exit \\d/m.test(document.getElementById('verdict').textContent) && document.getElementById('verdict').textContent"
+        )
 
 
 @needs_node
