@@ -8,14 +8,15 @@ function read(files, path) {
 async function bound(files, path, sha, ending, rule) { // a whole text that has this digest and ends so, or was cut (L-7)
   const raw = read(files, path), last = ending.charCodeAt(0), ends = raw.at(-1) === last;
   if ((await digest(raw)) === sha) return raw;
-  const brackets = toText(raw, path).replace(/"(\\.|[^"\\])*"/g, "").replace(/[^[\]{}"]/g, ""); // those outside of strings
-  const open = ending === "}" && !brackets.includes('"') && brackets.replace(/[\]}]/g, "").length * 2 > brackets.length;
+  let brackets = toText(raw, path).replace(/"(\\.|[^"\\])*"|true|false|null|-?\d+|[,:]/g, ""); // of JSON these are left, and all pairs go
+  for (let n = -1; n !== brackets.length; brackets = brackets.replace(/\[\]|\{\}/g, "")) n = brackets.length;
+  const open = ending === "}" && /^[[{]+$/.test(brackets);
   const mended = !ends && raw.length > 0 && (await digest(joined(raw.subarray(0, -1), [last]))) === sha; // only its last byte is wrong
   throw (ends ? open : !mended) ? lacking(rule, path) : wrong(rule, path);
 }
 
 const unknownParts = ({ supersedes, observers, gate, blind, sections, suites, scorers, measures }) => Object.entries({
-  supersedes, gate, blind, observers: observers.length, sealed: suites.some((one) => one.sealed), releasers: sections.some((one) => one.releasers.length),
+  supersedes, gate, blind, observers: observers.length, "sealed suites": suites.some((one) => one.sealed),
   "audits on site": sections.some(({ audit }) => audit && audit.place !== "crosses"), "corrected rates": measures.some((one) => one.corrected),
   "disclosure to parties": sections.some(({ disclosure }) => Object.values(disclosure).includes("parties")),
   "judges and people": scorers.some(({ method }) => method === "judge" || method === "human"),
@@ -37,7 +38,7 @@ async function readPlan(files, id) { // V-1
 }
 
 const keyId = async (name, kind, key) => (await hash(joined(toBytes(`${name}\n`), [kind], unhex(key)))).subarray(0, 4);
-const NOTE = /^([^\n]+)\n(0|[1-9]\d{0,14})\n([A-Za-z0-9+/]{43}=)\n\n((?:— [^ \n+]+ [A-Za-z0-9+/]{6,}=*\n)+)$/;
+const NOTE = /^([^\n]+)\n(0|[1-9]\d{0,18})\n([A-Za-z0-9+/]{43}=)\n\n((?:— [^ \n+]+ [A-Za-z0-9+/]{7,}=*\n)+)$/;
 
 async function readNote(raw, log, witness, place) { // L-1, and L-3 where a witness must have signed: {size, root, at, sha}
   if (raw.at(-1) !== 10) { // it was cut, unless everything else of it is right (L-7)
@@ -45,11 +46,11 @@ async function readNote(raw, log, witness, place) { // L-1, and L-3 where a witn
     throw (whole ? wrong : lacking)("L-1", place);
   }
   const text = toText(raw, place), found = NOTE.exec(text), note = { at: 0, sha: await digest(raw) };
-  if (!found) throw (/^([^\n]+\n((0|[1-9]\d*)\n([A-Za-z0-9+/]{43}=\n\n?)?)?)?$/.test(text) ? lacking : wrong)("L-1", place);
+  if (!found || raw.length > 65536) throw (/^([^\n]+\n((0|[1-9]\d*)\n([A-Za-z0-9+/]{43}=\n\n?)?)?)?$/.test(text) ? lacking : wrong)("L-1", place);
   const signed = toBytes(text.slice(0, text.indexOf("\n\n") + 1)), lines = found[4].trimEnd().split("\n");
   for (const [, name, armored] of lines.map((line) => line.split(" "))) {
     const line = unbase64(armored);
-    need(line && found[1] === log.origin && unbase64(found[3]), "L-1", place);
+    need(line && lines.length <= 100 && found[1] === log.origin && unbase64(found[3]), "L-1", place);
     if (name === log.origin && begins(line, await keyId(name, 1, log.key))) {
       need(await signedBy(log.key, line.subarray(4), signed), "L-1", place);
       Object.assign(note, { size: Number(found[2]), root: hex(unbase64(found[3])) });
@@ -64,21 +65,15 @@ async function readNote(raw, log, witness, place) { // L-1, and L-3 where a witn
   return note;
 }
 
-function tilePath(files, folder, start, width) { // the smallest file that holds so many entries of this tile (L-7)
-  const number = String(start / 256), digits = number.padStart(Math.ceil(number.length / 3) * 3, "0").replace(/(\d{3})(?=\d)/g, "x$1/");
-  const paths = Array.from({ length: 257 - width }, (_, k) => `${folder}/tile/entries/${digits}${width + k < 256 ? `.p/${width + k}` : ""}`);
-  return paths.find((path) => files.has(path)) ?? paths[0];
-}
-
 async function readEntries(files, folder, { size, root }) { // V-2: the entries under a head, and roots[n], the root at size n
   const entries = [], tree = new Tree(), roots = [await tree.root()];
   for (let start = 0; start < size; start += 256) {
-    const width = Math.min(256, size - start), path = tilePath(files, folder, start, width), raw = read(files, path);
-    const exact = path.endsWith(width < 256 ? `.p/${width}` : "");
+    const width = Math.min(256, size - start), number = String(start / 256), digits = number.padStart(Math.ceil(number.length / 3) * 3, "0");
+    const path = `${folder}/tile/entries/${digits.replace(/(\d{3})(?=\d)/g, "x$1/")}${width < 256 ? `.p/${width}` : ""}`, raw = read(files, path);
     for (let at = 0, length; entries.length < start + width; at += 2 + length) {
       length = raw[at] * 256 + raw[at + 1];
       if (!(at + 2 + length <= raw.length)) throw lacking("L-7", path);
-      need(entries.push(raw.subarray(at + 2, at + 2 + length)) < start + width || !exact || at + 2 + length === raw.length, "L-1", path);
+      need(entries.push(raw.subarray(at + 2, at + 2 + length)) < start + width || at + 2 + length === raw.length, "L-1", path);
     }
   }
   for (const entry of entries) roots.push(await tree.add(await leafHash(entry)).then(() => tree.root()));
@@ -97,10 +92,8 @@ async function readLog(files, plan, party) { // V-2: {entries, roots, size, note
       need(log.roots[note.size] === note.root, "L-3", path); // a rollback, or another history
       mine.push({ ...note, witness: witness.id });
     }
-    for (const path of [...files.keys()].filter((one) => one.startsWith(`${folder}fork/`))) { // another head that this log signed (L-2)
-      const note = await readNote(files.get(path), party.log, null, path).catch(() => null);
-      need(!note || note.size > log.size || log.roots[note.size] === note.root, "L-2", path);
-    }
+    const isOurs = (note) => need(note.size > log.size || log.roots[note.size] === note.root, "L-2", folder); // or the log signed two histories
+    for (const [path, raw] of files) if (path.startsWith(`${folder}fork/`)) await readNote(raw, party.log, null, path).then(isOurs, () => {});
     if (!mine.length && !files.has(place)) continue;
     const newest = await readNote(read(files, place), party.log, witness.witness, place), known = mine.some((note) => note.sha === newest.sha);
     if (newest.sha !== mine.at(-1)?.sha) throw (known || !mine.some((note) => note.size === newest.size) ? lacking : wrong)("L-4", place);

@@ -104,19 +104,25 @@ async function walk(world, sizes, step) {
   const accepted = plan.parties.map(({ id }) => first("accept", undefined, (one) => one.party === id && about(one, plan.sha)));
   await step("V-4", () => `${accepted.filter(Boolean).length} of ${plan.parties.length} parties accepted this plan`);
   await step("V-5", async () => { world.named ??= await readNamed(files, plan); });
-  const { named } = world;
   await step("V-6", () => {
     for (const { party, subject, section: name } of plan.tests) {
-      const section = plan.sections.find(({ id }) => id === name), slots = slotsOf(plan, named.lists, name);
+      const section = plan.sections.find(({ id }) => id === name), slots = slotsOf(plan, world.named.lists, name);
       const isMine = (one) => one.party === party && one.said.subject === subject && one.said.section === name && about(one, plan.sha);
       for (const [k, entry] of of("register", undefined, isMine).entries()) {
         const imported = entry.said.engine.name === "external", commits = entry.said.drawCommits.map((one) => one.auditor).sort();
         const lawful = k < plan.runs.max && (!imported || section.external) && equal(commits, [...(section.audit?.by ?? [])].sort());
-        const isEnd = ({ status, root, start, trace }, one) => !start.releases.length && !(imported && trace) &&
-          (status === "aborted" ? root === null && about(one, entry.sha) : root !== null && one.subjects.length === 2);
+        const isHeld = (one) => logs[party].notes.some((note) => note.witness === one.party && note.size === one.said.size);
+        const isRelease = (one) => section.releasers.includes(one.party) && one.party !== party && about(one, entry.sha) && !one.said.sealed.length &&
+          one.said.size > entry.index && isHeld(one);
+        const releases = plan.parties.map(({ id }) => first("release", entry.sha, (one) => one.party === id && isRelease(one))?.sha);
+        for (const { said } of of("conclude", entry.sha, (one) => one.party === party)) for (const sha of said.start.releases) {
+          const named = world.statements.find((one) => one.sha === sha); // nobody is blamed for what has not come here
+          if (!named || (named.kind === "release" && !isHeld(named))) throw lacking("R-4", `release ${sha}`);
+        }
+        const isEnd = ({ status, root, start, trace }, one) => equal(start.releases, releases.filter((sha) => start.releases.includes(sha))) &&
+          !(imported && trace) && (status === "aborted" ? root === null && about(one, entry.sha) : root !== null && one.subjects.length === 2);
         const conclusion = first("conclude", entry.sha, (one) => one.party === party && one.index > entry.index && isEnd(one.said, one));
-        const far = conclusion?.said.start.notes.find((note) => !logs[party].notes.some(({ sha }) => sha === note));
-        if (far) throw lacking("R-4", `note ${far}`);
+        for (const sha of conclusion?.said.start.notes ?? []) if (!logs[party].notes.some((note) => note.sha === sha)) throw lacking("R-4", sha);
         if (lawful) used.add(entry);
         runs.push({ party, subject, section, id: entry.sha, entry, attempt: k + 1, lawful, slots, conclusion, scorings: [] });
       }
@@ -148,6 +154,6 @@ async function walk(world, sizes, step) {
     const mine = heads[plan.parties.findIndex(({ id }) => id === party)]; // nobody can close over its own close
     return spoken && subjects.length === 1 && mine.size <= index && equal(heads.map((head) => head.origin), plan.parties.map((one) => one.log.origin));
   });
-  const listed = entries.filter((one) => ["accept", "register", "conclude", "score"].includes(one.kind) && !used.has(one));
+  const listed = entries.filter((one) => ["accept", "register", "release", "conclude", "score"].includes(one.kind) && !used.has(one));
   return { runs, closings, listed: [...listed, ...world.unread.filter((one) => one.index < sizes[one.party])] };
 }
