@@ -263,7 +263,6 @@ LATER: list[tuple[str, Edit]] = [
     ("observers", put("observers", [OBSERVER])),
     ("gate", put("gate", {"id": "g", "rule": "0" * 64})),
     ("sections.disclosure", put("sections.0.disclosure.scores", "parties")),
-    ("sections.audit.place", put("sections.0.audit.place", "onSite")),
     ("scorers.method", put("scorers.1.method", "judge")),
     ("measures.corrected", put("measures.0.corrected", "includes")),
 ]  # fmt: skip

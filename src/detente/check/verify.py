@@ -391,7 +391,7 @@ def _named_paths(verified: Verified) -> tuple[list[str], list[str]]:
                 named.append(f"{released.entry.party}/outbox/{path}")
         for trail in run.audits:
             opening = trail.opening.statement.predicate if trail.opening else None
-            if isinstance(opening, Open):
+            if isinstance(opening, Open) and trail.opening and len(trail.opening.statement.subjects) == 2:
                 named.append(f"{run.test.party}/outbox/{trail.auditor}/{opening.plaintext}.age")
         for scoring in run.scorings:
             stem = scores_path(scoring.score.scorer, scoring.entry.statement.subject_digests()[0])
