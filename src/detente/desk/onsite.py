@@ -18,6 +18,7 @@ from detente.pact.plan import PlanFile
 from detente.wire.digests import sha256
 
 FOLDER = "shown"  # below the desk
+_BEGIN = b'{"body":"{'  # of every line of an opening file (A-4, B-1)
 
 
 def check_out(desk: Desk, plan: PlanFile, out: Path | None) -> None:
@@ -67,11 +68,12 @@ def not_bound(raw: bytes, plaintext: str, drawn: tuple[Sequence[int], str, int],
     """What is wrong with a file that the opening does not bind: CannotTell (file-cut), else NotVerified (A-4.shown).
 
     ``plaintext``: the digest that the opening binds. ``drawn``: the drawn slots, the run's root, how many slots it
-    has. A file is cut if what it has of whole lines are the first of the drawn records (L-7).
+    has. A file is cut if its whole lines are the first of the drawn records, and what follows begins as one (L-7).
     """
     slots, root, n_slots = drawn
     whole = raw[: raw.rfind(b"\n") + 1]
-    if (lines := whole.count(b"\n")) < len(slots):
+    rest = raw[len(whole) :]
+    if (lines := whole.count(b"\n")) < len(slots) and rest[: len(_BEGIN)] == _BEGIN[: len(rest)]:
         try:
             check_opening(whole, slots[:lines], root, n_slots, place)
         except DetenteError:
