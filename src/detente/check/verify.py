@@ -260,7 +260,7 @@ def _named_files(exchange: Folder, plan: PlanFile) -> Named:
     where = files_by_digest(exchange, plan)
     named = Named({}, {}, {}, {}, {})
     for suite in plan.plan.suites:
-        raw = read_by_digest(exchange, where, suite.list, b"\n")
+        raw = read_by_digest(exchange, where, suite.list, b"\n", suite.items)
         listed = parse_list(raw, f"{suite.id} {suite.list[:16]}")
         if len(listed) != suite.items:
             raise NotVerified("S-1.items", exchange.place(where[suite.list][0]), expected=suite.items, got=len(listed))
