@@ -74,6 +74,17 @@ def decode(raw: bytes, place: str = "") -> Any:
     return value
 
 
+def stops_early(raw: bytes) -> bool:
+    """Whether ``raw`` is JSON that ends where more was due, as a file does that was copied in part (L-7)."""
+    try:
+        _decoder.decode(raw)
+    except msgspec.DecodeError as error:
+        return str(error) == "Input data was truncated"
+    except (UnicodeDecodeError, RecursionError, ValueError):
+        pass
+    return False
+
+
 def decode_as(raw: bytes, shape: type[T], place: str = "") -> T:
     """``decode``, then the value as ``shape``, strictly typed (B-3).
 
