@@ -48,6 +48,10 @@ def _check(lang: str) -> click.Command:
         own = load_desk(desk)
         worst = 0
         for row in check_all(own, own.plan()):
+            if row.trouble is not None:
+                voice(lang).error(row.trouble)
+                worst = worst or row.trouble.exit_code
+                continue
             voice(lang).say(f"found-{row.verdict}", holder=row.holder, n=row.opened, of=row.of, run=row.run[:16])
             for scored in row.rescored:
                 voice(lang).say("rescored", scorer=scored.scorer, agreed=scored.agreed, n=scored.n)

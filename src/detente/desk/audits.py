@@ -12,7 +12,7 @@ from detente.check.verify import Verified, verify
 from detente.desk.keys import Desk, alone, log_entry, own_log, sign_statement
 from detente.desk.publish import scorer_of
 from detente.desk.runs import RunState, find_run, fixed_line, items_by_hash, own_bundle
-from detente.errors import CannotTell, Malformed, NotVerified
+from detente.errors import CannotTell, DetenteError, Malformed, NotVerified
 from detente.evidence.bundle import header_lines_of
 from detente.evidence.record import OpenedRecord, encode_opened, nonce_of
 from detente.evidence.statements import AuditFinding, Challenge, Open, Rescored
@@ -46,6 +46,7 @@ class Finding(NamedTuple):
     rescored: list[Rescored]
     verdict: str
     odds: str
+    trouble: DetenteError | None = None  # why nothing was found and nothing logged: what was shown does not open
 
 
 @alone
@@ -145,17 +146,29 @@ def _opening(plan: PlanFile, state: RunState, slots: Sequence[int]) -> bytes:
 
 @alone
 def check_all(desk: Desk, plan: PlanFile) -> list[Finding]:
-    """Check and re-score every record shown to this lab, and log what was found (A-6)."""
+    """Check and re-score every record shown to this lab, and log what was found (A-6).
+
+    With nothing new to check, the findings that are logged already: the same command given twice, or
+    again after a crash, tells the same. An opening that does not open (A-5.sealed) is told as trouble of
+    its own row, and the others are checked all the same; CannotTell if there is nothing else.
+    """
     own_log(desk, plan)  # what a crash kept from it is signed already, and comes first (L-5)
     verified = verify(desk.exchange, plan.id)
-    found = []
+    found, before, unread = [], [], []
     for run in verified.runs:
         for trail in run.audits:
-            if trail.auditor != desk.party or trail.opening is None or trail.finding is not None:
+            if trail.auditor != desk.party or trail.opening is None:
                 continue
             challenge, opening = trail.challenge.statement.predicate, trail.opening.statement.predicate
-            if isinstance(challenge, Challenge) and isinstance(opening, Open):
-                shown, verdict = _shown(desk, plan, run, challenge, opening)
+            said = trail.finding.statement.predicate if trail.finding else None
+            if isinstance(said, AuditFinding):
+                before.append(_told(plan, run, said))
+            elif isinstance(challenge, Challenge) and isinstance(opening, Open):
+                try:
+                    shown, verdict = _shown(desk, plan, run, challenge, opening)
+                except CannotTell as error:
+                    unread.append(Finding(run.id, run.test.party, 0, len(run.slots), [], "", "", error))
+                    continue
                 rescored = _rescore(desk, plan, run, shown)
                 if not _within(plan, rescored):
                     verdict = "disputed"
@@ -165,14 +178,18 @@ def check_all(desk: Desk, plan: PlanFile) -> list[Finding]:
                 )  # fmt: skip
                 entry = sign_statement(desk, "audit", [("open.json", trail.opening.digest)], finding)
                 log_entry(desk, plan, entry)
-                found.append(
-                    Finding(
-                        run.id, run.test.party, _asked(plan, run), len(run.slots), rescored, verdict, _odds(plan, run)
-                    )
-                )
-    if not found:
+                found.append(_told(plan, run, finding))
+    if not found and unread and unread[0].trouble:
+        raise unread[0].trouble
+    if not found and not before:
         raise CannotTell("A-5.nothing", str(desk.exchange))
-    return found
+    return [*found, *unread] if found else before
+
+
+def _told(plan: PlanFile, run: Run, finding: AuditFinding) -> Finding:
+    """A logged finding as a person is told of it."""
+    holder, of = run.test.party, len(run.slots)
+    return Finding(run.id, holder, finding.opened, of, finding.rescored, finding.verdict, _odds(plan, run))
 
 
 def _asked(plan: PlanFile, run: Run) -> int:
