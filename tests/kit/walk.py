@@ -6,8 +6,9 @@ python tests/kit/walk.py WORK EVERY [STEP...]
 A write is a call that changes what the disk holds or promises (WRITES). For each command: count them in one quiet
 run, then, for some k (EVERY = 0) or all (EVERY = 1) and for each way of WAYS, copy the story as it stood before the
 command, break the command at its k-th write, look at the exchange as another lab would (``verify``), give the same
-command again, and verify again. One JSON line each; a line with ``"way": "quiet"`` comes first for each command.
-Children are forked: all is imported once. What a child signs is noted in ``signed``, beside everything else.
+command again, and verify again. Then the same with every folder read-only, and with two of the command at once.
+One JSON line each; a line with ``"way": "quiet"`` comes first for each command. Children are forked: all is imported
+once. What a child signs is noted in ``signed``, beside everything else. WORK must be where nobody may enter.
 """
 
 import base64
@@ -29,13 +30,14 @@ from typing import Any, NamedTuple
 if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[2] / "src")]
 
-from detente.cli.entry import VERBS
+from detente.cli.entry import VERBS, main
 from detente.wire.keys import SigningKey
 from kit.broken import forked
 
 WRITES = ("fsync", "fdatasync", "replace", "unlink", "mkdir", "rmdir", "pwrite", "ftruncate")
 # failed and not written; failed but written; killed before and after
 WAYS = ("fails", "fails-after", "killed", "killed-after")
+NOBODY = 65534
 
 DRAFT = """
 competence_floor = "0.5"
@@ -142,7 +144,60 @@ class Breaker:
 
 def given(step: Step, plan: str, at: int, way: str) -> tuple[int, str]:
     """The command, in a child of its own."""
-    return forked([plan if word == "PLAN" else word for word in step.words], Breaker(at, way).install)
+    return forked(worded(step, plan), Breaker(at, way).install)
+
+
+def given_read_only(step: Step, plan: str) -> tuple[int, str]:
+    """The command by somebody who may read everything here and write nothing."""
+    paths = [Path(), *Path().rglob("*")]
+    folders = [path for path in paths if path.is_dir()]
+    work, there = Path.cwd(), Path.cwd().with_name("elsewhere")
+    shutil.rmtree(there, ignore_errors=True)
+    shutil.copytree(work, there)
+
+    def nobody() -> None:
+        if os.geteuid() == 0:  # root is stopped by no mode
+            # What is imported late must be before nobody may read it: the command once, elsewhere, unheard.
+            err = os.dup(2)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            os.chdir(there)
+            main(worded(step, plan))
+            main(["verify", "no-such-folder", "--plan", plan])  # words of an error
+            sys.stderr.flush()
+            os.dup2(err, 2)
+            os.chdir(work)
+            os.setegid(NOBODY)
+            os.seteuid(NOBODY)
+
+    if os.geteuid() == 0:
+        for path in paths:
+            os.chown(path, NOBODY, NOBODY)
+    for path in folders:
+        path.chmod(0o555)
+    try:
+        return forked(worded(step, plan), nobody)
+    finally:
+        for path in folders:
+            path.chmod(0o755)
+
+
+def given_twice(step: Step, plan: str) -> tuple[int, str]:
+    """Two of the command at one moment: the worse of their codes and what both said, with both codes in front."""
+    reader, writer = os.pipe()
+    if (child := os.fork()) == 0:
+        os.close(reader)
+        os.write(writer, json.dumps(given(step, plan, 0, "at-once")).encode()[:60_000])
+        os._exit(0)
+    os.close(writer)
+    here = given(step, plan, 0, "at-once")
+    with os.fdopen(reader, "rb") as file:
+        there = json.loads(file.read())
+    os.waitpid(child, 0)
+    return max(here[0], there[0]), f"{here[0]} {there[0]}\n{here[1]}\n{there[1]}"
+
+
+def worded(step: Step, plan: str) -> list[str]:
+    return [plan if word == "PLAN" else word for word in step.words]
 
 
 def verified(plan: str, where: str = "exchange") -> tuple[int, str]:
@@ -253,7 +308,12 @@ def broken(step: Step, before: Path, work: Path, at: int, way: str) -> dict[str,
     shutil.copytree(before, work)
     os.chdir(work)
     plan = plan_id()
-    code, err = given(step, plan, at, way)
+    if way == "read-only":
+        code, err = given_read_only(step, plan)
+    elif way == "at-once":
+        code, err = given_twice(step, plan)
+    else:
+        code, err = given(step, plan, at, way)
     kept = durable()
     plan = plan or plan_id()
     between = verified(plan)[0] if step.name != "unpack" else verified(plan, "there")[0]
@@ -278,7 +338,7 @@ def walk(root: Path, every: bool, only: list[str]) -> None:
     soon = datetime.now(UTC).replace(microsecond=0) + timedelta(days=7)
     dates = {"register": soon.isoformat(), "deadline": (soon + timedelta(days=7)).isoformat()}
     (story / "plan.toml").write_text(DRAFT.format(**{k: v.replace("+00:00", "Z") for k, v in dates.items()}), "utf-8")
-    for step in STORY:
+    for nth, step in enumerate(STORY):
         os.chdir("/")
         shutil.rmtree(before, ignore_errors=True)
         shutil.copytree(story, before)
@@ -290,9 +350,12 @@ def walk(root: Path, every: bool, only: list[str]) -> None:
         print(json.dumps({"step": step.name, "way": "quiet", "code": code, "err": err, "writes": names, **state(plan_id(), step)}), flush=True)  # fmt: skip
         if only and step.name not in only:
             continue
-        for way in WAYS:
+        # Not every write: one half of a pair and the other kind's other half, in turn.
+        for way in WAYS if every else (WAYS[nth % 2], WAYS[3 - nth % 2]):
             for at in picked(names, way, step.name, every):
                 print(json.dumps(broken(step, before, work, at, way)), flush=True)
+        for way in ("read-only", *["at-once"] * (5 if every else 1)):
+            print(json.dumps(broken(step, before, work, 0, way)), flush=True)
 
 
 if __name__ == "__main__":
