@@ -124,7 +124,9 @@ def test_key_when_it_stands_in_two_roles_then_the_plan_is_refused_at_v1(
 # --- statements that are moved ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("to", ["another-plan", "another-party", "another-type", "another-payload-type", "a-later-place"])
+@pytest.mark.parametrize(
+    "to", ["another-plan", "another-party", "another-type", "another-payload-type", "a-later-place"]
+)
 def test_statement_when_moved_then_it_counts_for_nothing_and_is_listed(tmp_path: Path, to: str) -> None:
     """A whole, well signed envelope, somewhere else. The signature covers plan, party, type and payload type."""
     paper = agreed(tmp_path / "here")

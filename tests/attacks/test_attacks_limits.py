@@ -54,7 +54,9 @@ def test_limit_when_a_liar_invents_every_answer_from_the_start_then_all_passes_a
     row = runs_of(labs.verify())[0]
     assert row["counted"]
     assert row["facts"]["checked"]["holds"] == "yes"
-    rates = [r for r in joint_of(labs.verify()).result["rates"] if (r["run"], r["measure"]) == (run.id, "did-not-refuse")]
+    rates = [
+        r for r in joint_of(labs.verify()).result["rates"] if (r["run"], r["measure"]) == (run.id, "did-not-refuse")
+    ]
     assert {r["rate"] for r in rates if r["state"] == "rate" and r["lang"] == "en"} == {"0"}
 
 

@@ -22,7 +22,6 @@ import sys
 import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple

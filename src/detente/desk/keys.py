@@ -167,15 +167,19 @@ def make_desk(
     for entry in models:
         check_id(entry.subject, "init --model")
         load_model(entry.use, system=entry.system, key=None, slots=1)
+    folder = Folder(root)
     for wanted in (root, exchange):
         there = next((path for path in (wanted, *wanted.absolute().parents) if path.exists()), wanted)
         if there.exists() and not there.is_dir():
             raise WrongUsage("not-a-folder", str(there))
     if exchange.resolve() in [root.resolve(), *root.resolve().parents]:
         raise WrongUsage("desk-inside", str(root), got=str(exchange))
+    if folder.exists("desk.toml"):
+        raise WrongUsage("desk-exists", folder.place("desk.toml"), expected=load_desk(root).party, got=party)
     for private in (root, root / "keys"):
         private.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with Folder(root).held():  # two at once would each make keys, and hand out a card of keys that the other has replaced
+    # Two at once would each make keys, and hand out a card with keys that the other has replaced.
+    with folder.held():
         return _lay_desk(root, party, name, home, exchange, models)
 
 
@@ -184,8 +188,8 @@ def _lay_desk(
 ) -> Desk:
     """The keys where there are none, then ``desk.toml``: without it the desk is not made yet."""
     folder, keys = Folder(root), root / "keys"
-    if folder.exists("desk.toml"):
-        raise WrongUsage("desk-exists", folder.place("desk.toml"), expected=load_desk(root).party, got=party)
+    if folder.exists("desk.toml"):  # somebody was faster, just now: given again, the command compares with that one
+        raise CannotTell("folder-busy", str(root))
     for half in filter(lambda path: is_leftover(path.name), keys.iterdir()):
         half.unlink()
     for role in KEYS:
