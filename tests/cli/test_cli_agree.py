@@ -100,7 +100,7 @@ def test_draft_when_missing_or_no_utf_8_then_it_is_told(capsys, labs):
     (labs.root / "plan.toml").unlink()
     assert "plan.toml" in refused(capsys, 2, "no-such-file", *words).err
     (labs.root / "plan.toml").mkdir()
-    refused(capsys, 2, "no-such-file", *words)
+    refused(capsys, 2, "is-a-folder", *words)
 
 
 def test_draft_when_it_has_toml_s_own_dates_then_they_are_taken(capsys, labs):

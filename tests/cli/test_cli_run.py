@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 from detente.check.exchange import read_entries
+from detente.cli.reasons import FAULTS
 from detente.desk.keys import Desk, load_desk, own_log
 from detente.desk.runs import find_run
 from detente.evidence.statements import Register
 from detente.run.engine import answer as answer_all
 from detente.run.journal import glance
+from detente.words import say
 from kit.asking import QUICK
 from kit.faults import HALF_JSON, LOGIN_PAGE, NO_MODEL, WRONG_KEY
 from kit.labs import DRAFT, Labs
@@ -112,7 +114,8 @@ def test_endpoint_when_it_says_something_else_then_nothing_is_written_and_the_sa
         said, again = typed(capsys, *words), typed(capsys, *words, lang="zh")
     for one in (said, again):
         assert (one.code, one.error) == (4, error), one
-        assert named in one.err
+        words_for = [say(f"cli.fault.{named}", lang) for lang in ("en", "zh")] if named in FAULTS else [named]
+        assert any(word in one.err for word in words_for)
         assert "127.0.0.1" in one.err
         assert "sk-secret" not in one.err
         assert not raw(one.err)

@@ -179,11 +179,20 @@ def read_entries(party: Party, view: LogView, plan: PlanFile) -> tuple[list[Entr
             if (digest := sha256(raw)) in digests:
                 raise Malformed("T-3.again", place, got=digest)
         except DetenteError as error:
-            violations.append(Violation(party.id, index, error.code))
+            violations.append(Violation(party.id, index, _reason(error)))
         else:
             digests.add(digest)
             entries.append(Entry(party.id, index, digest, statement))
     return entries, violations
+
+
+def _reason(error: DetenteError) -> str:
+    """The code that an entry is listed with.
+
+    Of bytes that are no statement every reader says the same (T-2.shape), whatever its own parser
+    stumbles over first: a result holds these codes, and must come out the same everywhere (F-10).
+    """
+    return error.code if error.code.startswith("T-") else "T-2.shape"
 
 
 def _belongs(statement: Statement, party: str, plan: str, place: str) -> None:

@@ -352,8 +352,7 @@ def _trail(ledger: Ledger, shelf: Shelf, run: Run, auditor: str, asked: tuple[En
     if opened is None or run.conclusion is None:
         return AuditTrail(auditor, challenge, None, None, [])
     opening, shown = opened
-    key = draw_key(bytes.fromhex(shown.nonce), bytes.fromhex(said.seed), run.conclusion.digest)
-    drawn = draw(key, records_asked(ledger, run), len(run.slots))
+    drawn = drawn_slots(ledger, run, run.conclusion.digest, (shown.nonce, said.seed))
     rows = [
         (entry, finding)
         for entry, finding in ledger.of(auditor, AuditFinding, run.id)
@@ -361,6 +360,12 @@ def _trail(ledger: Ledger, shelf: Shelf, run: Run, auditor: str, asked: tuple[En
     ]
     finding = ledger.first(rows)
     return AuditTrail(auditor, challenge, opening, finding[0] if finding else None, drawn)
+
+
+def drawn_slots(ledger: Ledger, run: Run, conclusion: str, secrets: tuple[str, str]) -> list[int]:
+    """The slots that an audit draws, from the holder's nonce and the auditor's seed (hex): neither could aim it (A-2, A-3)."""
+    nonce, seed = map(bytes.fromhex, secrets)
+    return draw(draw_key(nonce, seed, conclusion), records_asked(ledger, run), len(run.slots))
 
 
 def records_asked(ledger: Ledger, run: Run) -> int:
@@ -406,6 +411,6 @@ def _recounts(ledger: Ledger, run: Run) -> tuple[Entry, ...]:
 
 
 __all__ = [
-    "AuditTrail", "Run", "Scoring", "Shelf", "read_audits", "read_headers", "read_registrations", "read_runs",
+    "AuditTrail", "Run", "Scoring", "Shelf", "drawn_slots", "read_audits", "read_headers", "read_registrations", "read_runs",
     "read_scorings", "records_asked", "run_folder", "scores_path",
 ]  # fmt: skip

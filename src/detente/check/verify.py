@@ -59,7 +59,7 @@ from detente.pact.plan import Plan, PlanFile, Suite, later_parts
 from detente.pact.variants import check_variants, not_derived
 from detente.tlog.folder import Folder
 from detente.wire.digests import sha256
-from detente.wire.lines import decompress, readable_start, seems_whole
+from detente.wire.lines import decompress_lines, seems_whole
 
 SUITE_LIMIT = 64 * 1024 * 1024  # bytes of one suite's text, unpacked
 
@@ -298,16 +298,13 @@ def suite_text(exchange: Folder, plan: PlanFile, suite: Suite, listed: list[List
     if not folder.exists(path):
         return []
     raw, place = read_stored(folder, path, SUITE_LIMIT), folder.place(path)
-    try:
-        plain = decompress(raw, SUITE_LIMIT, place)
-    except CannotTell:
-        start = readable_start(raw, SUITE_LIMIT)
-        lines = start[: start.rfind(b"\n") + 1].splitlines()[1:]
+    plain, ended = decompress_lines(raw, SUITE_LIMIT, place)
+    if not ended:
+        lines = plain.splitlines()[1:]
         sound = all(sha256(line) == entry.item for line, entry in zip(lines, listed, strict=False))
-        whole = seems_whole(raw, start.rfind(b"\n") + 1)
-        if sound and not whole and len(lines) <= len(listed):
-            raise
-        raise NotVerified("S-1.item", place) from None
+        if sound and not seems_whole(raw, len(plain)) and len(lines) <= len(listed):
+            raise CannotTell("file-cut", place)
+        raise NotVerified("S-1.item", place)
     return parse_suite(plain, suite.id, plan.plan.canary, listed, place, suite.languages)
 
 

@@ -187,6 +187,8 @@ def score(lang: str) -> click.Command:
         speech = voice(lang)
         if target is not None and target.endswith(".jsonl"):
             return _score_file(speech, Path(target), scorer, out)
+        if target is not None and set(target) & set("./\\"):
+            raise WrongUsage("score-target", got=target)
         own = load_desk(desk)
         own, plan, state = locate_run(own, own.plan(), target)
         names = [scorer] if scorer else [s.id for s in plan.plan.scorers if s.by == "tester"]

@@ -5,9 +5,9 @@ import time
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from detente.check.audit import Shown, check_caps, check_opening, check_seeds, draw, draw_key, odds_text
+from detente.check.audit import Shown, check_caps, check_opening, check_seeds, odds_text
 from detente.check.releases import beacon, started_with
-from detente.check.runs import Run
+from detente.check.runs import AuditTrail, Run, drawn_slots
 from detente.check.verify import Verified, verify
 from detente.desk.keys import Desk, alone, log_entry, own_log, sign_statement
 from detente.desk.publish import scorer_of
@@ -96,14 +96,14 @@ def answer_all(desk: Desk, plan: PlanFile) -> list[Answered]:
         for trail in run.audits:
             challenge = trail.challenge.statement.predicate
             if trail.opening is None and isinstance(challenge, Challenge) and run.conclusion:
-                done.append(_answer(desk, plan, run, trail.auditor, trail.challenge.digest, challenge.seed))
+                nonce = nonce_of(find_run(desk, plan, run.id).key(), trail.auditor).hex()
+                slots = drawn_slots(verified.ledger, run, run.conclusion.digest, (nonce, challenge.seed))
+                done.append(_answer(desk, plan, run, trail, slots))
     return done
 
 
-def _answer(desk: Desk, plan: PlanFile, run: Run, auditor: str, challenge: str, seed: str) -> Answered:
-    state = find_run(desk, plan, run.id)
-    nonce = nonce_of(state.key(), auditor)
-    slots = _drawn(plan, run, nonce.hex(), seed)
+def _answer(desk: Desk, plan: PlanFile, run: Run, trail: AuditTrail, slots: Sequence[int]) -> Answered:
+    state, auditor = find_run(desk, plan, run.id), trail.auditor
     plaintext = _opening(plan, state, slots)
     recipient = plan.plan.party(auditor).recipient
     path = f"outbox/{auditor}/{sha256(plaintext)}.age"
@@ -111,19 +111,11 @@ def _answer(desk: Desk, plan: PlanFile, run: Run, auditor: str, challenge: str, 
     # age is randomised: after a crash the file that lies there is the one to log, not a second one.
     sealed = own.read(path) if own.exists(path) else seal(plaintext, recipient)
     own.create(path, sealed)
-    opening = Open(nonce=nonce.hex(), party=desk.party, plaintext=sha256(plaintext), plan=plan.id, run=run.id)
-    subjects = [("challenge.json", challenge), (path.rpartition("/")[2], sha256(sealed))]
+    nonce = nonce_of(state.key(), auditor).hex()
+    opening = Open(nonce=nonce, party=desk.party, plaintext=sha256(plaintext), plan=plan.id, run=run.id)
+    subjects = [("challenge.json", trail.challenge.digest), (path.rpartition("/")[2], sha256(sealed))]
     log_entry(desk, plan, sign_statement(desk, "open", subjects, opening))
     return Answered(auditor, run.id, len(slots), len(run.slots))
-
-
-def _drawn(plan: PlanFile, run: Run, nonce: str, seed: str) -> list[int]:
-    """The slots that a challenge draws (A-2, A-3); neither side could aim it."""
-    section = plan.plan.section(run.test.section)
-    if section.audit is None or run.conclusion is None:
-        raise CannotTell("A-1.nothing", run.id)
-    key = draw_key(bytes.fromhex(nonce), bytes.fromhex(seed), run.conclusion.digest)
-    return draw(key, min(section.audit.n, len(run.slots)), len(run.slots))
 
 
 def _opening(plan: PlanFile, state: RunState, slots: Sequence[int]) -> bytes:
@@ -159,13 +151,13 @@ def check_all(desk: Desk, plan: PlanFile) -> list[Finding]:
         for trail in run.audits:
             if trail.auditor != desk.party or trail.opening is None:
                 continue
-            challenge, opening = trail.challenge.statement.predicate, trail.opening.statement.predicate
+            opening, n = trail.opening.statement.predicate, len(trail.drawn)
             said = trail.finding.statement.predicate if trail.finding else None
             if isinstance(said, AuditFinding):
-                before.append(_told(plan, run, said))
-            elif isinstance(challenge, Challenge) and isinstance(opening, Open):
+                before.append(_told(run, said))
+            elif isinstance(opening, Open):
                 try:
-                    shown, verdict = _shown(desk, plan, run, challenge, opening)
+                    shown, verdict = _shown(desk, plan, run, trail, opening)
                 except CannotTell as error:
                     unread.append(Finding(run.id, run.test.party, 0, len(run.slots), [], "", "", error))
                     continue
@@ -173,12 +165,12 @@ def check_all(desk: Desk, plan: PlanFile) -> list[Finding]:
                 if not _within(plan, rescored):
                     verdict = "disputed"
                 finding = AuditFinding(
-                    details=None, matched=len(shown), opened=_asked(plan, run), party=desk.party, plan=plan.id,
+                    details=None, matched=len(shown), opened=n, party=desk.party, plan=plan.id,
                     recounted=True, rerun=None, rescored=rescored, run=run.id, verdict=verdict,
                 )  # fmt: skip
                 entry = sign_statement(desk, "audit", [("open.json", trail.opening.digest)], finding)
                 log_entry(desk, plan, entry)
-                found.append(_told(plan, run, finding))
+                found.append(_told(run, finding))
     if not found and unread and unread[0].trouble:
         raise unread[0].trouble
     if not found and not before:
@@ -186,23 +178,14 @@ def check_all(desk: Desk, plan: PlanFile) -> list[Finding]:
     return [*found, *unread] if found else before
 
 
-def _told(plan: PlanFile, run: Run, finding: AuditFinding) -> Finding:
+def _told(run: Run, finding: AuditFinding) -> Finding:
     """A logged finding as a person is told of it."""
-    holder, of = run.test.party, len(run.slots)
-    return Finding(run.id, holder, finding.opened, of, finding.rescored, finding.verdict, _odds(plan, run))
-
-
-def _asked(plan: PlanFile, run: Run) -> int:
-    section = plan.plan.section(run.test.section)
-    return min(section.audit.n, len(run.slots)) if section.audit else 0
-
-
-def _odds(plan: PlanFile, run: Run) -> str:
-    return odds_text(len(run.slots), _asked(plan, run))
+    holder, n, of = run.test.party, finding.opened, len(run.slots)
+    return Finding(run.id, holder, n, of, finding.rescored, finding.verdict, odds_text(of, n))
 
 
 def _shown(
-    desk: Desk, plan: PlanFile, run: Run, challenge: Challenge, opening: Open
+    desk: Desk, plan: PlanFile, run: Run, trail: AuditTrail, opening: Open
 ) -> tuple[list[Shown], Literal["consistent", "disputed"]]:
     """The shown records that are the committed ones; a wrong one makes the finding disputed, not this command fail."""
     folder = desk.open_exchange().sub(f"{run.test.party}/outbox/{desk.party}")
@@ -210,9 +193,8 @@ def _shown(
     plaintext = unseal(folder.read(name), desk.identity(), folder.place(name))
     if run.bundle is None or sha256(plaintext) != opening.plaintext:
         return [], "disputed"
-    slots = _drawn(plan, run, opening.nonce, challenge.seed)
     try:
-        shown = check_opening(plaintext, slots, run.bundle.root, len(run.slots), folder.place(name))
+        shown = check_opening(plaintext, trail.drawn, run.bundle.root, len(run.slots), folder.place(name))
         imported = run.register.engine.name == "external"
         seeded = plan.plan.sampling.seed == "slot" and not imported
         started = started_with(run.conclude, run.releases)

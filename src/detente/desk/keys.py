@@ -31,7 +31,7 @@ from detente.pact.seal import new_identity, read_identity
 from detente.run.model import Model, load_model
 from detente.tlog.folder import Folder, is_leftover
 from detente.tlog.log import LogView, append, finish, origin_of
-from detente.wire.canonical import check_id, check_language, decode, encode
+from detente.wire.canonical import check_id, check_language, decode, encode, reason_and_path
 from detente.wire.digests import sha256
 from detente.wire.dsse import seal_envelope
 from detente.wire.keys import SigningKey, new_seed
@@ -247,8 +247,8 @@ def load_desk(root: Path) -> Desk:
     try:
         read = msgspec.convert(tomllib.loads(folder.read("desk.toml").decode("utf-8")), _DeskFile, strict=True)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, msgspec.ValidationError) as error:
-        reason, _, path = str(error).partition(" - at `")
-        raise WrongUsage("desk-broken", f"{place} {path.removesuffix('`')}".strip(), got=reason) from error
+        reason, path = reason_and_path(error)
+        raise WrongUsage("desk-broken", f"{place} {path}".strip(), got=reason) from error
     check_id(read.party, f"{place} party")
     models = [ModelEntry(m.subject, m.use, m.name, m.system, m.key_env, m.coded) for m in read.model]
     subjects = [entry.subject for entry in models]

@@ -25,7 +25,7 @@ from detente.pact.plan import Plan, PlanFile, Suite, later_parts, parse_plan
 from detente.score.scorer import SCORERS, definition_file, rule_files
 from detente.tlog.folder import Folder
 from detente.tlog.log import LogView
-from detente.wire.canonical import decode, decode_as, encode
+from detente.wire.canonical import decode, decode_as, encode, reason_and_path
 from detente.wire.digests import sha256
 from detente.wire.lines import compress
 
@@ -130,8 +130,8 @@ def _card(raw: bytes, place: str) -> dict[str, Any]:
     try:
         msgspec.convert(card, _Card, strict=True)
     except msgspec.ValidationError as error:
-        reason, _, path = str(error).partition(" - at `")
-        raise Malformed("card-shape", f"{place} {path.removesuffix('`') or '$'}", got=reason) from error
+        reason, path = reason_and_path(error)
+        raise Malformed("card-shape", f"{place} {path or '$'}", got=reason) from error
     return card
 
 

@@ -18,7 +18,7 @@ from detente.evidence.record import (
 from detente.evidence.statements import OutcomeCounts
 from detente.pact.slots import Slot, Slots
 from detente.wire.digests import sha256
-from detente.wire.lines import compress, decompress, join_lines, readable_start, seems_whole, split_lines
+from detente.wire.lines import compress, decompress, decompress_lines, join_lines, seems_whole, split_lines
 from detente.wire.merkle import hash_leaves, root
 
 CUT = len(OUTCOMES)  # the code of a reply cut at the plan's own cap; otherwise the index in OUTCOMES
@@ -72,12 +72,7 @@ def read_bundle(stored: bytes, plan: str, run: str, canary: str, slots: Slots, p
     file stops early and what is there is sound.
     """
     limit = HEADER_LIMIT * (len(slots) + 1)
-    try:
-        plain, whole = decompress(stored, limit, place), True
-    except CannotTell:
-        # Sound lines and then nothing: cut off. Anything else in what is there: not verified.
-        plain, whole = readable_start(stored, limit), False
-        plain = plain[: plain.rfind(b"\n") + 1]
+    plain, whole = decompress_lines(stored, limit, place)
     lines = split_lines(plain, place, HEADER_LIMIT) if plain else []
     if lines:
         start = parse_headers_start(lines[0], f"{place}:1")

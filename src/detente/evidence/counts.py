@@ -15,7 +15,7 @@ from detente.evidence.record import OUTCOMES, Index
 from detente.pact.plan import Measure, Plan
 from detente.pact.slots import Slot, Slots
 from detente.wire.canonical import NS, Hex, decode_as, encode
-from detente.wire.lines import decompress, join_lines, readable_start, seems_whole, split_lines
+from detente.wire.lines import decompress_lines, join_lines, seems_whole, split_lines
 
 SCORE_LIMIT = 4096  # B-8, bytes of one score line
 
@@ -98,11 +98,7 @@ def read_scores(
     missing, extra or unordered slot and for a label outside the definition.
     """
     limit = SCORE_LIMIT * (len(expected) + 1)
-    try:
-        plain, whole = decompress(stored, limit, place), True
-    except CannotTell:
-        plain, whole = readable_start(stored, limit), False
-        plain = plain[: plain.rfind(b"\n") + 1]
+    plain, whole = decompress_lines(stored, limit, place)
     found: dict[int, str] = {}
     lines = split_lines(plain, place, SCORE_LIMIT) if plain else []
     # Most lines are a label and nothing else, in the one spelling that it has (B-1): those are looked up.

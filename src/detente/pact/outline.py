@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from detente.errors import Malformed
+from detente.wire.canonical import reason_and_path
 from detente.wire.times import encode_time
 
 Number = str | int | float
@@ -133,8 +134,8 @@ def _checked(plain: dict[str, Any], shape: type[Struct], place: str) -> dict[str
     try:
         msgspec.convert(plain, shape, strict=True)
     except msgspec.ValidationError as error:
-        reason, _, path = str(error).partition(" - at `")
-        raise Malformed("draft-shape", f"{place} {path.removesuffix('`')}".strip(), got=reason) from error
+        reason, path = reason_and_path(error)
+        raise Malformed("draft-shape", f"{place} {path}".strip(), got=reason) from error
     return plain
 
 

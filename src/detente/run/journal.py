@@ -30,8 +30,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+from msgspec import UNSET
+
 from detente.errors import CannotTell, DetenteError, WrongUsage
 from detente.evidence.record import BODY_LIMIT, OUTCOMES, Body, encode_body, parse_body, salt_of
+from detente.run.reply import Reply
 from detente.wire.digests import sha256
 
 SYNC_S = 0.05
@@ -44,6 +47,21 @@ NONE = 255
 WORDS = {word.encode(): code for code, word in enumerate(OUTCOMES)}
 FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def body_of(key: bytes, i: int, item: str, reply: Reply, seed: int | None) -> Body:
+    """A reply as slot ``i``'s record (R-8), salted with the run's key (R-6); ``seed`` None for an imported answer."""
+    return Body(
+        i=i,
+        item=item,
+        outcome=reply.outcome,
+        output=reply.output,
+        salt=salt_of(key, i),
+        seed=seed,
+        cut=True if reply.cut else UNSET,
+        reason=reply.reason if reply.reason is not None else UNSET,
+        tokens=reply.tokens if reply.tokens is not None else UNSET,
+    )
 
 
 class Outcomes(NamedTuple):

@@ -101,6 +101,19 @@ def _ends(stream: "zlib._Decompress", byte: int) -> tuple[bytes, bool]:
         return b"", False
 
 
+def decompress_lines(raw: bytes, limit: int, place: str) -> tuple[bytes, bool]:
+    """What one gzip member of lines holds, and True; of a member that stops early its whole lines, and False (L-7).
+
+    Sound lines and then nothing: cut off. Whoever reads the lines says whether they are sound.
+    Raises Malformed as ``decompress``.
+    """
+    try:
+        return decompress(raw, limit, place), True
+    except CannotTell:
+        start = readable_start(raw, limit)
+        return start[: start.rfind(b"\n") + 1], False
+
+
 def seems_whole(raw: bytes, sound: int) -> bool:
     """Whether a member whose stream does not end carries its trailer all the same: damaged then, not cut (L-7).
 
