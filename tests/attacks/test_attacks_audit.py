@@ -2,7 +2,6 @@
 """Audits in bad faith: an auditor that aims, repeats, lies or stays silent; a holder that lies, refuses, or hides what was found."""
 
 import random
-import shutil
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from detente.pact.seal import new_identity, seal
 from detente.run.journal import Journal
 from detente.score.scorer import load_scorer
 from detente.wire.digests import sha256
-from kit.caught import listed, paper_refused, refused, runs_of, text_of
+from kit.caught import listed, paper_refused, refused, remembered, runs_of, text_of
 from kit.labs import Labs, meet, publish_one, register_all, run_one
 from kit.paper import NOON, Paper
 from kit.typed import typed
@@ -165,14 +164,9 @@ def test_holder_when_it_hides_a_bad_finding_then_v2_or_v11_refuses(
         paper.close("lab-a", paper.verify(), whitewashed)
         paper_refused(capsys, paper, "V-11", "F-10.result")
         return
-    paper.save()
-    seen = tmp_path / "seen"
-    shutil.copytree(paper.root / "lab-a" / "mirror", seen)
-    paper.labs["lab-b"].entries.pop()
-    del paper.notes["lab-a", "lab-b"][max(paper.notes["lab-a", "lab-b"])]
-    paper.save()
-    shutil.rmtree(paper.root / "lab-a" / "mirror")
-    shutil.copytree(seen, paper.root / "lab-a" / "mirror")  # a third lab's would do as well
+    with remembered(paper, "lab-a"):  # the holder's own mirror; a third lab's would do as well
+        paper.labs["lab-b"].entries.pop()
+        del paper.notes["lab-a", "lab-b"][max(paper.notes["lab-a", "lab-b"])]
     refused(capsys, paper.root, paper.plan.id, "V-2", "L-3.rollback")
 
 

@@ -25,7 +25,7 @@ from detente.wire.digests import sha256
 from detente.wire.dsse import pre_authentication, seal_envelope
 from detente.wire.lines import compress, decompress
 from detente.wire.note import Checkpoint, sign_checkpoint
-from kit.caught import listed, paper_refused, refused, runs_of, text_of, verify
+from kit.caught import listed, paper_refused, refused, remembered, runs_of, text_of, verify
 from kit.labs import Labs
 from kit.paper import CANARY, NOON, Paper, PaperLab, plan_dict
 from kit.paper import listed as invented
@@ -40,11 +40,6 @@ def agreed(folder: Path, **changes: Any) -> Paper:
     paper.accept_all()
     paper.witness_all(NOON)
     return paper
-
-
-def replaced(path: Path, by: Path) -> None:
-    shutil.rmtree(path)
-    shutil.copytree(by, path)
 
 
 # --- the folder as a whole -----------------------------------------------------------------------
@@ -178,7 +173,7 @@ def test_log_when_cut_short_and_signed_then_verify_witness_and_owner_all_see_it(
     """Truncated, or back from an old backup: three different eyes, each enough alone."""
     labs: Labs = stories.at("published").moved(tmp_path)
     plan, liar, other = labs.agreed(), labs.desks["lab-b"], labs.desks["lab-a"]
-    before = (own_log(other, plan).size, own_log(liar, plan).size)
+    assert own_log(liar, plan).size == 5
     rewrite_log(labs.exchange, liar, plan, lambda entries: entries[:2])
     refused(capsys, labs.exchange, plan.id, "V-2", "L-3.rollback")
     (row,) = witness(other, plan)
@@ -186,7 +181,6 @@ def test_log_when_cut_short_and_signed_then_verify_witness_and_owner_all_see_it(
     assert row.trouble.code == "L-2.rollback"
     with pytest.raises(NotVerified, match=r"L-6\.ahead"):
         log_entry(liar, plan, sign_statement(liar, "accept", [("p", plan.id)], Accept(party="lab-b", plan=plan.id)))
-    assert before == (5, 5)
     assert Folder(labs.exchange / "lab-b" / "log").read("checkpoint").split(b"\n")[1] == b"2"
 
 
@@ -214,42 +208,29 @@ def test_log_when_two_readers_are_shown_two_logs_of_one_size_then_whoever_holds_
     paper = agreed(tmp_path, n_labs=3)
     first = paper.register()
     paper.witness("lab-b", "lab-a", NOON + 60)
-    paper.save()
-    shown_b = tmp_path / "b"
-    shutil.copytree(paper.root / "lab-b" / "mirror", shown_b)
-    paper.labs["lab-a"].entries.pop()
-    second = paper.register(engine={"name": "detente", "sha256": "00" * 32, "version": "2"})
+    with remembered(paper, "lab-b"):
+        paper.labs["lab-a"].entries.pop()
+        second = paper.register(engine={"name": "detente", "sha256": "00" * 32, "version": "2"})
+        paper.witness("lab-c", "lab-a", NOON + 61)
     assert first != second
-    paper.witness("lab-c", "lab-a", NOON + 61)
-    paper.save()
-    replaced(paper.root / "lab-b" / "mirror", shown_b)
     refused(capsys, paper.root, paper.plan.id, "V-2", "L-3.history")
 
 
 # --- stolen keys -----------------------------------------------------------------------------------
 
 
-def stolen(labs: Labs, kind: str) -> bytes:
-    """What a thief signs with lab A's statement key."""
-    desk, plan = labs.desks["lab-a"], labs.agreed()
-    if kind == "accept":
-        return sign_statement(desk, "accept", [("plan.json", plan.id)], Accept(party="lab-a", plan=plan.id))
-    thief = labs.moved(labs.root / "thief")  # a copy of the victim's keys, and nothing else of use
-    return register_run(thief.desks["lab-a"], plan, pick_test(desk, plan, None, "core"), own_engine()).id.encode()
-
-
 def test_stolen_statement_key_when_the_thief_has_no_log_key_then_nothing_it_signs_is_in_any_log(
     stories: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     labs: Labs = stories.at("registered").moved(tmp_path)
-    plan = labs.agreed()
-    entry = stolen(labs, "accept")
+    plan, victim = labs.agreed(), labs.desks["lab-a"]
+    entry = sign_statement(victim, "accept", [("plan.json", plan.id)], Accept(party="lab-a", plan=plan.id))
     log_entry(labs.desks["lab-b"], plan, entry)  # into the thief's own log
     labs.witness_all()
     assert listed(labs.verify()) == [("lab-b", 2, "T-1.signature")]
     copy = labs.copy("forced")  # or into the victim's log, under a checkpoint of the thief's own key
-    rewrite_log(copy, labs.desks["lab-a"], plan, lambda entries: [*entries, entry])
-    me = labs.desks["lab-a"].me(plan)
+    rewrite_log(copy, victim, plan, lambda entries: [*entries, entry])
+    me = victim.me(plan)
     view = read_log(Folder(copy / "lab-a" / "log"), me.log.origin, me.log.key)
     forged = sign_checkpoint(Checkpoint(view.origin, view.size, view.root), labs.desks["lab-b"].signer("log"))
     (copy / "lab-a" / "log" / "checkpoint").write_bytes(forged)
@@ -260,11 +241,12 @@ def test_stolen_keys_when_the_thief_registers_in_the_victims_log_then_the_victim
     stories: Any, tmp_path: Path
 ) -> None:
     """Statement and log key both: there is still one history, and the desk finds a run there that it never made."""
-    labs: Labs = stories.at("signed").moved(tmp_path)
+    labs: Labs = stories.at("signed").moved(tmp_path / "victim")
     desk, plan = labs.desks["lab-a"], labs.agreed()
-    foreign = stolen(labs, "register").decode()
-    thief = labs.root / "thief" / "exchange" / "lab-a" / "log"
-    replaced(labs.exchange / "lab-a" / "log", thief)
+    thief = labs.moved(tmp_path / "thief")  # a copy of the victim's keys, and nothing else of use
+    foreign = register_run(thief.desks["lab-a"], plan, pick_test(desk, plan, None, "core"), own_engine()).id
+    shutil.rmtree(labs.exchange / "lab-a" / "log")
+    shutil.copytree(thief.exchange / "lab-a" / "log", labs.exchange / "lab-a" / "log")
     assert own_log(desk, plan).size == 2
     with pytest.raises(CannotTell, match="desk-behind") as caught:
         find_run(desk, plan, None)

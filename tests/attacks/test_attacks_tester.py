@@ -3,7 +3,6 @@
 
 import json
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from detente.wire.canonical import decode, encode
 from detente.wire.digests import sha256
 from detente.wire.lines import compress, decompress, join_lines
 from detente.wire.merkle import hash_leaves, root
-from kit.caught import listed, paper_refused, refused, runs_of, text_of
+from kit.caught import listed, paper_refused, refused, remembered, runs_of, text_of
 from kit.labs import Labs
 from kit.paper import DEADLINE, NOON, Paper, definition
 
@@ -72,18 +71,9 @@ def test_bad_run_when_its_registration_is_taken_out_of_the_witnessed_log_then_v2
     paper = agreed(tmp_path, runs=RUNS)
     paper.register(engine={"name": "detente", "sha256": "00" * 32, "version": "bad"})
     paper.witness("lab-b", "lab-a", NOON + 30)
-    del paper.labs["lab-a"].entries[1]  # the rest is signed afresh, with the very keys of the plan
-    for n in range(3):
-        paper.register(engine={"name": "detente", "sha256": "00" * 32, "version": str(n)})
-    # The mirror of lab B still holds what it cosigned: only the log was made again.
-    paper.save()
-    with_run = Paper(tmp_path / "as-seen", runs=RUNS)
-    with_run.accept_all()
-    with_run.register(engine={"name": "detente", "sha256": "00" * 32, "version": "bad"})
-    with_run.witness("lab-b", "lab-a", NOON + 30)
-    mirror = with_run.save() / "lab-b" / "mirror"
-    shutil.rmtree(paper.root / "lab-b" / "mirror")
-    shutil.copytree(mirror, paper.root / "lab-b" / "mirror")
+    with remembered(paper, "lab-b"):  # the rest is signed afresh, with the very keys of the plan
+        del paper.labs["lab-a"].entries[1]
+        paper.register(engine={"name": "detente", "sha256": "00" * 32, "version": "good"})
     refused(capsys, paper.root, paper.plan.id, "V-2", "L-3.history")
 
 
@@ -336,15 +326,10 @@ def test_registration_when_pushed_in_front_of_what_others_hold_then_v2_refuses(
     paper = agreed(tmp_path)
     paper.sign("accept", "lab-a", [paper.plan.id])
     paper.witness("lab-b", "lab-a", NOON + 60)
-    paper.save()
-    kept = tmp_path / "mirror"
-    shutil.copytree(paper.root / "lab-b" / "mirror", kept)
-    paper.register()
-    entries = paper.labs["lab-a"].entries
-    entries.insert(1, entries.pop())
-    paper.save()
-    shutil.rmtree(paper.root / "lab-b" / "mirror")
-    shutil.copytree(kept, paper.root / "lab-b" / "mirror")
+    with remembered(paper, "lab-b"):
+        paper.register()
+        entries = paper.labs["lab-a"].entries
+        entries.insert(1, entries.pop())
     refused(capsys, paper.root, paper.plan.id, "V-2", "L-3.history")
 
 

@@ -3,6 +3,9 @@
 
 import html
 import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +35,20 @@ def refused(capsys: pytest.CaptureFixture[str], exchange: Path, plan_id: str, st
 def paper_refused(capsys: pytest.CaptureFixture[str], paper: Paper, step: str, code: str) -> None:
     """The same for labs on paper."""
     refused(capsys, paper.save(), paper.plan.id, step, code)
+
+
+@contextmanager
+def remembered(paper: Paper, *labs: str) -> Iterator[None]:
+    """What these labs hold of the others' logs stays as it is, whatever becomes of the logs meanwhile; then all is laid."""
+    root, kept = paper.save(), paper.root.with_name("remembered")
+    for lab in labs:
+        shutil.copytree(root / lab / "mirror", kept / lab)
+    yield
+    paper.save()
+    for lab in labs:
+        shutil.rmtree(root / lab / "mirror")
+        shutil.copytree(kept / lab, root / lab / "mirror")
+    shutil.rmtree(kept)
 
 
 def listed(verified: Verified) -> list[tuple[str, int, str]]:
