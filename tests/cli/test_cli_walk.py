@@ -81,8 +81,9 @@ def test_write_when_it_fails_or_the_process_is_killed_then_the_same_command_goes
     found = []
     for row in spoiled(rows, *pair):
         wrong = goes_on(row, quiet[row["step"]])
-        # To make a folder that is there, and to fail at it, is no failure.
-        harmless = quiet[row["step"]]["writes"][row["at"] - 1] == "mkdir" and row["code"] == quiet[row["step"]]["code"]
+        # To make a folder that is there, and to fail at it, is no failure; and a journal syncs by the clock, so that
+        # the k-th write of a run may not come, or be a sync after the last one that counts.
+        harmless = row["broke"] in {"", "mkdir", "fdatasync"} and row["code"] == quiet[row["step"]]["code"]
         if pair[0] == "killed":
             wrong += [] if harmless or row["code"] == -9 else [f"not killed: {row['code']}"]
         elif not harmless and (row["code"] != 4 or "error[disk-f" not in row["err"]):

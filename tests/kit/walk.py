@@ -124,6 +124,8 @@ class Breaker:
         def call(*args: Any, **kwargs: Any) -> Any:
             self.n += 1
             here = self.n == self.at
+            if here:
+                Path("broke").write_text(name)
             if self.way == "quiet":
                 with Path("writes").open("a") as file:
                     file.write(name + "\n")
@@ -313,6 +315,7 @@ def broken(step: Step, before: Path, work: Path, at: int, way: str) -> dict[str,
         code, err = given_twice(step, plan)
     else:
         code, err = given(step, plan, at, way)
+    broke = Path("broke").read_text() if Path("broke").exists() else ""
     kept = durable()
     plan = plan or plan_id()
     between = verified(plan)[0] if step.name != "unpack" else verified(plan, "there")[0]
@@ -320,7 +323,7 @@ def broken(step: Step, before: Path, work: Path, at: int, way: str) -> dict[str,
     found = state(plan or plan_id(), step)
     entries = {row for rows in logged().values() for row in rows}
     return {
-        "step": step.name, "way": way, "at": at, "code": code, "err": err, "between": between, "again": again, "more": more,
+        "step": step.name, "way": way, "at": at, "broke": broke, "code": code, "err": err, "between": between, "again": again, "more": more,
         "lost": lost(kept, entries), **found,
     }  # fmt: skip
 

@@ -174,8 +174,8 @@ def make_desk(
             raise WrongUsage("not-a-folder", str(there))
     if exchange.resolve() in [root.resolve(), *root.resolve().parents]:
         raise WrongUsage("desk-inside", str(root), got=str(exchange))
-    if folder.exists("desk.toml"):
-        raise WrongUsage("desk-exists", folder.place("desk.toml"), expected=load_desk(root).party, got=party)
+    if folder.exists("desk.toml") and (owner := load_desk(root).party) != party:
+        raise WrongUsage("desk-exists", folder.place("desk.toml"), expected=owner, got=party)
     for private in (root, root / "keys"):
         private.mkdir(parents=True, exist_ok=True, mode=0o700)
     # Two at once would each make keys, and hand out a card with keys that the other has replaced.
