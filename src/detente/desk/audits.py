@@ -177,32 +177,41 @@ def check_all(
     """Check and re-score every record sent to this lab (or those of the run named), and log what was found (A-6).
 
     A run of which a drawn question is of a sealed suite that this lab cannot read waits until the suite is
-    revealed (S-5.no-text), one whose records do not cross until somebody reads them there (A-4.not-here):
-    ``told`` hears of it, and it is raised if nothing else was found.
+    revealed (S-5.no-text), one whose records do not cross until somebody reads them there (A-4.not-here), one
+    whose opening does not open until its holder sends another (A-5.sealed): ``told`` hears of it, and it is raised
+    if nothing else was found. With nothing new to check, the findings that are logged already: the same command
+    given twice, or again after a crash, tells the same.
     """
     found: list[Finding] = []
+    before: list[Finding] = []
     waiting: list[CannotTell] = []
     for one in _opened_to(desk, plan, prefix):
-        if one.answered:
+        if one.finding is not None:
+            before.append(_told(one.run, one.finding))
             continue
         if not _crosses(plan, one.run):
             waiting.append(CannotTell("A-4.not-here", one.run.test.party, got=one.run.id[:16]))
             continue
         folder = desk.open_exchange().sub(f"{one.run.test.party}/outbox/{desk.party}")
         name = f"{one.opening.plaintext}.age"
-        plaintext = unseal(folder.read(name), desk.identity(desk.me(plan).recipient), folder.place(name))
+        identity = desk.identity(desk.me(plan).recipient)
+        try:
+            plaintext = unseal(folder.read(name), identity, folder.place(name))
+        except CannotTell as shut:
+            waiting.append(shut)
+            continue
         try:
             found.append(_find(desk, plan, one, plaintext, folder.place(name)))
         except CannotTell as lacking:
             if lacking.code != "S-5.no-text":
                 raise
             waiting.append(lacking)
-    if not found:
+    if not found and (waiting or not before):
         raise waiting[0] if waiting else CannotTell("A-5.nothing", str(desk.exchange))
     for error in waiting:
         if told:
             told(error)
-    return found
+    return found or before
 
 
 @alone
@@ -215,7 +224,7 @@ def check_shown(desk: Desk, plan: PlanFile, prefix: str | None, file: Path | Non
     shows nothing that its opening binds.
     """
     before = _opened_to(desk, plan, None)
-    due = [o for o in before if not o.answered and not _crosses(plan, o.run) and o.run.id.startswith(prefix or "")]
+    due = [o for o in before if o.finding is None and not _crosses(plan, o.run) and o.run.id.startswith(prefix or "")]
     if not due:
         raise CannotTell("A-5.nothing", str(desk.exchange))
     runs = ", ".join(one.run.id[:16] for one in due)
@@ -236,13 +245,13 @@ def check_shown(desk: Desk, plan: PlanFile, prefix: str | None, file: Path | Non
 
 
 class _Opened(NamedTuple):
-    """One audit by this lab whose records were opened; ``answered``: it has a finding."""
+    """One audit by this lab whose records were opened; ``finding``: what was logged of them."""
 
     run: Run
     entry: str
     drawn: Sequence[int]
     opening: Open
-    answered: bool
+    finding: AuditFinding | None
 
 
 def _opened_to(desk: Desk, plan: PlanFile, prefix: str | None) -> list[_Opened]:
@@ -253,8 +262,10 @@ def _opened_to(desk: Desk, plan: PlanFile, prefix: str | None) -> list[_Opened]:
         for trail in run.audits if run.id.startswith(prefix or "") else ():
             if trail.auditor == desk.party and trail.opening is not None:
                 opening = trail.opening.statement.predicate
+                said = trail.finding.statement.predicate if trail.finding else None
+                finding = said if isinstance(said, AuditFinding) else None
                 if isinstance(opening, Open):
-                    found.append(_Opened(run, trail.opening.digest, trail.drawn, opening, trail.finding is not None))
+                    found.append(_Opened(run, trail.opening.digest, trail.drawn, opening, finding))
     return found
 
 
@@ -270,16 +281,18 @@ def _find(desk: Desk, plan: PlanFile, one: _Opened, plaintext: bytes | None, pla
         recounted=True, rerun=None, rescored=rescored, run=run.id, verdict=verdict,
     )  # fmt: skip
     log_entry(desk, plan, sign_statement(desk, "audit", [("open.json", one.entry)], finding))
-    return Finding(run.id, run.test.party, _asked(plan, run), len(run.slots), rescored, verdict, _odds(plan, run))
+    return _told(run, finding)
+
+
+def _told(run: Run, finding: AuditFinding) -> Finding:
+    """A logged finding as a person is told of it."""
+    holder, n, of = run.test.party, finding.opened, len(run.slots)
+    return Finding(run.id, holder, n, of, finding.rescored, finding.verdict, odds_text(of, n))
 
 
 def _asked(plan: PlanFile, run: Run) -> int:
     section = plan.plan.section(run.test.section)
     return min(section.audit.n, len(run.slots)) if section.audit else 0
-
-
-def _odds(plan: PlanFile, run: Run) -> str:
-    return odds_text(len(run.slots), _asked(plan, run))
 
 
 def _shown(

@@ -21,7 +21,7 @@ from detente.report.joint import Joint
 from detente.report.reading import Reading
 from detente.report.result import joint_of
 from detente.report.spreadsheet import codebook, write_csv
-from detente.tlog.folder import Folder, is_leftover
+from detente.tlog.folder import Folder, is_leftover, meant_for
 from detente.wire.canonical import check_id, decode, encode
 from detente.wire.digests import sha256
 from detente.wire.note import parse_checkpoint
@@ -133,6 +133,10 @@ def unpack(archive: Path, exchange: Path, keep: str | None) -> Unpacked:
         )
         for path in filter(folder.exists, paths):
             _later(folder, path, _read_member(opened, members[path], place))
+        laid = set(paths)
+        for path in filter(is_leftover, folder.names()):  # of an unpacking that was killed
+            if meant_for(path) in laid:
+                folder.drop(path)
         done = {"new": 0, "grown": 0, "same": 0}
         for path in paths:
             done[_lay(folder, path, _read_member(opened, members[path], place))] += 1
