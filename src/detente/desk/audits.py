@@ -147,7 +147,7 @@ def open_records(run: RunState, root: str, slots: Sequence[int]) -> bytes:
     """The opening file over these slots of a concluded run (A-4), each record as it was fixed under ``root``.
 
     Found through the index where there is one; else the journal and the headers are read as a whole.
-    CannotTell (journal-lacks) where the journal was damaged since.
+    CannotTell (journal-lacks, desk-damaged) where what this desk keeps was damaged since.
     """
     n, place = len(run.slots), run.folder.place(INDEX)
     if run.folder.exists(INDEX):
@@ -160,6 +160,8 @@ def open_records(run: RunState, root: str, slots: Sequence[int]) -> bytes:
         else:
             return raw
     leaves = own_leaves(run)
+    if leaves.root().hex() != root:
+        raise CannotTell("desk-damaged", run.out().place("headers.jsonl.gz"))
     with Journal(run.journal_path(), run.key()) as journal:
         return encode_opened([_opened(fixed_line(journal, run, leaves, i), i, leaves) for i in slots])
 
