@@ -124,6 +124,25 @@ def test_file_when_it_alone_has_not_come_or_is_short_then_it_cannot_be_told(
     assert asked_for > len(files) // 4  # so there was something to tell
 
 
+def test_text_when_it_is_cut_between_two_lines_then_a_whole_copy_or_the_number_of_its_lines_tells(
+    walk: Walk, tmp_path: Path
+) -> None:
+    plan, files = walk.labs.agreed(), walk.states["signed"]
+    texts = {path.split("/")[-1]: raw for path, raw in files.items() if "/files/" in path and raw.endswith(b"\n")}
+    lists = {suite.list for suite in plan.plan.suites}
+    assert lists < set(texts)  # and the rules of a scorer
+    for digest, raw in texts.items():
+        copies = [path for path in files if path.endswith(digest)]
+        part = raw[: raw.index(b"\n", len(raw) // 2) + 1]
+        lay(tmp_path, {**files, copies[0]: part})
+        assert isinstance(told(tmp_path, plan.id), CannotTell), copies
+        lay(tmp_path, dict.fromkeys(copies, part))
+        assert isinstance(told(tmp_path, plan.id), CannotTell if digest in lists else NotVerified)
+        lay(tmp_path, dict.fromkeys(copies, part.replace(b"e", b"E", 1)[:-1] + b" " + raw[len(part) :]))
+        assert isinstance(told(tmp_path, plan.id), NotVerified)
+        lay(tmp_path, files)
+
+
 STEPS = [("signed", "registered"), ("registered", "published"), ("published", "closed"), ("signed", "closed")]
 
 

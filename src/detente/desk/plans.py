@@ -195,7 +195,7 @@ def _objections(folder: Folder, path: str) -> list[Objection]:
     try:
         return decode_as(raw, list[Objection], place)
     except Malformed as error:
-        if error.code == "B-2.json" and stops_early(raw):
+        if raw[:1] in {b"", b"["} and stops_early(raw):
             raise CannotTell("file-cut", place) from error
         raise
 
