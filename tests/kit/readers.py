@@ -7,18 +7,39 @@ The vectors (tests/vectors/README.md) and the fuzz targets (fuzz/) ask the same 
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
+
+from detente.check.audit import Shown, check_caps, check_opening, check_seeds, draw, draw_key, odds_text
 from detente.errors import CannotTell, DetenteError, Malformed, NotVerified
+from detente.evidence.bundle import CUT, read_bundle
+from detente.evidence.counts import count, is_scored, kinds_scored, parse_counts, parse_definition, read_scores
+from detente.evidence.record import (
+    OUTCOMES,
+    OpenedRecord,
+    beacon_of,
+    draw_commit,
+    header_line,
+    nonce_of,
+    parse_body,
+    parse_header,
+    salt_of,
+    slot_seed,
+)
+from detente.evidence.statements import parse_statement
 from detente.pact.descriptor import parse_descriptor
 from detente.pact.home import parse_commitment
-from detente.pact.item import parse_list, parse_suite
-from detente.pact.plan import parse_plan
+from detente.pact.item import Item, parse_list, parse_suite
+from detente.pact.plan import Cap, parse_plan
 from detente.pact.slots import Slots
+from detente.pact.variants import derive_item
 from detente.wire.canonical import check_id, check_language, decimal, decode
 from detente.wire.digests import sha256
 from detente.wire.dsse import open_envelope
 from detente.wire.keys import check_public, verify_signature
 from detente.wire.lines import decompress, split_lines
+from detente.wire.merkle import hash_leaves, root, verify_consistency, verify_inclusion
 from detente.wire.note import verify_cosigned, verify_note
+from detente.wire.tiles import encode_entries, parse_entries, parse_tile_path, tile_files
 from detente.wire.times import parse_time
 
 Given = Mapping[str, Any]
@@ -145,3 +166,137 @@ def _slots(raw: bytes, given: Given) -> Any:
 def slots_of(plan: bytes, given: Given) -> Slots:
     lists = {suite: parse_list(text.encode(), "") for suite, text in given["lists"].items()}
     return Slots(parse_plan(plan).plan, given["section"], lists)
+
+
+@reader("statement")
+def _statement(raw: bytes, given: Given) -> Any:
+    read = parse_statement(raw)
+    return [read.kind, read.subject_digests()]
+
+
+DERIVED: dict[str, Callable[[Given], Any]] = {
+    "salt": lambda g: salt_of(bytes.fromhex(g["key"]), g["i"]),
+    "nonce": lambda g: nonce_of(bytes.fromhex(g["key"]), g["auditor"]).hex(),
+    "draw-commit": lambda g: draw_commit(bytes.fromhex(g["nonce"])),
+    "beacon": lambda g: beacon_of(g["run"], g["beacons"]).hex(),
+    "seed": lambda g: slot_seed(bytes.fromhex(g["beacon"]), g["i"]),
+    "draw-key": lambda g: draw_key(bytes.fromhex(g["nonce"]), bytes.fromhex(g["seed"]), g["conclusion"]).hex(),
+    "draw": lambda g: draw(bytes.fromhex(g["key"]), g["n"], g["total"]),
+    "variant-salt": lambda g: derive_item(g["name"], Item("dt:crime", "x", "hazard", None, {}, salt=g["salt"])).salt,
+}
+
+
+@reader("derived")
+def _derived(raw: bytes, given: Given) -> Any:
+    return DERIVED[given["of"]](given)
+
+
+@reader("header")
+def _header(raw: bytes, given: Given) -> Any:
+    read = parse_header(raw)
+    return [read.i, read.outcome]
+
+
+@reader("body")
+def _body(raw: bytes, given: Given) -> Any:
+    body = parse_body(raw)
+    return parse_header(header_line(body, raw)).body
+
+
+@reader("headers")
+def _headers(raw: bytes, given: Given) -> Any:
+    plan = parse_plan(given["plan"])
+    bundle = read_bundle(raw, plan.id, given["run"], plan.plan.canary, slots_of(given["plan"], given), "headers")
+    return [bundle.root, msgspec.to_builtins(bundle.outcomes())]
+
+
+@reader("definition")
+def _definition(raw: bytes, given: Given) -> Any:
+    return parse_definition(raw, "").labels
+
+
+@reader("scores")
+def _scores(raw: bytes, given: Given) -> Any:
+    labels, _ = read_scores(raw, given["expected"], given["labels"], "scores")
+    return {str(i): label for i, label in labels.items()}
+
+
+@reader("count")
+def _count(raw: bytes, given: Given) -> Any:
+    codes = bytes(CUT if word == "cut" else OUTCOMES.index(word) for word in given["outcomes"])
+    labels = {int(i): label for i, label in given["labels"].items()}
+    scorer, plan = given["scorer"], parse_plan(given["plan"]).plan
+    slots = slots_of(given["plan"], given)
+    assert sorted(labels) == [s.i for s in slots if is_scored(s, codes[s.i], kinds_scored(plan, scorer))]
+    return count(plan, scorer, given["order"][scorer], slots, codes, labels).decode()
+
+
+@reader("counts")
+def _counts(raw: bytes, given: Given) -> Any:
+    return len(parse_counts(raw, "").spread)
+
+
+def log_of(n: int) -> list[bytes]:
+    return [f"entry {i}".encode() for i in range(n)]
+
+
+@reader("root")
+def _root(raw: bytes, given: Given) -> Any:
+    return root(hash_leaves(log_of(given["entries"]))).hex()
+
+
+def hashes(texts: list[str]) -> list[bytes]:
+    return [bytes.fromhex(text) for text in texts]
+
+
+@reader("inclusion")
+def _inclusion(raw: bytes, given: Given) -> Any:
+    leaf, top = hashes([given["leaf"], given["root"]])
+    must(verify_inclusion(leaf, given["index"], given["size"], hashes(given["proof"]), top))
+
+
+@reader("consistency")
+def _consistency(raw: bytes, given: Given) -> Any:
+    old, new = hashes([given["oldRoot"], given["newRoot"]])
+    must(verify_consistency(given["old"], old, given["new"], new, hashes(given["proof"])))
+
+
+@reader("tile-path")
+def _tile_path(raw: bytes, given: Given) -> Any:
+    tile = parse_tile_path(raw.decode())
+    return tile and ["entries" if tile.level is None else tile.level, tile.n, tile.width]
+
+
+@reader("entries")
+def _entries(raw: bytes, given: Given) -> Any:
+    return [sha256(entry) for entry in parse_entries(raw, given["width"])]
+
+
+@reader("entry")
+def _entry(raw: bytes, given: Given) -> Any:
+    return sha256(encode_entries([raw]))
+
+
+@reader("log-files")
+def _log_files(raw: bytes, given: Given) -> Any:
+    entries = log_of(given["entries"])
+    return {path: sha256(file) for path, file in sorted(tile_files(entries, hash_leaves(entries)))}
+
+
+@reader("opening")
+def _opening(raw: bytes, given: Given) -> Any:
+    shown = check_opening(raw, given["drawn"], given["root"], given["slots"], "opening")
+    return [[record.i, record.body.output] for record in shown]
+
+
+@reader("shown")
+def _shown(raw: bytes, given: Given) -> Any:
+    body = parse_body(raw)
+    record = Shown(body.i, body, OpenedRecord(raw.decode(), "", body.i, [], []))
+    check_seeds([record], bytes.fromhex(given["beacon"]), "")
+    check_caps([record], [Cap(given["chars"], given["tokens"])], "")
+
+
+@reader("odds")
+def _odds(raw: bytes, given: Given) -> Any:
+    return odds_text(given["total"], given["opened"])

@@ -10,7 +10,7 @@ HERE = Path(__file__).resolve().parent
 if __name__ == "__main__":
     sys.path[:0] = [str(HERE.parent)]
 
-SOURCES = ("strict", "signed", "plans", "suites")
+SOURCES = ("strict", "signed", "plans", "suites", "statements", "runs", "scores", "logs", "audits")
 
 
 def made() -> dict[str, bytes]:
