@@ -4,12 +4,15 @@
 The vectors (tests/vectors/README.md) and the fuzz targets (fuzz/) ask the same readers.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
 from detente.check.audit import Shown, check_caps, check_opening, check_seeds, draw, draw_key, odds_text
+from detente.check.verify import verify
+from detente.desk.packing import unpack
 from detente.errors import CannotTell, DetenteError, Malformed, NotVerified
 from detente.evidence.bundle import CUT, read_bundle
 from detente.evidence.counts import count, is_scored, kinds_scored, parse_counts, parse_definition, read_scores
@@ -32,6 +35,8 @@ from detente.pact.item import Item, parse_list, parse_suite
 from detente.pact.plan import Cap, parse_plan
 from detente.pact.slots import Slots
 from detente.pact.variants import derive_item
+from detente.run.external import read_answers
+from detente.tlog.folder import Folder
 from detente.wire.canonical import check_id, check_language, decimal, decode
 from detente.wire.digests import sha256
 from detente.wire.dsse import open_envelope
@@ -41,6 +46,7 @@ from detente.wire.merkle import hash_leaves, root, verify_consistency, verify_in
 from detente.wire.note import verify_cosigned, verify_note
 from detente.wire.tiles import encode_entries, parse_entries, parse_tile_path, tile_files
 from detente.wire.times import parse_time
+from kit.vectors import bytes_of
 
 Given = Mapping[str, Any]
 Reader = Callable[[bytes, Given], Any]
@@ -300,3 +306,66 @@ def _shown(raw: bytes, given: Given) -> Any:
 @reader("odds")
 def _odds(raw: bytes, given: Given) -> Any:
     return odds_text(given["total"], given["opened"])
+
+
+@reader("archive")
+def _archive(raw: bytes, given: Given) -> Any:
+    packed, laid = given["folder"] / "a.zip", given["folder"] / "x"
+    packed.write_bytes(raw)
+    try:
+        unpack(packed, laid, None)
+    except DetenteError:
+        assert not laid.exists(), sorted(laid.rglob("*"))
+        raise
+    assert sorted(path.name for path in given["folder"].iterdir()) == ["a.zip", "x"]
+    return sorted(path.relative_to(laid).as_posix() for path in laid.rglob("*") if path.is_file())
+
+
+@reader("file-name")
+def _file_name(raw: bytes, given: Given) -> Any:
+    exchange = given["folder"] / "exchange"
+    lab = exchange / "lab-a"
+    lab.mkdir(parents=True)
+    if "ask" in given:
+        Folder(exchange).read(given["ask"])
+    if "file" in given:
+        (lab / given["file"]).parent.mkdir(exist_ok=True)
+        (lab / given["file"]).write_bytes(b"x")
+    if "link" in given:
+        (lab / given["link"]).symlink_to(given["to"])
+    if "pipe" in given:
+        os.mkfifo(lab / given["pipe"])
+    return Folder(exchange).names()
+
+
+@reader("answers")
+def _answers(raw: bytes, given: Given) -> Any:
+    path = given["folder"] / "answers.jsonl"
+    path.write_bytes(raw)
+    return [[reply.outcome, reply.output] for _, reply in read_answers(path, slots_of(given["plan"], given))]
+
+
+FACTS = ("agreed", "seen", "complete", "checked", "repeated")
+
+
+@reader("exchange")
+def _exchange(raw: bytes, given: Given) -> Any:
+    root = given["folder"] / "exchange"
+    for path, parts in {**given["files"], **given["edits"]}.items():
+        if parts is not None:
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_bytes(bytes_of(parts, given["files"]))
+    result: Any = verify(root, given["plan"]).numbers().result
+    return {
+        "counted": [row["counted"] for row in result["runs"]],
+        "facts": [[row["facts"][name]["holds"] for name in FACTS] for row in result["runs"]],
+        "ends": [row["end"] for row in result["runs"]],
+        "checked": [[audit["state"] for audit in row["facts"]["checked"]["audits"]] for row in result["runs"]],
+        "outcomes": [row["outcomes"] for row in result["runs"] if row["end"] == "concluded"],
+        "rates": [
+            [row["measure"], row["lang"], row["hits"], row["scored"]]
+            for row in result["rates"]
+            if row["hazard"] is None and row["view"] == "asDeployed"
+        ],
+        "violations": [[row["party"], row["index"], row["code"]] for row in result["violations"]],
+    }

@@ -5,12 +5,13 @@ import json
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 if __name__ == "__main__":
     sys.path[:0] = [str(HERE.parent)]
 
-SOURCES = ("strict", "signed", "plans", "suites", "statements", "runs", "scores", "logs", "audits")
+SOURCES = ("strict", "signed", "plans", "suites", "statements", "runs", "scores", "logs", "audits", "archives", "whole")
 
 
 def made() -> dict[str, bytes]:
@@ -18,8 +19,20 @@ def made() -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for source in SOURCES:
         for name, make in import_module(f"vectors.source.{source}").FILES.items():
-            found[f"{name}.json"] = (json.dumps(make(), ensure_ascii=False, indent=1) + "\n").encode()
+            found[f"{name}.json"] = written(make())
     return found
+
+
+def written(collection: dict[str, Any]) -> bytes:
+    """A vector file's bytes: JSON with a line for each member and each vector, so that a change is seen where it is."""
+    members = {name: one_line(value) for name, value in collection.items() if name != "vectors"}
+    rows = ",\n".join(one_line(vector) for vector in collection["vectors"])
+    head = ",\n".join(f"{one_line(name)}: {text}" for name, text in members.items())
+    return f'{{\n{head},\n"vectors": [\n{rows}\n]\n}}\n'.encode()
+
+
+def one_line(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def stale() -> list[str]:

@@ -16,7 +16,7 @@ from typing import Any
 
 NS = "https://detente.example/"
 # So many equal bytes, or equal lines, are written once, with their number.
-REPEATED = re.compile(rb"(.)\1{63,}|([^\n]*\n)\2{15,}", re.DOTALL)
+REPEATED = re.compile(rb"(.)\1{63,}+|([^\n]*+\n)\2{15,}+", re.DOTALL)
 
 
 # --- bytes (B-1, B-6, B-8) ------------------------------------------------------------------------
