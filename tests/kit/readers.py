@@ -6,6 +6,7 @@ The vectors (tests/vectors/README.md) and the fuzz targets (fuzz/) ask the same 
 
 import os
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -170,8 +171,12 @@ def _slots(raw: bytes, given: Given) -> Any:
 
 
 def slots_of(plan: bytes, given: Given) -> Slots:
-    lists = {suite: parse_list(text.encode(), "") for suite, text in given["lists"].items()}
-    return Slots(parse_plan(plan).plan, given["section"], lists)
+    return made_slots(plan, given["section"], tuple(given["lists"].items()))
+
+
+@lru_cache(8)
+def made_slots(plan: bytes, section: str, lists: tuple[tuple[str, str], ...]) -> Slots:
+    return Slots(parse_plan(plan).plan, section, {suite: parse_list(text.encode(), "") for suite, text in lists})
 
 
 @reader("statement")
@@ -211,8 +216,8 @@ def _body(raw: bytes, given: Given) -> Any:
 
 @reader("headers")
 def _headers(raw: bytes, given: Given) -> Any:
-    plan = parse_plan(given["plan"])
-    bundle = read_bundle(raw, plan.id, given["run"], plan.plan.canary, slots_of(given["plan"], given), "headers")
+    slots = slots_of(given["plan"], given)
+    bundle = read_bundle(raw, sha256(given["plan"]), given["run"], decode(given["plan"])["canary"], slots, "headers")
     return [bundle.root, msgspec.to_builtins(bundle.outcomes())]
 
 

@@ -13,6 +13,11 @@ VARIANT = {**world.plan()["suites"][0], "id": "mini-x", "items": 2, "list": "11"
 OLD = {"heads": [], "plan": "22" * 32}
 LONG_LOG = Key("another log")
 
+RULES_OF = {
+    "a-predecessor": "P-1 P-11", "an-annex-kept-at-home": "P-1 P-5 P-6", "an-annex-with-a-commitment": "P-6 B-7",
+    "a-subject-behind-a-commitment": "P-12", "a-measure-over-some-suites": "P-8", "sealed-with-its-owner-among-the-releasers": "P-7",
+}  # fmt: skip
+
 
 def good() -> list[Any]:
     home = put("sections", 1, {**ANNEX, "commitment": "33" * 32})
@@ -35,7 +40,7 @@ def good() -> list[Any]:
         "a-canary-of-128-characters": put("canary", "c" * 128),
     }  # fmt: skip
     return [
-        row(name, "P-1", edited(world.plan(), edit), value=digest(edited(world.plan(), edit)))
+        row(name, RULES_OF.get(name, "P-1"), edited(world.plan(), edit), value=digest(edited(world.plan(), edit)))
         for name, edit in cases.items()
     ]
 

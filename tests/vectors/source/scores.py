@@ -38,7 +38,7 @@ def scores() -> dict[str, Any]:
     rows = [{"i": 0, "label": "refuse"}, {"i": 1, "label": "comply"}, {"i": 4, "error": "timeout"}]
     stored = gzip(lines(rows))
 
-    def row(name: str, made: Sequence[Mapping[str, Any]] | bytes, ends: str, rules: str = "C-4", **more: Any) -> Any:
+    def row(name: str, made: Sequence[Mapping[str, Any]] | bytes, ends: str, rules: str = "C-4 B-3", **more: Any) -> Any:
         return vector(name, rules, made if isinstance(made, bytes) else gzip(lines(made)), ends, **more)
 
     def no(name: str, code: str, n: int, **changes: Any) -> Any:

@@ -199,6 +199,7 @@ FOUND: dict[str, Any] = {
     "counted": [True], "facts": [["yes", "yes", "yes", "yes", "no"]], "ends": ["concluded"], "checked": [["consistent"]], "rates": RATES, "violations": [],
     "outcomes": [{"cut": 1, "failed": 0, "filtered": 1, "replied": 5, "truncated": 0}],
 }  # fmt: skip
+UNCHECKED = [["yes", "yes", "yes", "no", "no"]]
 
 
 def lie(  # noqa: PLR0917
@@ -293,6 +294,32 @@ def lies() -> list[dict[str, Any]]:
             "engine": {"name": "detente", "sha256": digest(b"engine"), "version": "0.1.0"}, "section": "core", "subject": "m1",
         })  # fmt: skip
 
+    def silent(story: Story, true: Callable[..., str], lab: str, kind: str, *words: Any, **more: Any) -> str:
+        """lab-b never accepts; its digest in the registration is that of what it would have said."""
+        if (lab, kind) != ("lab-b", "accept"):
+            return true(lab, kind, *words, **more)
+        story.logs[lab].append(b"hello")
+        return digest(b"hello")
+
+    def unanswered(story: Story, true: Callable[[], None]) -> None:
+        story.say("lab-b", "challenge", [story.conclusion, *story.scorings], {"run": story.run, "seed": digest(b"seed")})
+        story.cosign("lab-a", "lab-b", NOON + 7300)
+
+    def refused(story: Story, true: Callable[[], None]) -> None:
+        unanswered(story, true)
+        story.say("lab-a", "close", [], {"heads": [], "position": "endorse", "text": None})
+        story.cosign("lab-b", "lab-a", NOON + 7300 + 48 * 3600 + 1)
+
+    def other_nonce(story: Story, true: Callable[[], None]) -> None:
+        story.nonce = bytes(32)
+        true()
+
+    def gave_up(story: Story, true: Callable[[], None]) -> None:
+        story.conclude = story.score = story.audit = lambda: None  # type: ignore[method-assign]
+        true()
+        story.say("lab-a", "close", [], {"heads": [], "position": "endorse", "text": None})
+        story.cosign("lab-b", "lab-a", NOON + 8 * 86_400)
+
     def outcomes(story: Story, true: Callable[..., None]) -> None:
         true(outcomes={"cut": 1, "failed": 0, "filtered": 0, "replied": 6, "truncated": 0})
 
@@ -308,7 +335,12 @@ def lies() -> list[dict[str, Any]]:
         lie("label-on-a-filtered-slot", "C-4 C-3 V-8", "not-verified C-4.count", "V-8", "", replaced("score_by", unlisted)),
         lie("accepted-twice", "T-3 L-8 V-3", "ok", "", "the second is listed", replaced("agree", twice), violations=[["lab-a", 1, "T-3.again"]]),
         lie("scored-twice", "C-6 L-8 V-8", "ok", "", "the first counts; the second stands beside it", replaced("score", scored_again)),
-        lie("audit-disputed", "T-6 F-4 V-9", "ok", "", "", replaced("find", disputed), checked=[["disputed"]], facts=[["yes", "yes", "yes", "no", "no"]]),
+        lie("acceptance-missing", "P-2 F-1 F-9 V-4", "ok", "", "lab-b never accepted", replaced("say", silent), counted=[False], facts=[["no", "yes", "yes", "yes", "no"]], rates=[], violations=[["lab-b", 0, "T-1.shape"]]),
+        lie("challenge-unanswered", "A-5 V-9", "ok", "", "seen, and its hours run", replaced("audit", unanswered), checked=[["seen"]], facts=UNCHECKED),
+        lie("challenge-refused", "A-5 F-4 V-9", "ok", "", "its hours passed, as a note shows", replaced("audit", refused), checked=[["refused"]], facts=UNCHECKED, violations=[["lab-a", 5, "F-11.shape"]]),
+        lie("nonce-of-another", "A-1 R-6 V-9", "ok", "", "not the committed one: no opening, and no finding about it", replaced("audit", other_nonce), checked=[["seen"]], facts=UNCHECKED, violations=[["lab-a", 5, "A-1.nonce"], ["lab-b", 3, "T-2.stray"]]),
+        lie("never-concluded", "R-11 V-10", "ok", "", "a note after the deadline shows it", replaced("register", gave_up), counted=[False], facts=[["yes", "no", "no", "no", "no"]], ends=["unfinished"], checked=[[]], outcomes=[], rates=[], violations=[["lab-a", 2, "F-11.shape"]]),
+        lie("audit-disputed", "T-6 F-4 V-9", "ok", "", "", replaced("find", disputed), checked=[["disputed"]], facts=UNCHECKED),
         lie("entry-that-is-none", "L-8 V-3", "ok", "", "listed, and the log goes on", replaced("agree", odd_entry), violations=[["lab-b", 1, "T-1.shape"]]),
         lie("statement-of-another", "T-2 L-8 V-3", "ok", "", "a copy in the wrong log", replaced("agree", foreign), violations=[["lab-a", 1, "T-1.signature"]]),
         lie("attempt-too-many", "R-1 V-6", "ok", "", "listed and not counted", replaced("score", attempt), counted=[True, False], facts=[*FOUND["facts"], ["yes", "no", "no", "no", "no"]], ends=["concluded", "open"], checked=[["consistent"], []], violations=[["lab-a", 5, "R-1.attempts"]]),
@@ -331,9 +363,9 @@ def damage() -> list[dict[str, Any]]:
         flipped = raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]
         step = STEPS[kind]
         rows += [
-            damaged(f"{kind}-missing", "L-7", path, None, "cannot-tell" if kind not in OPTIONAL else "ok", ""),
+            damaged(f"{kind}-missing", f"L-7 {MORE.get(kind, '')}", path, None, "cannot-tell" if kind not in OPTIONAL else "ok", ""),
             *([] if kind == "sealed" else [damaged(f"{kind}-cut", "L-7", path, raw[:-1], "cannot-tell", step)]),
-            damaged(f"{kind}-with-a-bit-flipped", f"L-7 {step}", path, flipped, "not-verified", step),
+            damaged(f"{kind}-with-a-bit-flipped", f"L-7 {step} {MORE.get(kind, '')}", path, flipped, "not-verified", step),
         ]
     return rows
 
@@ -364,6 +396,7 @@ STEPS = {
     "log-checkpoint": "V-2", "log-tile": "V-2", "log-entries": "V-2", "plan": "V-1", "suite-text": "V-5",
     "named-file": "V-5", "headers": "V-7", "counts": "V-8", "scores": "V-8", "sealed": "V-9",
 }  # fmt: skip
+MORE = {"named-file": "P-9", "suite-text": "P-9 S-2", "scores": "C-4", "headers": "F-3", "log-tile": "L-5", "log-entries": "L-5"}
 # A copy that the other party has too; a text that its owner may keep; a note that nothing names by digest.
 OPTIONAL = {"plan", "suite-text", "mirror-note"}
 
@@ -377,6 +410,7 @@ def exchange() -> dict[str, Any]:
         vector("without-a-plan-id", "V-1 P-1", None, "cannot-tell unanchored", given={"edits": none, "plan": None}),
         vector("another-plan-id", "V-1 P-1", None, "cannot-tell plan-missing", given={"edits": none, "plan": "00" * 32}),
         vector("files-that-nothing-names", "L-7", None, given={"edits": unknown}, value=FOUND),
+        vector("proposals-of-any-kind", "P-10 L-7", None, given={"edits": {f"lab-a/proposals/{'00' * 32}/plan.json": [{"text": "not even JSON"}]}}, value=FOUND),
         vector("a-signature-line-to-come", "L-1", None, given={"edits": {"lab-a/log/checkpoint": parts_of(later)}}, value=FOUND),
         *damage(),
         *lies(),
