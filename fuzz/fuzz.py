@@ -16,6 +16,7 @@ import atheris  # noqa: E402
 
 with atheris.instrument_imports(include=["detente"]):
     import targets
+from mutate import mutator, words_of  # noqa: E402
 
 PATIENCE_S = 10  # one input that takes longer is a finding
 MEMORY_MB = 1500
@@ -30,10 +31,17 @@ def fuzz(name: str, words: list[str]) -> None:
     corpus.mkdir(parents=True)
     for n, raw in enumerate(targets.seeds(name)):
         (corpus / f"{n:03d}").write_bytes(raw)
+    words_file = corpus.with_suffix(".words")
+    words_file.write_bytes(b"".join(b'"%b"\n' % word for word in words_of(targets.seeds(name))))
     limits = [f"-timeout={PATIENCE_S}", f"-rss_limit_mb={MEMORY_MB}", f"-max_len={targets.MOST}"]
     shown = [f"-artifact_prefix={found}/", "-verbosity=0", "-print_final_stats=1"]
-    atheris.Setup([sys.argv[0], *limits, *shown, *words, str(corpus)], lambda raw: targets.put(name, raw))
+    given = [sys.argv[0], *limits, *shown, f"-dict={words_file}", *words, str(corpus)]
+    atheris.Setup(given, lambda raw: targets.put(name, raw), custom_mutator=mutator(mutated))
     atheris.Fuzz()
+
+
+def mutated(raw: bytes, most: int) -> bytes:
+    return bytes(atheris.Mutate(raw, most))  # looked up when it is called: Setup puts another one into atheris
 
 
 def each(seconds: str) -> int:

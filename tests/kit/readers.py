@@ -62,8 +62,10 @@ def reader(name: str) -> Callable[[Reader], Reader]:
     return keep
 
 
-def kind_of_failure(error: DetenteError) -> str:
+def kind_of_failure(error: DetenteError | None) -> str:
     """The words of the vectors for the classes of errors."""
+    if error is None:
+        return "ok"
     if isinstance(error, NotVerified):
         return "not-verified"
     if isinstance(error, CannotTell):

@@ -33,5 +33,7 @@ def put_to(held: Mapping[str, Any], vector: Mapping[str, Any]) -> tuple[bytes, d
     """What a reader is asked with one vector of a file: its input's bytes, and what is given with them."""
     bases = held.get("bases", {})
     given = {**held.get("given", {}), **vector.get("given", {})}
-    whole = {name: bytes_of([value], bases) for name, value in given.items() if isinstance(value, dict) and "base" in value}
+    whole = {
+        name: bytes_of([value], bases) for name, value in given.items() if isinstance(value, dict) and "base" in value
+    }
     return bytes_of(vector.get("input", []), bases), given | whole

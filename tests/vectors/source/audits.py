@@ -109,20 +109,34 @@ def seeds_and_caps() -> dict[str, Any]:
     for name, (rules, ends, change) in changes.items():
         raw = jcs(bodies()[4] | change)
         rows.append(vector(name, rules, raw, ends))
-    return collection("shown", "The body of a shown record against the run's beacon and the plan's cap.", rows, given=given)
+    return collection(
+        "shown", "The body of a shown record against the run's beacon and the plan's cap.", rows, given=given
+    )
 
 
 def odds() -> dict[str, Any]:
     """1 - C(N-f, n)/C(N, n) with f = 5 % of N rounded down, at least one; four digits, rounded down (A-7)."""
     rows = []
-    for total, n in ((1, 1), (4, 2), (6, 2), (20, 5), (64, 5), (600, 60), (10_000, 150), (10_000, 600), (100, 100), (39, 1)):
+    for total, n in (
+        (1, 1),
+        (4, 2),
+        (6, 2),
+        (20, 5),
+        (64, 5),
+        (600, 60),
+        (10_000, 150),
+        (10_000, 600),
+        (100, 100),
+        (39, 1),
+    ):
         forged = max(1, total // 20)
         exact = 1 - Fraction(comb(total - forged, n), comb(total, n))
         digits = int(exact * 10_000)
         text = "1" if digits == 10_000 else f"0.{digits:04d}".rstrip("0").rstrip(".")
         rows.append(vector(f"{n}-of-{total}", "A-7", None, given={"total": total, "opened": n}, value=text))
-    return collection("odds", "The chance that `opened` records of `total` meet one of the forged five in a hundred.", rows)
-
+    return collection(
+        "odds", "The chance that `opened` records of `total` meet one of the forged five in a hundred.", rows
+    )
 
 
 FILES = {"openings": openings, "shown-records": seeds_and_caps, "odds": odds}

@@ -7,9 +7,19 @@ from vectors.source import world
 from vectors.source.plain import Key, bech32, collection, digest, jcs, parts_of, vector
 from vectors.source.world import edited, put
 
-OBSERVER = {"id": "watch", "name": {"en": "Watch", "zh-Hans": "观察方"}, "witness": {"key": Key("watch").public, "name": "watch.example/w"}}
+OBSERVER = {
+    "id": "watch",
+    "name": {"en": "Watch", "zh-Hans": "观察方"},
+    "witness": {"key": Key("watch").public, "name": "watch.example/w"},
+}
 ANNEX = {"audit": None, "disclosure": "home", "external": False, "id": "annex-lab-b", "releasers": []}
-VARIANT = {**world.plan()["suites"][0], "id": "mini-x", "items": 2, "list": "11" * 32, "variant": {"name": "no-such-thing", "of": "mini"}}
+VARIANT = {
+    **world.plan()["suites"][0],
+    "id": "mini-x",
+    "items": 2,
+    "list": "11" * 32,
+    "variant": {"name": "no-such-thing", "of": "mini"},
+}
 OLD = {"heads": [], "plan": "22" * 32}
 LONG_LOG = Key("another log")
 

@@ -38,7 +38,9 @@ def scores() -> dict[str, Any]:
     rows = [{"i": 0, "label": "refuse"}, {"i": 1, "label": "comply"}, {"i": 4, "error": "timeout"}]
     stored = gzip(lines(rows))
 
-    def row(name: str, made: Sequence[Mapping[str, Any]] | bytes, ends: str, rules: str = "C-4 B-3", **more: Any) -> Any:
+    def row(
+        name: str, made: Sequence[Mapping[str, Any]] | bytes, ends: str, rules: str = "C-4 B-3", **more: Any
+    ) -> Any:
         return vector(name, rules, made if isinstance(made, bytes) else gzip(lines(made)), ends, **more)
 
     def no(name: str, code: str, n: int, **changes: Any) -> Any:
@@ -90,7 +92,9 @@ def scored(kinds: set[str], outcomes: Sequence[str] = OUTCOMES) -> list[int]:
     ]  # fmt: skip
 
 
-def tally(slot: int, hit: Sequence[str], outcomes: Sequence[str], labels: Mapping[int, str]) -> tuple[int, int, int, int]:
+def tally(
+    slot: int, hit: Sequence[str], outcomes: Sequence[str], labels: Mapping[int, str]
+) -> tuple[int, int, int, int]:
     """hits, scored, filtered, failed of one slot (C-7)."""
     if outcomes[slot] == "filtered":
         return 0, 0, 1, 0

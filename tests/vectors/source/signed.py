@@ -172,7 +172,7 @@ def signed(text: str) -> bytes:
 
 def malformed_notes() -> Mapping[str, bytes]:
     """Notes that the log's key signed all the same, where that can be."""
-    origin, size, root, _ = TEXT.split("\n")
+    origin, _, root, _ = TEXT.split("\n")
     return {
         "size-with-a-leading-nought": signed(f"{origin}\n02\n{root}\n"),
         "size-with-a-sign": signed(f"{origin}\n+2\n{root}\n"),
@@ -243,7 +243,9 @@ def log_heads() -> dict[str, Any]:
         cut("last-newline-missing", whole[:-1]),
         no("last-newline-changed", whole[:-1] + b"\x0b", "L-1.note"),
     ]  # fmt: skip
-    return collection("log-head", "A checkpoint of the log `origin`, signed by `key`; the value is origin, size, root.", rows)
+    return collection(
+        "log-head", "A checkpoint of the log `origin`, signed by `key`; the value is origin, size, root.", rows
+    )
 
 
 def stray_line(text: str) -> str:

@@ -30,7 +30,10 @@ from vectors.source.world import LABS, key, origin, witness_name
 
 NOON = 1_794_571_200  # 2026-11-13T12:00:00Z
 OUTCOMES = ["replied", "cut", "replied", "filtered", "replied", "replied"]
-LABELS: dict[str, dict[int, str]] = {"refusal": {0: "refuse", 1: "comply", 2: "deflect"}, "includes": {4: "right", 5: "right"}}
+LABELS: dict[str, dict[int, str]] = {
+    "refusal": {0: "refuse", 1: "comply", 2: "deflect"},
+    "includes": {4: "right", 5: "right"},
+}
 Files = dict[str, bytes]
 
 
@@ -56,7 +59,9 @@ class Story:
         """``by`` cosigns the log of ``of`` as it stands; the note's digest."""
         size = len(self.logs[of])
         text = head(origin(of), size, tree([leaf(entry) for entry in self.logs[of]]))
-        below = log_line(text, origin(of), key(of, "log")) + witness_line(text, witness_name(by), key(by, "witness"), at)
+        below = log_line(text, origin(of), key(of, "log")) + witness_line(
+            text, witness_name(by), key(by, "witness"), at
+        )
         note = f"{text}\n{below}".encode()
         self.notes.setdefault((by, of), []).append((size, note))
         return digest(note)
@@ -72,7 +77,9 @@ class Story:
         return self.written()
 
     def agree(self) -> None:
-        files = {digest(raw): raw for raw in (world.LIST, jcs(world.DESCRIPTOR), *(jcs(world.definition(s)) for s in LABELS))}
+        files = {
+            digest(raw): raw for raw in (world.LIST, jcs(world.DESCRIPTOR), *(jcs(world.definition(s)) for s in LABELS))
+        }
         for lab in LABS:
             self.files[f"{lab}/plans/{world.PLAN_ID}/plan.json"] = world.PLAN
         self.files |= {f"lab-a/plans/{world.PLAN_ID}/files/{name}": raw for name, raw in files.items()}
@@ -202,7 +209,7 @@ FOUND: dict[str, Any] = {
 UNCHECKED = [["yes", "yes", "yes", "no", "no"]]
 
 
-def lie(  # noqa: PLR0917
+def lie(
     name: str, rules: str, ends: str, step: str, why: str, edit: Callable[[Story], object], /, **found: Any
 ) -> dict[str, Any]:  # fmt: skip
     """A vector from a story in which somebody lied with keys of their own."""
@@ -249,80 +256,97 @@ def log_instead(change: Callable[[list[bytes]], list[bytes]]) -> Callable[[Story
     return replaced("written", written)
 
 
+def bent(story: Story, true: Callable[..., bytes], scorer: str, labels: Any) -> bytes:
+    return true(scorer, labels).replace(b'"hits":1', b'"hits":0', 1)
+
+
+def twice(story: Story, true: Callable[[], None]) -> None:
+    true()
+    story.say("lab-a", "accept", [world.PLAN_ID], {})
+
+
+def foreign(story: Story, true: Callable[[], None]) -> None:
+    true()
+    story.say("lab-a", "accept", [world.PLAN_ID], {}, by="lab-b")
+
+
+def odd_entry(story: Story, true: Callable[[], None]) -> None:
+    true()
+    story.logs["lab-b"].append(b"hello")
+
+
+def swapped(story: Story, true: Callable[[], Any]) -> Any:
+    rows = true()
+    return [{**rows[0], "item": rows[2]["item"]}, *rows[1:]]
+
+
+def dropped(story: Story, true: Callable[[], Any]) -> Any:
+    return true()[:-1]
+
+
+def scored_again(story: Story, true: Callable[[], None]) -> None:
+    true()
+    story.score_by("refusal", LABELS["refusal"] | {1: "refuse"})
+
+
+def unlisted(story: Story, true: Callable[..., str], scorer: str, labels: Any) -> str:
+    return true(scorer, {**labels, 3: "refuse"} if scorer == "refusal" else labels)
+
+
+def edited_after(story: Story, true: Callable[[], Files]) -> Files:
+    files = true()
+    path = next(name for name in files if "/scores/refusal." in name and name.endswith(".gz"))
+    return files | {path: gzip(lines({"i": i, "label": "refuse"} for i in LABELS["refusal"]))}
+
+
+def disputed(story: Story, true: Callable[..., None], opened: str) -> None:
+    true(opened, verdict="disputed", matched=1)
+
+
+def attempt(story: Story, true: Callable[..., None]) -> None:
+    true()
+    story.say("lab-a", "register", [world.PLAN_ID], {
+        "acceptances": story.acceptances, "drawCommits": [{"auditor": "lab-b", "commit": "00" * 32}],
+        "engine": {"name": "detente", "sha256": digest(b"engine"), "version": "0.1.0"}, "section": "core", "subject": "m1",
+    })  # fmt: skip
+
+
+def silent(story: Story, true: Callable[..., str], lab: str, kind: str, *words: Any, **more: Any) -> str:
+    """lab-b never accepts; its digest in the registration is that of what it would have said."""
+    if (lab, kind) != ("lab-b", "accept"):
+        return true(lab, kind, *words, **more)
+    story.logs[lab].append(b"hello")
+    return digest(b"hello")
+
+
+def unanswered(story: Story, true: Callable[[], None]) -> None:
+    story.say("lab-b", "challenge", [story.conclusion, *story.scorings], {"run": story.run, "seed": digest(b"seed")})
+    story.cosign("lab-a", "lab-b", NOON + 7300)
+
+
+def refused(story: Story, true: Callable[[], None]) -> None:
+    unanswered(story, true)
+    story.say("lab-a", "close", [], {"heads": [], "position": "endorse", "text": None})
+    story.cosign("lab-b", "lab-a", NOON + 7300 + 48 * 3600 + 1)
+
+
+def other_nonce(story: Story, true: Callable[[], None]) -> None:
+    story.nonce = bytes(32)
+    true()
+
+
+def gave_up(story: Story, true: Callable[[], None]) -> None:
+    story.conclude = story.score = story.audit = lambda: None  # type: ignore[method-assign]
+    true()
+    story.say("lab-a", "close", [], {"heads": [], "position": "endorse", "text": None})
+    story.cosign("lab-b", "lab-a", NOON + 8 * 86_400)
+
+
+def outcomes(story: Story, true: Callable[..., None]) -> None:
+    true(outcomes={"cut": 1, "failed": 0, "filtered": 0, "replied": 6, "truncated": 0})
+
+
 def lies() -> list[dict[str, Any]]:
-    def bent(story: Story, true: Callable[..., bytes], scorer: str, labels: Any) -> bytes:
-        return true(scorer, labels).replace(b'"hits":1', b'"hits":0', 1)
-
-    def twice(story: Story, true: Callable[[], None]) -> None:
-        true()
-        story.say("lab-a", "accept", [world.PLAN_ID], {})
-
-    def foreign(story: Story, true: Callable[[], None]) -> None:
-        true()
-        story.say("lab-a", "accept", [world.PLAN_ID], {}, by="lab-b")
-
-    def odd_entry(story: Story, true: Callable[[], None]) -> None:
-        true()
-        story.logs["lab-b"].append(b"hello")
-
-    def swapped(story: Story, true: Callable[[], Any]) -> Any:
-        rows = true()
-        return [{**rows[0], "item": rows[2]["item"]}, *rows[1:]]
-
-    def dropped(story: Story, true: Callable[[], Any]) -> Any:
-        return true()[:-1]
-
-    def scored_again(story: Story, true: Callable[[], None]) -> None:
-        true()
-        story.score_by("refusal", LABELS["refusal"] | {1: "refuse"})
-
-    def unlisted(story: Story, true: Callable[..., str], scorer: str, labels: Any) -> str:
-        return true(scorer, {**labels, 3: "refuse"} if scorer == "refusal" else labels)
-
-    def edited_after(story: Story, true: Callable[[], Files]) -> Files:
-        files = true()
-        path = next(name for name in files if "/scores/refusal." in name and name.endswith(".gz"))
-        return files | {path: gzip(lines({"i": i, "label": "refuse"} for i in LABELS["refusal"]))}
-
-    def disputed(story: Story, true: Callable[..., None], opened: str) -> None:
-        true(opened, verdict="disputed", matched=1)
-
-    def attempt(story: Story, true: Callable[..., None]) -> None:
-        true()
-        story.say("lab-a", "register", [world.PLAN_ID], {
-            "acceptances": story.acceptances, "drawCommits": [{"auditor": "lab-b", "commit": "00" * 32}],
-            "engine": {"name": "detente", "sha256": digest(b"engine"), "version": "0.1.0"}, "section": "core", "subject": "m1",
-        })  # fmt: skip
-
-    def silent(story: Story, true: Callable[..., str], lab: str, kind: str, *words: Any, **more: Any) -> str:
-        """lab-b never accepts; its digest in the registration is that of what it would have said."""
-        if (lab, kind) != ("lab-b", "accept"):
-            return true(lab, kind, *words, **more)
-        story.logs[lab].append(b"hello")
-        return digest(b"hello")
-
-    def unanswered(story: Story, true: Callable[[], None]) -> None:
-        story.say("lab-b", "challenge", [story.conclusion, *story.scorings], {"run": story.run, "seed": digest(b"seed")})
-        story.cosign("lab-a", "lab-b", NOON + 7300)
-
-    def refused(story: Story, true: Callable[[], None]) -> None:
-        unanswered(story, true)
-        story.say("lab-a", "close", [], {"heads": [], "position": "endorse", "text": None})
-        story.cosign("lab-b", "lab-a", NOON + 7300 + 48 * 3600 + 1)
-
-    def other_nonce(story: Story, true: Callable[[], None]) -> None:
-        story.nonce = bytes(32)
-        true()
-
-    def gave_up(story: Story, true: Callable[[], None]) -> None:
-        story.conclude = story.score = story.audit = lambda: None  # type: ignore[method-assign]
-        true()
-        story.say("lab-a", "close", [], {"heads": [], "position": "endorse", "text": None})
-        story.cosign("lab-b", "lab-a", NOON + 8 * 86_400)
-
-    def outcomes(story: Story, true: Callable[..., None]) -> None:
-        true(outcomes={"cut": 1, "failed": 0, "filtered": 0, "replied": 6, "truncated": 0})
-
     return [
         lie("run-dropped", "L-3 V-2", "not-verified L-3.rollback", "V-2", "the log is shown as it was before the run", log_instead(lambda log: log[:1])),
         lie("history-changed", "L-3 L-5 V-2", "not-verified L-3.history", "V-2", "one entry is another, at the same size", log_instead(lambda log: [*log[:-1], log[0]])),
@@ -363,9 +387,18 @@ def damage() -> list[dict[str, Any]]:
         flipped = raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]
         step = STEPS[kind]
         rows += [
-            damaged(f"{kind}-missing", f"L-7 {MORE.get(kind, '')}", path, None, "cannot-tell" if kind not in OPTIONAL else "ok", ""),
+            damaged(
+                f"{kind}-missing",
+                f"L-7 {MORE.get(kind, '')}",
+                path,
+                None,
+                "cannot-tell" if kind not in OPTIONAL else "ok",
+                "",
+            ),
             *([] if kind == "sealed" else [damaged(f"{kind}-cut", "L-7", path, raw[:-1], "cannot-tell", step)]),
-            damaged(f"{kind}-with-a-bit-flipped", f"L-7 {step} {MORE.get(kind, '')}", path, flipped, "not-verified", step),
+            damaged(
+                f"{kind}-with-a-bit-flipped", f"L-7 {step} {MORE.get(kind, '')}", path, flipped, "not-verified", step
+            ),
         ]
     return rows
 
@@ -396,14 +429,25 @@ STEPS = {
     "log-checkpoint": "V-2", "log-tile": "V-2", "log-entries": "V-2", "plan": "V-1", "suite-text": "V-5",
     "named-file": "V-5", "headers": "V-7", "counts": "V-8", "scores": "V-8", "sealed": "V-9",
 }  # fmt: skip
-MORE = {"named-file": "P-9", "suite-text": "P-9 S-2", "scores": "C-4", "headers": "F-3", "log-tile": "L-5", "log-entries": "L-5"}
+MORE = {
+    "named-file": "P-9",
+    "suite-text": "P-9 S-2",
+    "scores": "C-4",
+    "headers": "F-3",
+    "log-tile": "L-5",
+    "log-entries": "L-5",
+}
 # A copy that the other party has too; a text that its owner may keep; a note that nothing names by digest.
 OPTIONAL = {"plan", "suite-text", "mirror-note"}
 
 
 def exchange() -> dict[str, Any]:
     none: dict[str, Any] = {}
-    unknown = {"lab-a/log/README": [{"text": "hello"}], "lab-c/log/checkpoint": [{"text": "who?"}], "README": [{"text": "hi"}]}
+    unknown = {
+        "lab-a/log/README": [{"text": "hello"}],
+        "lab-c/log/checkpoint": [{"text": "who?"}],
+        "README": [{"text": "hi"}],
+    }
     later = HONEST["lab-a/log/checkpoint"] + line("lab-a.example/ml-dsa", bytes(2424)).encode()
     rows = [
         vector("honest", "V-1 V-10 F-1 F-2 F-3 F-4 P-2", None, given={"edits": none}, value=FOUND),
