@@ -106,9 +106,14 @@ def reason_and_path(error: Exception) -> tuple[str, str]:
 
 def check_id(text: str, place: str = "") -> str:
     """``text`` if it is an id as in B-5 (parties, suites, subjects, scorers, ...), else Malformed ``B-5.id``."""
-    if not _ID.fullmatch(text) or _DEVICE.fullmatch(text):
+    if not _ID.fullmatch(text) or is_device(text):
         raise Malformed("B-5.id", place, got=text)
     return text
+
+
+def is_device(name: str) -> bool:
+    """Whether Windows takes a file of this name for a device, in any folder (B-5); ``name`` without its ending, folded."""
+    return _DEVICE.fullmatch(name) is not None
 
 
 def check_language(tag: str, place: str = "") -> str:
