@@ -15,7 +15,7 @@ async function bound(files, path, sha, ending, rule) { // a whole text that has 
 }
 
 const unknownParts = ({ supersedes, observers, gate, blind, sections, suites, scorers, measures }) => Object.entries({
-  supersedes, gate, blind, observers: observers.length, sealed: suites.some((one) => one.sealed), releasers: sections.some((one) => one.releasers.length), place: sections.some((one) => one.audit && one.audit.place !== "crosses"),
+  supersedes, gate, blind, observers: observers.length, sealed: suites.some((one) => one.sealed), releasers: sections.some((one) => one.releasers.length),
   "audits on site": sections.some(({ audit }) => audit && audit.place !== "crosses"), "corrected rates": measures.some((one) => one.corrected),
   "disclosure to parties": sections.some(({ disclosure }) => Object.values(disclosure).includes("parties")),
   "judges and people": scorers.some(({ method }) => method === "judge" || method === "human"),
