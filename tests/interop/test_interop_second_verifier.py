@@ -16,9 +16,11 @@ import pytest
 
 import test_story
 from detente.check.verify import verify
+from detente.desk.keys import log_entry, own_log
 from detente.desk.lies import drop_run, edit_score, swap_item, two_histories
 from detente.desk.packing import pack
 from detente.errors import CannotTell, NotVerified
+from detente.wire.canonical import decode, encode
 from detente.wire.digests import sha256
 from kit.browser import CHROMIUM, Browser
 from kit.labs import Labs, meet
@@ -168,6 +170,20 @@ def test_second_verifier_when_a_plan_has_parts_it_does_not_know_then_it_names_th
 
 
 @needs_node
+def test_second_verifier_when_a_signature_is_bent_then_the_entry_is_no_statement(stories, tmp_path):
+    labs = stories.at("registered").moved(tmp_path)
+    envelope = decode(own_log(labs.desks["lab-b"], labs.agreed()).entries[1])
+    signature = base64.b64decode(envelope["signatures"][0]["sig"])
+    bent = base64.b64encode(bytes([signature[0] ^ 1]) + signature[1:]).decode()
+    log_entry(labs.desks["lab-b"], labs.agreed(), encode({**envelope, "signatures": [{"sig": bent}]}))
+    labs.witness_all()
+    assert [row.code for row in labs.verify().ledger.violations] == ["T-1.signature"]
+    code, _, said = theirs(labs.exchange, labs.agreed().id)
+    assert code == 0
+    assert "V-3 holds: 4 statements of this plan, 1 other entries" in said
+
+
+@needs_node
 def test_second_verifier_when_a_mirror_holds_another_head_of_a_log_then_it_is_a_fork(stories, tmp_path):
     labs = stories.at("closed")
     plan = labs.agreed()
@@ -215,7 +231,10 @@ def changes(path: str, raw: bytes, draw: random.Random) -> list[bytes | None]:
     # A changed length before an entry reads as a cut there, and of JSON a changed bracket does: these are not drawn.
     fixed = [at for at in range(2, len(raw) // 2 if "/tile/" in path else len(raw) - 16) if not path.endswith(".gz")]
     places = [at for at in fixed if chr(raw[at]).isalnum()] or list(range(len(raw) // 3, 2 * len(raw) // 3))
-    changed = [raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :] for at in draw.sample(places, 3)]
+    places = draw.sample(places, 3)
+    if path.endswith(".gz"):
+        places.append(10)  # bit 0 there says that this part is the last: without it the stream goes on into its trailer
+    changed = [raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :] for at in places]
     return [None, *cut, *changed]
 
 

@@ -15,6 +15,7 @@ _HEADER = bytes.fromhex("1f8b0800000000000003")
 _TRAILER = 8  # CRC-32 and length
 _STORED = 1 << 16  # bytes of a file that a LineReader takes at once, and
 _PIECE = 1 << 18  # bytes of text that it unpacks at once
+_CRUMB = 64  # bytes of a damaged file that are tried at once
 
 
 def split_lines(raw: bytes, place: str, limit: int, before: int = 0) -> list[bytes]:
@@ -140,12 +141,18 @@ def _ends_in_length(end: bytes, size: int, sound: int) -> bool:
 
 
 def readable_start(raw: bytes, limit: int) -> bytes:
-    """What can be read of a member that stops early: to say what of a cut file is sound, never to use it."""
-    stream = zlib.decompressobj(_GZIP)
-    try:
-        return stream.decompress(raw, limit)
-    except zlib.error:
-        return b""
+    """What can be read of a member that stops early or breaks: to say what of a cut file is sound, never to use it.
+
+    In small pieces, because zlib keeps back what it had read of a piece that breaks; ``limit`` bytes at most.
+    """
+    stream, found, size = zlib.decompressobj(_GZIP), [], 0
+    with contextlib.suppress(zlib.error):
+        for at in range(0, len(raw), _CRUMB):
+            found.append(stream.decompress(raw[at : at + _CRUMB]))
+            size += len(found[-1])
+            if size >= limit:
+                break
+    return b"".join(found)[:limit]
 
 
 class LineReader:
