@@ -4,10 +4,11 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV := .venv
+FUZZ_S ?= 20
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
 
-.PHONY: help install demo check lint test fix bench docs oracles clean
+.PHONY: help install demo check lint test fix bench fuzz docs oracles clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,6 +25,11 @@ $(VENV)/demo.stamp: requirements/demo.txt requirements/model.txt pyproject.toml
 $(VENV)/dev.stamp: $(VENV)/demo.stamp requirements/dev.txt
 	@echo "installing linters and test tools into $(VENV)/"
 	@$(PIP) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/fuzz.stamp: $(VENV)/dev.stamp requirements/fuzz.txt
+	@echo "installing the fuzzer into $(VENV)/"
+	@$(PIP) --require-hashes -r requirements/fuzz.txt
 	@touch $@
 
 install: $(VENV)/demo.stamp ## make .venv/ with locked dependencies
@@ -46,6 +52,9 @@ fix: $(VENV)/dev.stamp ## let the linter mend what it can
 
 bench: $(VENV)/dev.stamp ## timings as ratios within one run
 	@for bench in benchmarks/bench_*.py; do echo "== $$bench"; $(BIN)/python $$bench; done
+
+fuzz: $(VENV)/fuzz.stamp ## every parser for FUZZ_S seconds (20) on bytes that nobody would write
+	@$(BIN)/python fuzz/fuzz.py --each $(FUZZ_S)
 
 docs: $(VENV)/dev.stamp ## write the generated reference pages again
 	@$(BIN)/python docs/generate.py

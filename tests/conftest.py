@@ -4,9 +4,14 @@
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from kit.labs import Labs, play
+
+# How long one example takes is the machine's affair; speed is measured in benchmarks/, as ratios.
+hypothesis.settings.register_profile("detente", deadline=None)
+hypothesis.settings.load_profile("detente")
 
 
 @pytest.fixture(autouse=True)

@@ -24,6 +24,7 @@ PROMISED = [
     ("docs/threats.md", "docs/zh/threats.md"),
     ("docs/guides/what-leaves.md", "docs/zh/guides/what-leaves.md"),
     ("docs/guides/verify-by-hand.md", "docs/zh/guides/verify-by-hand.md"),
+    ("docs/guides/as-a-library.md", "docs/zh/guides/as-a-library.md"),
     ("docs/guides/keys.md", "docs/zh/guides/keys.md"),
     ("docs/guides/witness.md", "docs/zh/guides/witness.md"),
     ("docs/concepts/statistics.md", "docs/zh/concepts/statistics.md"),

@@ -173,7 +173,9 @@ def test_run_when_not_witnessed_then_it_waits_as_long_as_told_and_no_longer(stor
     waiting = subprocess.Popen(
         program("run", "--wait", "30s", "--desk", desk), env=environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    time.sleep(0.7)
+    assert waiting.stderr is not None
+    while b"waiting for lab-b" not in (line := waiting.stderr.readline()):
+        assert line, "it ended without waiting"
     assert typed(capsys, "witness", "--desk", labs.desks["lab-b"].root).code == 0
     _, err = waiting.communicate(timeout=30)
     assert waiting.returncode == 0, err

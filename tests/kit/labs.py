@@ -57,6 +57,9 @@ max = {max_runs}
 """
 
 
+ROLES = ('["coordinates", "tests", "audits"]', '["audits"]')  # of a lab, and of one that only audits
+
+
 @dataclass
 class Labs:
     """Some labs around one exchange, as far as the story has come."""
@@ -113,10 +116,13 @@ def meet(
     sealed: tuple[str, ...] = (),
     audit_n: int = 5,
     external: bool = False,
+    place: str = "crosses",
+    idle: tuple[str, ...] = (),
 ) -> Labs:
     """Desks, cards, a proposal by the first lab, and everybody's signature; ``releasers``: those of core, as TOML.
 
-    ``sealed``: the labs that bring a sealed suite of their own into core.
+    ``sealed``: the labs that bring a sealed suite of their own into core. ``place``: where audits are;
+    ``idle``: the labs that audit and test nothing.
     """
     names = [f"lab-{chr(ord('a') + k)}" for k in range(n_labs)]
     desks = {}
@@ -131,13 +137,13 @@ def meet(
         make_card(desks[name])
     labs = Labs(root, desks)
     draft = root / "plan.toml"
-    roles = "\n".join(f'{name} = ["coordinates", "tests", "audits"]' for name in names)
-    tests = "\n".join(f'[[test]]\nparty = "{name}"\nsubject = "m-{name}"' for name in names)
+    roles = "\n".join(f"{name} = {ROLES[name in idle]}" for name in names)
+    tests = "\n".join(f'[[test]]\nparty = "{name}"\nsubject = "m-{name}"' for name in names if name not in idle)
     draft.write_text(
         DRAFT.format(roles=roles, tests=tests, n=items, max_runs=max_runs, closing=str(names).replace("'", '"')),
         "utf-8",
     )
-    text = draft.read_text("utf-8").replace("[audit]\nn = 5\n", f"[audit]\nn = {audit_n}\n")
+    text = draft.read_text("utf-8").replace("[audit]\nn = 5\n", f'[audit]\nn = {audit_n}\nplace = "{place}"\n')
     for name in sealed:
         source = load_suite(str(sealed_source(root / "author" / name, name)), "seal")
         text += SEALED.format(card=seal_suite(desks[name], source))

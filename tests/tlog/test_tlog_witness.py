@@ -103,6 +103,16 @@ def _check_proof(lab: Lab, size: int, longer: int) -> None:
     assert not contradict(head, head, shown)
 
 
+def test_limit_when_the_owner_lost_what_no_witness_held_then_other_entries_in_its_place_go_unseen(lab: Lab) -> None:
+    """Not a defence: two heads of size 3 were signed, and whoever kept the first is the only one to know."""
+    lab.add(b"a third entry that nobody else held")
+    first = lab.log.read("checkpoint")
+    _replace_log(lab, *entries(2), b"another third entry")
+    assert lab.log.read("checkpoint") != first
+    assert (lab.witness(NOW + 60).size, lab.witness(NOW + 60).grew) == (3, False)
+    assert read_forks(lab.mirror, ORIGIN, LOG_KEY.public) == []
+
+
 def test_witness_when_shorter_log_then_rollback_or_fork_if_its_root_never_was(lab: Lab) -> None:
     _replace_log(lab, entries(1)[0])
     with pytest.raises(NotVerified) as caught:

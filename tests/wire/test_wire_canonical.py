@@ -3,7 +3,6 @@
 
 import json
 from fractions import Fraction
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -21,8 +20,9 @@ from detente.wire.canonical import (
     encode,
     encode_decimal,
 )
+from kit.published import PUBLISHED, REASON
 
-VECTORS = Path(__file__).parents[2].parent / "shared/data/vectors/jcs-cyberphone/testdata"
+VECTORS = PUBLISHED / "jcs-cyberphone/testdata"
 
 keys = st.from_regex(r"[A-Za-z_][A-Za-z0-9_-]{0,8}", fullmatch=True)
 scalars = (
@@ -38,7 +38,7 @@ def test_encode_when_any_value_of_the_profile_then_equals_the_oracle_and_reads_b
     assert decode(raw) == value
 
 
-@pytest.mark.skipif(not VECTORS.is_dir(), reason="the shared vectors are not here")
+@pytest.mark.skipif(not VECTORS.is_dir(), reason=REASON)
 @pytest.mark.parametrize("name", ["arrays", "french", "structures", "unicode", "values", "weird"])
 def test_published_vector_when_outside_the_profile_then_refused_and_its_texts_spelled_as_published(name: str) -> None:
     output = (VECTORS / f"output/{name}.json").read_bytes()

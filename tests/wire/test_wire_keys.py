@@ -2,14 +2,14 @@
 """Ed25519: RFC 8032's own example, and every published edge-case key that P-3 must refuse."""
 
 import json
-from pathlib import Path
 
 import pytest
 
 from detente.errors import Malformed
 from detente.wire.keys import SigningKey, check_public, new_seed, verify_signature
+from kit.published import PUBLISHED, REASON
 
-VECTORS = Path(__file__).parents[2].parent / "shared/data/vectors/cctv-ed25519/ed25519vectors.json"
+VECTORS = PUBLISHED / "cctv-ed25519/ed25519vectors.json"
 P = 2**255 - 19
 
 
@@ -60,7 +60,7 @@ def test_check_public_when_no_key_then_says_which_kind() -> None:
         assert (caught.value.code, caught.value.place) == (code, "plan.json $.parties[0].statement")
 
 
-@pytest.mark.skipif(not VECTORS.is_file(), reason="the shared vectors are not here")
+@pytest.mark.skipif(not VECTORS.is_file(), reason=REASON)
 def test_published_edge_cases_when_small_or_not_canonical_then_the_key_is_refused() -> None:
     vectors = json.loads(VECTORS.read_bytes())
     assert len(vectors) == 914

@@ -20,6 +20,7 @@ from detente.pact.plan import Party, PlanFile, parse_plan
 from detente.tlog.folder import Folder
 from detente.tlog.log import LogView, read_log
 from detente.tlog.witness import Seen, check_history, note_path, read_notes
+from detente.wire.canonical import decode
 from detente.wire.digests import sha256
 from detente.wire.dsse import open_envelope
 from detente.wire.times import parse_time
@@ -114,17 +115,18 @@ def bound_bytes(
     raise NotVerified("file-changed", folder.place(path), expected=digest, got=sha256(raw))
 
 
-def cut_text(digest: str, ending: bytes) -> Callable[[bytes], bool]:
+def cut_text(digest: str, ending: bytes, lines: int | None = None) -> Callable[[bytes], bool]:
     """Whether a text that should hash to ``digest`` and end in ``ending`` (one byte) looks cut off.
 
-    A changed last byte is not a cut: with the right last byte the digest fits again.
+    A changed last byte is not a cut: with the right last byte the digest fits again. ``lines``: how many lines of
+    JSON it should have, where that is known: only then can a cut between two lines be told.
     """
 
     def looks_cut(raw: bytes) -> bool:
         if not raw.endswith(ending):
             return sha256(raw[:-1] + ending) != digest
         if ending == b"\n":
-            return False
+            return lines is not None and raw.count(b"\n") < lines and all(map(_is_json, raw.splitlines()))
         try:
             json.loads(raw)
         except json.JSONDecodeError as error:
@@ -135,6 +137,14 @@ def cut_text(digest: str, ending: bytes) -> Callable[[bytes], bool]:
         return False
 
     return looks_cut
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        decode(line)
+    except Malformed:
+        return False
+    return True
 
 
 def find_plan(exchange: Folder, plan_id: str) -> PlanFile:
@@ -332,11 +342,20 @@ def files_by_digest(exchange: Folder, plan: PlanFile) -> dict[str, list[str]]:
     return found
 
 
-def read_by_digest(exchange: Folder, where: Mapping[str, list[str]], digest: str, ending: bytes) -> bytes:
-    """One file named by digest; every copy must be right (P-9). CannotTell (file-missing) if nobody laid it."""
+def read_by_digest(
+    exchange: Folder, where: Mapping[str, list[str]], digest: str, ending: bytes, lines: int | None = None
+) -> bytes:
+    """One file named by digest; every copy must be right (P-9). CannotTell (P-9.missing) if nobody laid it.
+
+    A copy is cut if it looks so (``lines`` as in ``cut_text``), or is the beginning of a whole one (L-7).
+    """
     if digest not in where:
         raise CannotTell("P-9.missing", exchange.place(""), expected=digest)
-    copies = [bound_bytes(exchange, path, digest, cut_text(digest, ending)) for path in where[digest]]
+    copies = [read_at_most(exchange, path, FILE_LIMIT) for path in where[digest]]
+    good = next((raw for raw in copies if sha256(raw) == digest), None)
+    looks_cut = cut_text(digest, ending, lines)
+    for path in where[digest]:
+        bound_bytes(exchange, path, digest, lambda raw: looks_cut(raw) or (good is not None and good.startswith(raw)))
     return copies[0]
 
 

@@ -392,8 +392,10 @@ def records_asked(ledger: Ledger, run: Run) -> int:
 
 
 def _opening(ledger: Ledger, shelf: Shelf, run: Run, auditor: str, challenge: Entry) -> tuple[Entry, Open] | None:
-    """The one opening of a challenge: the nonce is the committed one, the sealed file is there (A-1, A-4)."""
+    """The one opening of a challenge: the nonce is the committed one, and the sealed file, if one crosses, is there (A-1, A-4)."""
     commits = {commit.auditor: commit.commit for commit in run.register.drawCommits}
+    audit = ledger.plan.plan.section(run.test.section).audit
+    crosses = audit is None or audit.place == "crosses"
     rows = []
     for entry, opening in ledger.of(run.test.party, Open, run.id):
         subjects = entry.statement.subject_digests()
@@ -401,12 +403,14 @@ def _opening(ledger: Ledger, shelf: Shelf, run: Run, auditor: str, challenge: En
             continue
         if draw_commit(bytes.fromhex(opening.nonce)) != commits.get(auditor):
             ledger.refuse(entry, "A-1.nonce")
-        elif len(subjects) != 2:
+        elif crosses and len(subjects) != 2:
             ledger.refuse(entry, "A-4.subjects")
+        elif not crosses and len(subjects) != 1:
+            ledger.refuse(entry, "A-4.place")
         else:
             rows.append((entry, opening))
     kept = ledger.first(rows)
-    if kept and kept[0].digest not in shelf.sealed:
+    if kept and crosses and kept[0].digest not in shelf.sealed:
         folder = party_folder(shelf.exchange, run.test.party, "outbox")
         path, limit = f"{auditor}/{kept[1].plaintext}.age", OPENED_LIMIT * (records_asked(ledger, run) + 1)
         bound_bytes(folder, path, kept[0].statement.subject_digests()[1], lambda raw: not raw, limit)

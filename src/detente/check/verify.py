@@ -274,7 +274,7 @@ def _named_files(exchange: Folder, plan: PlanFile) -> Named:
     where = files_by_digest(exchange, plan)
     named = Named({}, {}, {}, {}, {})
     for suite in plan.plan.suites:
-        raw = read_by_digest(exchange, where, suite.list, b"\n")
+        raw = read_by_digest(exchange, where, suite.list, b"\n", suite.items)
         listed = parse_list(raw, f"{suite.id} {suite.list[:16]}")
         if len(listed) != suite.items:
             raise NotVerified("S-1.items", exchange.place(where[suite.list][0]), expected=suite.items, got=len(listed))
@@ -401,7 +401,7 @@ def _named_paths(verified: Verified) -> tuple[list[str], list[str]]:
                 named.append(f"{released.entry.party}/outbox/{path}")
         for trail in run.audits:
             opening = trail.opening.statement.predicate if trail.opening else None
-            if isinstance(opening, Open):
+            if isinstance(opening, Open) and trail.opening and len(trail.opening.statement.subjects) == 2:
                 named.append(f"{run.test.party}/outbox/{trail.auditor}/{opening.plaintext}.age")
         for scoring in run.scorings:
             stem = scores_path(scoring.score.scorer, scoring.entry.statement.subject_digests()[0])

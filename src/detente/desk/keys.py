@@ -257,16 +257,31 @@ def make_desk(
             raise WrongUsage("not-a-folder", str(there))
     if exchange.resolve() in [root.resolve(), *root.resolve().parents]:
         raise WrongUsage("desk-inside", str(root), got=str(exchange))
-    if folder.exists("desk.toml"):
-        raise WrongUsage("desk-exists", folder.place("desk.toml"), expected=load_desk(root).party, got=party)
-    keys = root / "keys"
-    for private in (root, keys):
+    if folder.exists("desk.toml") and (owner := load_desk(root).party) != party:
+        raise WrongUsage("desk-exists", folder.place("desk.toml"), expected=owner, got=party)
+    for private in (root, root / "keys"):
         private.mkdir(parents=True, exist_ok=True, mode=0o700)
-    make_keys(keys, passphrase, ("witness",) if observer else ROLES)
+    # Two at once would each make keys, and hand out a card with keys that the other has replaced.
+    with folder.held():
+        if folder.exists("desk.toml"):  # somebody was faster, just now: given again, the command compares with that one
+            raise CannotTell("folder-busy", str(root))
+        make_keys(root / "keys", passphrase, ("witness",) if observer else ROLES)
+        text = _desk_text(party, name, (home, os.path.relpath(exchange, root)), models, observer=observer)
+        folder.create("desk.toml", text.encode())
+        desk = load_desk(root)
+        make_own_folder(desk)
+    return desk
+
+
+def _desk_text(
+    party: str, name: Mapping[str, str], places: tuple[str, str], models: list[ModelEntry], *, observer: bool
+) -> str:
+    """The desk file; ``places``: the lab's own page, and the exchange as seen from the desk."""
+    home, exchange = places
     lines = [
         f"party = {_quoted(party)}",
         f"home = {_quoted(home)}",
-        f"exchange = {_quoted(os.path.relpath(exchange, root))}",
+        f"exchange = {_quoted(exchange)}",
         *(["observer = true"] if observer else []),
     ]
     lines += ["[name]", *(f"{_quoted(tag)} = {_quoted(text)}" for tag, text in name.items())]
@@ -276,10 +291,7 @@ def make_desk(
         lines += [f"key_env = {_quoted(entry.key_env)}"] if entry.key_env else []
         lines += ["coded = true"] if entry.coded else []
         lines += [f"name = {{ {', '.join(f'{_quoted(t)} = {_quoted(n)}' for t, n in entry.name.items())} }}"]
-    folder.create("desk.toml", ("\n".join(lines) + "\n").encode())
-    desk = load_desk(root)
-    make_own_folder(desk)
-    return desk
+    return "\n".join(lines) + "\n"
 
 
 def make_own_folder(desk: Desk) -> None:

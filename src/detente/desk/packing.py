@@ -21,8 +21,8 @@ from detente.report.joint import Joint
 from detente.report.reading import Reading
 from detente.report.result import joint_of
 from detente.report.spreadsheet import codebook, write_csv
-from detente.tlog.folder import Folder, is_leftover
-from detente.wire.canonical import check_id, decode, encode
+from detente.tlog.folder import Folder, is_leftover, meant_for
+from detente.wire.canonical import check_id, decode, encode, is_device
 from detente.wire.digests import sha256
 from detente.wire.note import parse_checkpoint
 
@@ -31,6 +31,7 @@ PACK_LIMIT = 4 * 1024**3  # bytes of everything in an archive, laid open
 FILE_LIMIT = 1024**3  # bytes of one file in it
 RATIO_LIMIT = 1100  # deflate cannot do better than about 1032; more is a trick
 MOST_NAME = 255  # bytes that file systems allow a name
+FORBIDDEN = set('\\:?*"<>|')  # what Windows cannot have in a name, or takes for something else
 # All that zipfile was seen to raise on bytes that are not a sound archive.
 BROKEN = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError, OverflowError,
@@ -84,6 +85,9 @@ def pack(verified: Verified, out: Path) -> int:
         # what lies beside the parties' folders (.git, say) is not part of the exchange (L-7)
         paths = [path for path in exchange.names(party) if not is_leftover(path)]
         inside |= {f"exchange/{path}": exchange.read(path) for path in paths}
+    spelled: dict[str, str] = {}
+    for name in inside:  # whoever gets it could not lay it open
+        _judge_name(zipfile.ZipInfo(name), spelled, str(verified.root))
     pages = {
         page: start_here(joint, "zh" if lang == "zh" else "en", sorted(inside)) for lang, page in START_PAGES.items()
     }
@@ -110,8 +114,8 @@ def unpack(archive: Path, exchange: Path, keep: str | None) -> Unpacked:
     """Lay an archive's ``exchange/`` open below ``exchange``; nothing there is lost.
 
     Written-once files are added, never changed; of two states of a log the larger stays. ``keep``: a
-    party whose folder is left alone (one's own). Everything is judged by name and size before anything
-    is written. Raises Malformed (pack-name, pack-limit, pack-broken, pack-empty), WrongUsage
+    party whose folder is left alone (one's own). Everything is judged by name, size and check sum
+    before anything is written. Raises Malformed (pack-name, pack-limit, pack-broken, pack-empty), WrongUsage
     (no-such-file, no-such-party), NotVerified (L-5.changed) where a written-once file differs.
     """
     try:
@@ -131,8 +135,14 @@ def unpack(archive: Path, exchange: Path, keep: str | None) -> Unpacked:
             (path for path in members if keep is None or not path.startswith(f"{keep}/")),
             key=lambda path: (path.endswith("/checkpoint"), path),
         )
-        for path in filter(folder.exists, paths):
-            _later(folder, path, _read_member(opened, members[path], place))
+        for path in paths:  # once to judge, and only then once to write
+            raw = _read_member(opened, members[path], place)
+            if folder.exists(path):
+                _later(folder, path, raw)
+        laid = set(paths)
+        for path in filter(is_leftover, folder.names()):  # of an unpacking that was killed
+            if meant_for(path) in laid:
+                folder.drop(path)
         done = {"new": 0, "grown": 0, "same": 0}
         for path in paths:
             done[_lay(folder, path, _read_member(opened, members[path], place))] += 1
@@ -205,10 +215,10 @@ def _members(opened: zipfile.ZipFile, place: str) -> dict[str, zipfile.ZipInfo]:
 
 def _judge_name(info: zipfile.ZipInfo, spelled: dict[str, str], place: str) -> None:
     """A name that leads nowhere else, that every system can hold, and that is spelled one way and stands there once."""
-    name = info.filename
+    name = info.orig_filename  # ``filename`` stops at a NUL
     parts = name.removesuffix("/").split("/")
     link = (info.external_attr >> 16) & 0o170000 not in {0, stat.S_IFREG, stat.S_IFDIR}
-    odd = any(c in "\\:" or unicodedata.category(c) in {"Cc", "Cs"} for c in name)
+    odd = any(map(_is_odd, parts))
     long = any(len(part.encode("utf-8", "replace")) > MOST_NAME for part in parts) or len(name) > 4 * MOST_NAME
     if link or odd or long or any(part in {"", ".", ".."} for part in parts):
         raise Malformed("pack-name", place, got=name)
@@ -220,3 +230,10 @@ def _judge_name(info: zipfile.ZipInfo, spelled: dict[str, str], place: str) -> N
         if folded in spelled and not (is_folder and spelled[folded] == f"{here}/"):
             raise Malformed("pack-name", place, got=name)
         spelled[folded] = f"{here}/" if is_folder else here
+
+
+def _is_odd(part: str) -> bool:
+    """Whether some system cannot hold this part of a path under this very name: signs, devices, ends that are dropped."""
+    stem = unicodedata.normalize("NFKC", part.partition(".")[0]).strip().casefold()
+    signs = any(c in FORBIDDEN or unicodedata.category(c) in {"Cc", "Cs"} for c in part)
+    return signs or part.endswith((".", " ")) or is_device(stem)

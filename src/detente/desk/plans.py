@@ -37,7 +37,7 @@ from detente.pact.sealed import SealedCard, parse_card
 from detente.score.scorer import SCORERS, definition_file, rule_files
 from detente.tlog.folder import Folder
 from detente.tlog.log import LogView
-from detente.wire.canonical import decode, decode_as, encode, reason_and_path
+from detente.wire.canonical import decode, decode_as, encode, reason_and_path, stops_early
 from detente.wire.digests import sha256
 from detente.wire.lines import compress
 
@@ -184,14 +184,20 @@ def lay_proposal(desk: Desk, plan: PlanFile, made: Draft) -> None:
 
 
 def objections_to(exchange: Folder, plan: PlanFile) -> dict[str, list[Objection]]:
-    """What each party objected to in a proposal; Malformed names the file that does not fit."""
+    """What each party objected to in a proposal; CannotTell (file-cut) or Malformed names the file that does not fit."""
     ending = f"/proposals/{plan.id}/objections.json"
     paths = [path for path in exchange.names() if path.endswith(ending) and path.count("/") == 3]
     return {path.split("/")[0]: _objections(exchange, path) for path in paths}
 
 
 def _objections(folder: Folder, path: str) -> list[Objection]:
-    return decode_as(folder.read(path), list[Objection], folder.place(path))
+    raw, place = folder.read(path), folder.place(path)
+    try:
+        return decode_as(raw, list[Objection], place)
+    except Malformed as error:
+        if raw[:1] in {b"", b"["} and stops_early(raw):
+            raise CannotTell("file-cut", place) from error
+        raise
 
 
 def find_proposal(exchange: Folder, prefix: str) -> PlanFile:

@@ -360,6 +360,10 @@ def _sections(
     disclosure = draft.get("disclosure", {"headers": "public", "scores": "public"})
     auditors = [id_ for id_ in order if "audits" in draft["roles"][id_]]
     audit = {"answerHours": 168, "by": auditors, "n": 20, "place": "crosses", **draft.get("audit", {})}
+    if audit["place"] == "thirdParty" and "by" not in draft["audit"]:  # no third party tests anything (P-7)
+        audit["by"] = [id_ for id_ in auditors if "tests" not in draft["roles"][id_]]
+        if not audit["by"]:
+            raise WrongUsage("P-7.no-third", place, got=", ".join(order))
     external = bool(draft.get("external", False))
     common = {"audit": audit, "external": external}
     rows = [{"id": "core", "disclosure": disclosure}, *({"id": id_, **said} for id_, said in annexes.items())]

@@ -579,7 +579,6 @@ def later_parts(plan: Plan) -> list[str]:
             section.disclosure != "home" and "parties" in {section.disclosure.headers, section.disclosure.scores}
             for section in plan.sections
         ),
-        "sections.audit.place": any(section.audit and section.audit.place != "crosses" for section in plan.sections),
         "scorers.method": any(scorer.method in {"judge", "human"} for scorer in plan.scorers),
         "measures.corrected": any(measure.corrected is not None for measure in plan.measures),
     }

@@ -164,7 +164,10 @@ class Folder:
             return
         for entry in entries:
             path = self._parts(f"{prefix}/{entry.name}" if prefix else entry.name)
-            mode = entry.stat(follow_symlinks=False).st_mode
+            try:
+                mode = entry.stat(follow_symlinks=False).st_mode
+            except FileNotFoundError:
+                continue  # somebody who writes here just now gave it its name
             if stat.S_ISDIR(mode):
                 folders.append(path)
             elif stat.S_ISREG(mode):
@@ -263,6 +266,12 @@ class Folder:
 def is_leftover(path: str) -> bool:
     """Whether this is a temporary file of ``Folder`` that a crash kept from its name."""
     return _TEMPORARY.fullmatch(path.rpartition("/")[2]) is not None
+
+
+def meant_for(leftover: str) -> str:
+    """The path that a leftover was on its way to."""
+    above, slash, name = leftover.rpartition("/")
+    return above + slash + name[1:].rsplit(".", 2)[0]
 
 
 def _sync_folder(folder: Path) -> None:

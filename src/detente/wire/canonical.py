@@ -74,6 +74,17 @@ def decode(raw: bytes, place: str = "") -> Any:
     return value
 
 
+def stops_early(raw: bytes) -> bool:
+    """Whether ``raw`` is JSON that ends where more was due, as a file does that was copied in part (L-7)."""
+    try:
+        _decoder.decode(raw)
+    except msgspec.DecodeError as error:
+        return str(error) == "Input data was truncated"
+    except (UnicodeDecodeError, RecursionError, ValueError):
+        pass
+    return False
+
+
 def decode_as(raw: bytes, shape: type[T], place: str = "") -> T:
     """``decode``, then the value as ``shape``, strictly typed (B-3).
 
@@ -95,9 +106,14 @@ def reason_and_path(error: Exception) -> tuple[str, str]:
 
 def check_id(text: str, place: str = "") -> str:
     """``text`` if it is an id as in B-5 (parties, suites, subjects, scorers, ...), else Malformed ``B-5.id``."""
-    if not _ID.fullmatch(text) or _DEVICE.fullmatch(text):
+    if not _ID.fullmatch(text) or is_device(text):
         raise Malformed("B-5.id", place, got=text)
     return text
+
+
+def is_device(name: str) -> bool:
+    """Whether Windows takes a file of this name for a device, in any folder (B-5); ``name`` without its ending, folded."""
+    return _DEVICE.fullmatch(name) is not None
 
 
 def check_language(tag: str, place: str = "") -> str:

@@ -103,12 +103,14 @@ def verify_consistency(old_size: int, old_root: bytes, new_size: int, new_root: 
 
     Every tree begins with the empty one and with itself; both need an empty proof.
     """
-    if not 0 <= old_size <= new_size or not _all_hashes((old_root, new_root, *proof)):
+    if not 0 <= old_size <= new_size or (old_size == 0 and old_root != EMPTY_ROOT):
         return False
-    if old_size == new_size:
+    if old_size == new_size:  # nothing is hashed here, so whatever the roots are they must be the same
         return not proof and old_root == new_root
+    if not _all_hashes((old_root, new_root, *proof)):
+        return False
     if old_size == 0:
-        return not proof and old_root == EMPTY_ROOT
+        return not proof
     if not proof:
         return False
     # RFC 9162 puts the old root before the proof where the old tree is one complete subtree.
