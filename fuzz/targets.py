@@ -61,7 +61,7 @@ n = 2
 [runs]
 max = 1
 deadline = 2026-11-20T00:00:00Z
-register_by = "+14d"
+register_by = "+1d"
 [releasers]
 core = ["lab-b"]
 [[annex]]
@@ -72,7 +72,7 @@ ROWS = b"".join(
     json.dumps({"id": "a", "lang": lang, "text": "?", "hazard": "dt:crime", "kind": "hazard"}).encode() + b"\n"
     for lang in ("en", "zh-Hans")
 )
-REPLIES = '{"id":1,"prompt":"?","reference":"yes","response":"I cannot help with that."}\n{"id":"b","response":"好的。1. 先…"}\n'
+REPLIES = '{"id":1,"prompt":"?","reference":"A","response":"I cannot help with that."}\n{"id":"b","reference":"A","response":"好的。1. 先…"}\n'
 
 
 @cache

@@ -329,7 +329,7 @@ def load_desk(root: Path) -> Desk:
     place = folder.place("desk.toml")
     try:
         read = msgspec.convert(tomllib.loads(folder.read("desk.toml").decode("utf-8")), _DeskFile, strict=True)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, msgspec.ValidationError) as error:
+    except (ValueError, RecursionError, msgspec.ValidationError) as error:
         reason, path = reason_and_path(error)
         raise WrongUsage("desk-broken", f"{place} {path}".strip(), got=reason) from error
     check_id(read.party, f"{place} party")

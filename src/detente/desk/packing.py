@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Carrying it: the report's files beside an exchange, the exchange as one file, and that file laid open again."""
 
+import errno
 import io
 import re
 import stat
@@ -13,7 +14,7 @@ from typing import NamedTuple
 
 from detente.check.verify import Verified
 from detente.desk.given import check_target, unreadable, write_given
-from detente.errors import CannotTell, Malformed, NotVerified, WrongUsage
+from detente.errors import CannotTell, DetenteError, Malformed, NotVerified, WrongUsage
 from detente.report.cover import start_here
 from detente.report.first import status_key
 from detente.report.html import render
@@ -120,10 +121,8 @@ def unpack(archive: Path, exchange: Path, keep: str | None) -> Unpacked:
     """
     try:
         opened = zipfile.ZipFile(archive)
-    except OSError as error:
-        raise unreadable(error, archive) from error
-    except BROKEN as error:
-        raise Malformed("pack-broken", str(archive), got=error) from error
+    except (*BROKEN, OSError) as error:
+        raise _unsound(error, str(archive)) from error
     with opened:
         members = _members(opened, str(archive))
         parties = {path.split("/")[0] for path in members}
@@ -183,11 +182,18 @@ def _read_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, place: str) -> 
     try:
         with opened.open(info) as file:
             raw = file.read(info.file_size + 1)
-    except BROKEN as error:
-        raise Malformed("pack-broken", f"{place} {info.filename}", got=error) from error
+    except (*BROKEN, OSError) as error:
+        raise _unsound(error, place, info.filename) from error
     if len(raw) != info.file_size:
         raise CannotTell("file-cut", f"{place} {info.filename}", expected=info.file_size, got=len(raw))
     return raw
+
+
+def _unsound(error: Exception, archive: str, name: str = "") -> DetenteError:
+    """What to tell of an archive that zipfile gave up on; to look before its beginning (EINVAL) is its own fault, not the disk's."""
+    if isinstance(error, OSError) and error.errno != errno.EINVAL:
+        return unreadable(error, Path(archive))
+    return Malformed("pack-broken", f"{archive} {name}".rstrip(), got=error)
 
 
 def _members(opened: zipfile.ZipFile, place: str) -> dict[str, zipfile.ZipInfo]:

@@ -55,7 +55,7 @@ def read_draft(raw: bytes, place: str) -> dict[str, Any]:
     """A draft's TOML; Malformed (draft-toml, draft-member, draft-missing, draft-shape) names what does not fit."""
     try:
         draft = tomllib.loads(raw.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, or a number of thousands of digits
         raise Malformed("draft-toml", place, got=error) from error
     if strange := sorted(set(draft) - KNOWN):
         raise Malformed("draft-member", place, expected=", ".join(sorted(KNOWN)), got=", ".join(strange))

@@ -45,7 +45,7 @@ def read_home(raw: bytes, place: str) -> list[dict[str, Any]]:
     """The ``[[suite]]`` rows of a file that describes an annex kept at home; Malformed (draft-toml, draft-missing, draft-shape)."""
     try:
         value = tomllib.loads(raw.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, or a number of thousands of digits
         raise Malformed("draft-toml", place, got=error) from error
     if not value.get("suite"):
         raise Malformed("draft-missing", place, expected="suite")

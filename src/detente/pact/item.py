@@ -94,10 +94,10 @@ def read_source(meta: bytes, rows: bytes, place: str) -> SourceSuite:
     """
     try:
         head = msgspec.convert(tomllib.loads(meta.decode("utf-8")), SourceHead, strict=True)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Malformed("S-2.toml", f"{place}/suite.toml", got=error) from error
     except msgspec.ValidationError as error:
         raise Malformed("S-2.member", f"{place}/suite.toml", got=error) from error
+    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, or a number of thousands of digits
+        raise Malformed("S-2.toml", f"{place}/suite.toml", got=error) from error
     suite_id, title, languages, canary = head.id, head.title, head.languages, head.canary
     check_id(suite_id, f"{place}/suite.toml $.id")
     for tag in languages:

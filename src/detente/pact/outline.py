@@ -125,17 +125,20 @@ def check_outline(draft: dict[str, Any], place: str) -> dict[str, Any]:
 
     Malformed (draft-shape) with the path; (B-1.time) for a date without a time zone.
     """
-    return _checked(_with_dates(draft, place), _Draft, place)
+    return _checked(draft, _Draft, place)
 
 
 def check_home_outline(draft: dict[str, Any], place: str) -> dict[str, Any]:
     """The same for the suites of an annex kept at home: ``[[suite]]`` rows and nothing else, each without owner and section."""
-    return _checked(_with_dates(draft, place), _Home, place)
+    return _checked(draft, _Home, place)
 
 
-def _checked(plain: dict[str, Any], shape: type[Struct], place: str) -> dict[str, Any]:
+def _checked(draft: dict[str, Any], shape: type[Struct], place: str) -> dict[str, Any]:
     try:
+        plain: dict[str, Any] = _with_dates(draft, place)
         msgspec.convert(plain, shape, strict=True)
+    except RecursionError:  # a dotted key of a thousand parts
+        raise Malformed("draft-shape", place, got="...") from None
     except msgspec.ValidationError as error:
         reason, path = reason_and_path(error)
         raise Malformed("draft-shape", f"{place} {path}".strip(), got=reason) from error
@@ -148,7 +151,10 @@ def _with_dates(value: Any, place: str) -> Any:
     if isinstance(value, list):
         return [_with_dates(member, place) for member in value]
     if isinstance(value, datetime) and value.tzinfo is not None:
-        return encode_time(int(value.astimezone(UTC).timestamp()))
+        try:
+            return encode_time(int(value.astimezone(UTC).timestamp()))
+        except OverflowError:  # the first or the last day there is, in another zone
+            raise Malformed("B-1.time", place, got=value) from None
     if isinstance(value, date | time):  # without a time zone everybody reads another moment
         raise Malformed("B-1.time", place, got=value)
     return value

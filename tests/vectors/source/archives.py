@@ -25,8 +25,11 @@ class Member(NamedTuple):
     crc: int | None = None
 
 
-def archive(*members: Member) -> bytes:
-    """A zip by hand (PKWARE APPNOTE 6.3): so that it can say what no library would write."""
+def archive(*members: Member, shift: int = 0) -> bytes:
+    """A zip by hand (PKWARE APPNOTE 6.3): so that it can say what no library would write.
+
+    ``shift``: the directory is said to lie so many bytes further on than it does.
+    """
     body, directory = b"", b""
     for one in members:
         packed = one.plain
@@ -42,7 +45,7 @@ def archive(*members: Member) -> bytes:
             "<HHHHHII", len(one.name), 0, 0, 0, 0, one.mode << 16, len(body)
         ) + one.name  # fmt: skip
         body, directory = body + head + packed, directory + entry
-    end = b"PK\5\6" + struct.pack("<HHHHIIH", 0, 0, len(members), len(members), len(directory), len(body), 0)
+    end = b"PK\5\6" + struct.pack("<HHHHIIH", 0, 0, len(members), len(members), len(directory), len(body) + shift, 0)
     return body + directory + end
 
 
@@ -92,6 +95,7 @@ def archives() -> dict[str, Any]:
         bad("claims-more-than-deflate-can", "pack-limit", archive(Member(b"exchange/lab-a/x", bytes(10), 8, size=80_000))),
         bad("many-large-claims", "pack-limit", archive(*(Member(f"exchange/lab-a/{n}".encode(), bytes(1000), size=2**30) for n in range(5)))),
         bad("two-names-for-one-file", "pack-broken", archive(GOOD, Member(b"exchange/lab-a/x", inner=b"exchange/lab-a/y"))),
+        bad("directory-said-to-lie-elsewhere", "pack-broken", archive(GOOD, shift=100)),
         bad("wrong-check-sum", "pack-broken", archive(GOOD._replace(crc=1))),
         bad("encrypted", "pack-broken", archive(GOOD._replace(flags=0x801))),
         bad("another-method", "pack-broken", archive(GOOD._replace(method=12))),

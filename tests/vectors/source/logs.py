@@ -128,6 +128,7 @@ def bundles() -> dict[str, Any]:
         return vector(name, rules, raw, ends, given={"width": width}, **more)
 
     rows = [
+        row("three-short-entries", bundle([b"one", b"", b"\xff"]), 3, value=[digest(b"one"), digest(b""), digest(b"\xff")]),
         row("three-entries", whole, 3, value=[digest(b"one"), digest(b""), digest(most)]),
         row("one-of-65535-bytes", bundle([most]), 1, value=[digest(most)]),
         row("one-of-one-byte", bundle([b"\n"]), 1, value=[digest(b"\n")]),
