@@ -17,7 +17,18 @@ hypothesis.settings.load_profile("detente")
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the person at this machine reaches a test."""
-    for name in ("LC_ALL", "LC_MESSAGES", "LANG", "DETENTE_DESK", "DETENTE_DEBUG", "DETENTE_BAR", "NO_COLOR"):
+    for name in (
+        "LC_ALL",
+        "LC_MESSAGES",
+        "LANG",
+        "DETENTE_DESK",
+        "DETENTE_DEBUG",
+        "DETENTE_BAR",
+        "NO_COLOR",
+        "DETENTE_PASSPHRASE",
+        "DETENTE_PIN",
+        "DETENTE_PKCS11_MODULE",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 

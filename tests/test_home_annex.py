@@ -10,7 +10,18 @@ from pathlib import Path
 import pytest
 
 from detente.check.verify import verify
-from detente.desk.homes import Prepared, find_prepared, kept_section, locate_run, open_home, prepare_home, with_homes
+from detente.desk import keyring
+from detente.desk.homes import (
+    Prepared,
+    find_prepared,
+    kept_section,
+    locate_run,
+    lock_all,
+    open_home,
+    prepare_home,
+    unlock_all,
+    with_homes,
+)
 from detente.desk.keys import Desk, own_log
 from detente.desk.plans import sign_plan
 from detente.desk.publish import publish, score_run
@@ -23,7 +34,7 @@ from detente.run.journal import Journal
 from detente.tlog.folder import Folder
 from detente.wire.canonical import encode
 from detente.wire.digests import sha256
-from kit.labs import Labs, audit_all, close_all, meet, publish_one, register_all, run_one
+from kit.labs import Labs, audit_all, close_all, meet, publish_one, register_all, run_one, supersede
 from kit.typed import typed
 
 KEPT, SHOWN = "annex-lab-b", "annex-lab-a"
@@ -488,3 +499,46 @@ def test_home_file_when_a_suite_is_not_there_then_it_is_named(tmp_path):
     with pytest.raises(Malformed, match="draft-toml"):
         prepare_home(desk, path)
     assert not (desk.root / "home").exists()
+
+
+# --- beside passphrases and chains of plans -------------------------------------------------------
+
+
+def key_files(desk: Desk) -> list[str]:
+    return sorted(path.name for path in (desk.root / "keys").iterdir() if path.name != ".lock")
+
+
+def test_home_desk_when_the_labs_keys_are_locked_then_its_own_are_never_written_open(tmp_path, monkeypatch):
+    monkeypatch.setenv(keyring.PASSPHRASE, "电池 staple")
+    labs = agreed(tmp_path)
+    lock_all(labs.desks["lab-b"])
+    home = home_of(labs)
+    assert key_files(home) == key_files(labs.desks["lab-b"]) == [keyring.LOCKED]
+    keyring._opened.clear()
+    assert run_in(home, home.plan(), KEPT).id
+    unlock_all(labs.desks["lab-b"])
+    assert key_files(home) == key_files(labs.desks["lab-b"]) == [f"{role}.key" for role in sorted(keyring.ROLES)]
+    # a home desk that is there when the keys are locked goes under the same passphrase, also on its own
+    lock_all(labs.desks["lab-b"])
+    assert key_files(home) == [keyring.LOCKED]
+    keyring.unlock_keys(home.root / "keys")
+    lock_all(labs.desks["lab-b"])
+    assert key_files(home) == [keyring.LOCKED]
+    with pytest.raises(WrongUsage, match="keys-locked"):
+        lock_all(labs.desks["lab-b"])
+
+
+def test_annex_at_home_when_another_plan_follows_then_each_has_its_own_and_none_begins_under_the_old(tmp_path):
+    labs = agreed(tmp_path)
+    old = labs.agreed()
+    before = home_of(labs)
+    new = supersede(labs)
+    desk, section = labs.desks["lab-b"], kept_section(labs.desks["lab-b"], old, KEPT)
+    assert open_home(desk, old, section).root == before.root
+    assert home_of(labs).root != before.root
+    assert [own.root for own, _ in with_homes(desk, old)] == [desk.root, before.root]
+    shutil.rmtree(before.root)
+    with pytest.raises(WrongUsage, match="old-plan") as caught:
+        open_home(desk, old, section)
+    assert caught.value.expected == new.id
+    assert not before.root.exists()

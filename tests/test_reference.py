@@ -18,6 +18,8 @@ import pytest
 from detente.cli import main
 from detente.desk.audits import answer_all, ask
 from detente.desk.demo import Stage
+from detente.desk.homes import lock_all
+from detente.desk.keyring import PASSPHRASE
 from detente.desk.plans import new_plan
 from detente.words import say
 from kit.labs import REFUSAL, Labs, meet, register_all
@@ -132,6 +134,11 @@ def _packed(labs: Labs) -> dict[str, str]:
     return {}
 
 
+def _log_lost(labs: Labs) -> dict[str, str]:
+    shutil.rmtree(labs.exchange / "lab-a" / "log")
+    return {}
+
+
 def _annex(labs: Labs) -> dict[str, str]:
     (labs.root / "annex.toml").write_text(
         '[[suite]]\nfrom = "core-v0"\ntake = [{ kind = "control", n = 2 }]\n', "utf-8"
@@ -146,6 +153,19 @@ def _awaited(labs: Labs) -> dict[str, str]:
     return {}
 
 
+def _locked(labs: Labs) -> dict[str, str]:
+    """Keys under the passphrase that the environment holds."""
+    lock_all(labs.desks["lab-a"])
+    return {}
+
+
+def _sealed(labs: Labs) -> dict[str, str]:
+    """Labs of which one owns a sealed suite, registered and seen."""
+    _apart(labs)
+    register_all(meet(labs.root, sealed=("lab-a",)))
+    return {"own-suite": "sealed-lab-a"}
+
+
 def _as_it_is(_: Labs) -> dict[str, str]:
     return {}
 
@@ -154,6 +174,9 @@ def _as_it_is(_: Labs) -> dict[str, str]:
 Prepare = Callable[[Labs], dict[str, str]]
 SCENES: dict[str, tuple[str, Prepare, str]] = {
     "init": ("signed", _apart, "desks/lab-a/card.json"),
+    "keys new": ("signed", _as_it_is, "desks/lab-a/keys/statement-2.key"),
+    "keys lock": ("signed", _as_it_is, "desks/lab-a/keys/locked.age"),
+    "keys unlock": ("signed", _locked, "desks/lab-a/keys/statement.key"),
     "plan new": ("signed", _as_it_is, "exchange/lab-a/proposals"),
     "plan home": ("signed", _annex, "desks/lab-b/home/annex-lab-b/newest"),
     "plan show": ("signed", _two_proposals, ""),
@@ -166,7 +189,12 @@ SCENES: dict[str, tuple[str, Prepare, str]] = {
     "score": ("signed", _answers, "labels.jsonl"),
     "publish": ("published", _as_it_is, ""),
     "witness": ("registered", _as_it_is, ""),
+    "fork show": ("published", _as_it_is, ""),
+    "restore": ("registered", _log_lost, "exchange/lab-a/log/checkpoint"),
     "release": ("signed", _awaited, ""),
+    "seal": ("signed", _as_it_is, "desks/lab-a/sealed/core-v0/card.json"),
+    "reveal": ("signed", _sealed, "exchange/lab-a/plans"),
+    "canary search": ("signed", _as_it_is, ""),
     "audit ask": ("published", _as_it_is, ""),
     "audit answer": ("published", _asked, "exchange/lab-a/outbox/lab-b"),
     "audit check": ("published", _answered, ""),
@@ -185,6 +213,7 @@ def test_example_when_run_as_it_stands_then_it_ends_with_0(stories, tmp_path, mo
     stage, prepare, leaves = SCENES[" ".join(words)]
     labs = stories.at(stage).moved(tmp_path)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(PASSPHRASE, "a passphrase for the examples")
     meant = {**prepare(labs), '"$PLAN"': labs.agreed().id, "gguf:smollm2": SCRIPTED}
     line = example(words)
     for said, real in meant.items():

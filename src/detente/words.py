@@ -10,12 +10,15 @@ Placeholders are ``{name}``; every value put into one is made harmless first.
 import tomllib
 import unicodedata
 from collections.abc import Mapping
+from contextvars import ContextVar
 from functools import cache
 from importlib.resources import files
 
 LANGS = ("en", "zh")
 # A tag of the plan (BCP 47) to the language of the sentences around it.
 TAG_OF = {"en": "en", "zh": "zh-Hans"}
+# The language that the command line was asked to speak, for who must ask a person something far below it.
+CHOSEN: ContextVar[str | None] = ContextVar("detente_language", default=None)
 
 
 def language(flag: str | None, environ: Mapping[str, str]) -> str:

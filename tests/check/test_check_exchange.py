@@ -215,7 +215,7 @@ def test_entries_when_they_are_no_statements_then_each_is_listed_with_its_reason
     assert [entry.index for entry in entries] == [0]
     assert [(v.index, v.code) for v in violations] == [
         (1, "T-1.shape"), (2, "T-1.shape"), (3, "T-1.shape"), (4, "T-1.shape"), (5, "T-1.signature"),
-        (6, "T-2.plan"), (7, "T-2.party"), (8, "B-3.shape"), (9, "T-2.foreign"),
+        (6, "T-2.plan"), (7, "T-2.party"), (8, "T-2.shape"), (9, "T-2.foreign"),
     ]  # fmt: skip
     assert paper.verify().steps[2].fields == {"legal": 2, "listed": 9}
 

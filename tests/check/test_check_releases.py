@@ -176,6 +176,12 @@ def test_start_when_it_names_a_release_that_has_not_come_here_then_v6_cannot_tel
     assert waiting.unknown() == "R-4.release"
 
 
+def test_start_when_only_a_second_conclusion_names_what_is_not_here_then_it_is_listed(waiting: Waiting) -> None:
+    waiting.conclude(waiting.release("lab-b"), waiting.release("lab-c"))
+    waiting.paper.conclude(waiting.run, start={"notes": [], "releases": [STRAY]})
+    assert waiting.codes() == ["T-3.twice"]
+
+
 def test_start_when_the_note_of_the_release_it_names_has_not_come_here_then_v6_cannot_tell(waiting: Waiting) -> None:
     waiting.conclude(waiting.release("lab-b"), waiting.release("lab-c"))
     waiting.paper.notes["lab-c", "lab-a"].pop(2)

@@ -58,7 +58,7 @@ def propose(labs: Labs, text: str | bytes, *more: object) -> list[object]:
         ("max = 1", "maxx = 1", "draft-shape", "$.runs"),
         ("max = 1", 'register_bye = "+1d"', "draft-shape", "register_bye"),
         ('from = "core-v0"', 'from = "core-v0"\nwithot = ["fraud-01"]', "draft-shape", "withot"),
-        ('from = "core-v0"', "", "draft-shape", "from"),
+        ('from = "core-v0"', "", "draft-suite", "from"),
         ('from = "core-v0"', 'from = "core-v9"', "no-suite", "core-v9"),
         ('from = "core-v0"', 'from = "core-v0"\nwithout = ["fraud-99"]', "no-item", "fraud-99"),
         ('from = "core-v0"', 'from = "core-v0"\nlanguages = ["en", "fr"]', "no-language", "fr"),
@@ -100,7 +100,7 @@ def test_draft_when_missing_or_no_utf_8_then_it_is_told(capsys, labs):
     (labs.root / "plan.toml").unlink()
     assert "plan.toml" in refused(capsys, 2, "no-such-file", *words).err
     (labs.root / "plan.toml").mkdir()
-    refused(capsys, 2, "no-such-file", *words)
+    refused(capsys, 2, "is-a-folder", *words)
 
 
 def test_draft_when_it_has_toml_s_own_dates_then_they_are_taken(capsys, labs):
@@ -279,7 +279,7 @@ def test_plan_when_its_keys_are_another_desk_s_then_it_cannot_be_signed(capsys, 
 
 
 def test_plan_when_this_version_cannot_carry_it_out_then_it_is_not_signed(capsys, proposed):
-    later = proposal(proposed, lambda p: {**p, "supersedes": {"heads": [], "plan": "0" * 64}})
+    later = proposal(proposed, lambda p: {**p, "gate": {"id": "g", "rule": "0" * 64}})
     said = typed(capsys, "plan", "sign", later, "--desk", proposed.desks["lab-b"].root)
     assert said.code == 2
     assert said.error
@@ -318,7 +318,7 @@ def test_plan_when_another_was_signed_then_the_desk_signs_no_second(capsys, prop
     if second.plan.id == first:  # drafted within the same second
         (proposed.root / "plan.toml").write_text(DRAFTED.replace("n = 5", "n = 6"))
         second = new_plan(desk, proposed.root / "plan.toml", [proposed.desks["lab-b"].root / "card.json"])
-    said = refused(capsys, 2, "signed-another", "plan", "sign", second.plan.id, "--desk", desk.root)
+    said = refused(capsys, 2, "no-chain", "plan", "sign", second.plan.id, "--desk", desk.root)
     assert first in said.err
     assert typed(capsys, "plan", "sign", first, "--desk", desk.root).code == 0
     assert own_log(desk, desk.plan()).size == 1

@@ -89,8 +89,11 @@ def test_publish_when_the_deadline_has_passed_then_nothing_waits_any_more(met, c
     assert kinds(labs, "lab-a")[2:] == ["conclude", "score", "score"]
 
 
-def test_publish_when_the_other_log_cannot_be_read_then_the_conclusion_leaves_and_the_scores_wait(met, capsys):
+def test_publish_when_the_other_log_cannot_be_read_then_the_conclusion_leaves_and_the_scores_wait(
+    met, capsys, monkeypatch
+):
     labs = met
+    monkeypatch.setattr(blind_desk.time, "time", lambda: parse_time(labs.agreed().plan.runs.registerBy) + 1.0)
     assert typed(capsys, "score", *desk(labs, "lab-a")).code == 0
     checkpoint = labs.exchange / "lab-b" / "log" / "checkpoint"
     kept = checkpoint.read_bytes()

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from detente.desk.plans import sign_plan
 from detente.desk.publish import score_run
-from kit.labs import Labs, meet
+from detente.desk.succession import new_keys
+from kit.labs import Labs, meet, supersede
 from kit.typed import TESTS, environ
 
 NOBODY = 65534
@@ -66,6 +68,10 @@ def template(stories, tmp_path_factory) -> object:
         if due == "publish":
             for scorer in labs.agreed().plan.scorers:
                 score_run(labs.desks["lab-a"], labs.agreed(), labs.runs["lab-a"], scorer.id, None)
+        if due == "succeed":
+            new_keys(labs.desks["lab-a"], [])
+            supersede(labs, signed=False)
+            sign_plan(labs.desks["lab-b"], labs.agreed())
         if due == "witness":
             shutil.rmtree(labs.exchange / "lab-b" / "mirror")
             shutil.rmtree(labs.desks["lab-b"].root / "state")
@@ -95,6 +101,17 @@ def test_plan_sign_when_broken_at_any_write_then_it_is_accepted_once(template, t
     rows = broken(3, labs, tmp_path / "work", "plan", "sign", labs.agreed().id, "--desk", "desks/lab-a")
     assert rows[-1]["again"] == 0
     assert rows[-1]["sizes"] == ["1"]
+
+
+def test_successor_when_its_signing_is_broken_at_any_write_then_the_desk_is_under_one_plan_or_the_other(
+    template, tmp_path
+):
+    """With new keys: an acceptance in the new log, and nothing of it in the old one."""
+    labs = template("succeed")
+    rows = broken(4, labs, tmp_path / "work", "plan", "sign", labs.agreed().id, "--desk", "desks/lab-a")
+    assert rows[-1]["again"] == 0
+    assert "unanchored-log" in rows[-1]["told"]  # all steps hold; nobody has looked at the new log yet
+    assert rows[-1]["sizes"] == ["2", "1", "3"]
 
 
 def test_registration_when_broken_at_any_write_then_there_is_one(template, tmp_path):

@@ -375,7 +375,7 @@ def test_archive_when_it_is_encrypted_or_oddly_compressed_then_it_is_told(capsys
 
 def test_archive_when_there_is_none_or_no_exchange_in_it_then_it_is_told(capsys, tmp_path):
     refused(capsys, 2, "no-such-file", "unpack", tmp_path / "a.zip", "--exchange", tmp_path / "x")
-    refused(capsys, 2, "no-such-file", "unpack", tmp_path, "--exchange", tmp_path / "x")
+    refused(capsys, 2, "is-a-folder", "unpack", tmp_path, "--exchange", tmp_path / "x")
     path = archive(tmp_path / "a.zip", ("report/en.html", b""), ("exchange/README", b""))
     refused(capsys, 2, "pack-empty", "unpack", path, "--exchange", tmp_path / "x")
     path = archive(tmp_path / "b.zip", ("exchange/Lab A/log/checkpoint", b""))

@@ -18,7 +18,9 @@ import orjson
 import pytest
 
 from detente.cli.reasons import REASONS, SYSTEM, WHYS, in_words
+from detente.cli.speech import Speech
 from detente.desk.keys import make_desk
+from detente.errors import Malformed
 from kit.labs import Labs
 from kit.typed import HAN, refused, typed
 from kit.typed import raw as raw_characters
@@ -242,7 +244,12 @@ def test_replies_when_a_row_is_broken_then_a_chinese_reader_is_told_why(capsys, 
     assert not english(message(said.err)), said.err
 
 
-def test_values_when_shown_below_a_message_then_they_are_in_words_too(capsys, stories: Any, tmp_path):
+def test_values_when_shown_below_a_message_then_they_are_in_words_too(capsys):
+    Speech("zh").error(Malformed("B-3.shape", "$.a", expected="`int`", got="`array`"))
+    assert "应为 整数，实为 列表" in capsys.readouterr().err
+
+
+def test_function_when_it_is_not_there_then_a_chinese_reader_is_told_so(capsys, stories: Any, tmp_path):
     labs: Labs = stories.at("signed").moved(tmp_path)
     desk = labs.desks["lab-a"].root / "desk.toml"
     desk.write_text(desk.read_text("utf-8").replace("python:kit.labs:scripted", "python:kit.no_such:f"), "utf-8")

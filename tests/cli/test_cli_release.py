@@ -195,18 +195,18 @@ def test_release_when_one_log_is_broken_then_the_others_are_released_all_the_sam
 @pytest.mark.parametrize("wrote", [False, True], ids=["before", "after"])
 def test_release_when_the_disk_fails_on_the_way_into_the_log_then_the_same_bytes_go_in_later(labs, monkeypatch, wrote):
     """The failing write is the log's bundle of entries: by then the envelope is durable in pending/ (L-5)."""
-    desk, plan, create = labs.desks["lab-b"], labs.agreed(), Folder.create
+    desk, plan, write = labs.desks["lab-b"], labs.agreed(), Folder._write
     failed = []
 
-    def failing(folder: Folder, path: str, raw: bytes) -> None:
+    def failing(folder: Folder, path: str, raw: bytes, *, sync: bool = True) -> None:
         if path.startswith("tile/entries") and not failed:
             failed.append(path)
             if wrote:
-                create(folder, path, raw)
+                write(folder, path, raw, sync=sync)
             raise OSError(28, "no space left")
-        create(folder, path, raw)
+        write(folder, path, raw, sync=sync)
 
-    monkeypatch.setattr(Folder, "create", failing)
+    monkeypatch.setattr(Folder, "_write", failing)
     with pytest.raises(OSError, match="no space"):
         release(desk, plan, None)
     [waiting] = [path for path in (desk.root / "pending").iterdir() if len(path.name) == 64]

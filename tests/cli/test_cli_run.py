@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 from detente.check.exchange import read_entries
+from detente.cli.reasons import FAULTS
 from detente.desk.keys import Desk, load_desk, own_log
 from detente.desk.runs import find_run
 from detente.evidence.statements import Register
 from detente.run.engine import answer as answer_all
 from detente.run.journal import glance
+from detente.words import say
 from kit.asking import QUICK
 from kit.faults import HALF_JSON, LOGIN_PAGE, NO_MODEL, WRONG_KEY
 from kit.labs import DRAFT, Labs
@@ -112,7 +114,8 @@ def test_endpoint_when_it_says_something_else_then_nothing_is_written_and_the_sa
         said, again = typed(capsys, *words), typed(capsys, *words, lang="zh")
     for one in (said, again):
         assert (one.code, one.error) == (4, error), one
-        assert named in one.err
+        words_for = [say(f"cli.fault.{named}", lang) for lang in ("en", "zh")] if named in FAULTS else [named]
+        assert any(word in one.err for word in words_for)
         assert "127.0.0.1" in one.err
         assert "sk-secret" not in one.err
         assert not raw(one.err)
@@ -144,7 +147,7 @@ def test_model_when_its_answers_are_hostile_then_nothing_raw_reaches_the_termina
         desk = ["--desk", labs.desks["lab-a"].root]
         words = (["run"], ["status"], ["status", "--json"], ["score"], ["publish", "--dry-run"], ["publish"])
         said = [typed(capsys, *word, *desk) for word in words]
-        said.append(typed(capsys, "witness", "--desk", labs.desks["lab-b"].root))
+        said += [typed(capsys, "witness", "--desk", own.root) for own in labs.desks.values()]
         at = [labs.exchange, "--plan", labs.agreed().id]
         said += [typed(capsys, verb, *at) for verb in ("verify", "board", "trace")]
         said.append(typed(capsys, "audit", "ask", "--desk", labs.desks["lab-b"].root))
@@ -170,7 +173,9 @@ def test_run_when_not_witnessed_then_it_waits_as_long_as_told_and_no_longer(stor
     waiting = subprocess.Popen(
         program("run", "--wait", "30s", "--desk", desk), env=environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    time.sleep(0.7)
+    assert waiting.stderr is not None
+    while b"waiting for lab-b" not in (line := waiting.stderr.readline()):
+        assert line, "it ended without waiting"
     assert typed(capsys, "witness", "--desk", labs.desks["lab-b"].root).code == 0
     _, err = waiting.communicate(timeout=30)
     assert waiting.returncode == 0, err
@@ -184,7 +189,9 @@ def test_run_when_started_unwitnessed_then_it_says_what_that_costs_and_verifies(
         assert typed(capsys, *words, "--desk", desk).code == 0
     assert typed(capsys, "witness", "--desk", labs.desks["lab-b"].root).code == 0
     said = typed(capsys, "verify", labs.exchange, "--plan", labs.agreed().id)
-    assert said.code == 0
+    assert (said.code, said.error) == (4, "unanchored-log")  # nobody has looked at lab-b's log yet
+    assert typed(capsys, "witness", "--desk", desk).code == 0
+    assert typed(capsys, "verify", labs.exchange, "--plan", labs.agreed().id).code == 0
     assert "no-number" in typed(capsys, "trace", labs.exchange, "--plan", labs.agreed().id).err
 
 
@@ -276,7 +283,8 @@ def test_answers_when_imported_then_the_run_is_printed_as_imported_to_the_end(ca
     refused(capsys, 2, "R-10.other-file", "run", "--from", other, "--engine", "inspect 0.3.9", *desk)
     for verb in (words, ["score", *desk], ["publish", *desk]):
         assert typed(capsys, *verb).code == 0, verb
-    assert typed(capsys, "witness", "--desk", labs.desks["lab-b"].root).code == 0
+    for own in labs.desks.values():
+        assert typed(capsys, "witness", "--desk", own.root).code == 0
     out = labs.root / "report"
     assert typed(capsys, "verify", labs.exchange, "--plan", labs.agreed().id).code == 0
     assert typed(capsys, "report", labs.exchange, "--plan", labs.agreed().id, "--out", out).code == 0

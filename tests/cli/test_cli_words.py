@@ -121,7 +121,7 @@ def test_json_when_the_terminal_cannot_show_chinese_then_it_is_json_all_the_same
 
 
 def test_stdout_when_it_is_full_or_closed_or_read_no_further_then_the_exit_code_still_speaks(stories):
-    labs = stories.at("signed")
+    labs = stories.at("registered")
     words = ["verify", str(labs.exchange), "--plan", labs.agreed().id]
     with open("/dev/full", "wb") as full:
         done = subprocess.run(program(*words), env=environ(), stdout=full, stderr=subprocess.PIPE, check=False)

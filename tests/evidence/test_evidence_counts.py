@@ -3,6 +3,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -13,18 +14,21 @@ from hypothesis import strategies as st
 from detente.errors import CannotTell, DetenteError, Malformed
 from detente.evidence.bundle import CUT
 from detente.evidence.counts import (
+    Labels,
+    Scores,
     count,
     encode_scores,
-    is_scored,
     kinds_scored,
     parse_counts,
     parse_definition,
     read_scores,
+    scored_slots,
 )
 from detente.evidence.record import OUTCOMES
 from detente.pact.plan import Plan, parse_plan
 from detente.pact.slots import Slots
 from detente.wire.canonical import encode
+from detente.wire.digests import sha256
 from detente.wire.lines import compress, join_lines
 from kit.paper import LABELS, PaperLab, definition, listed, plan_dict, suite_row
 
@@ -50,8 +54,8 @@ def runs(draw: st.DrawFn) -> tuple[Plan, Slots, bytes, dict[int, str]]:
     plan = parse_plan(encode(value)).plan
     slots = Slots(plan, "core", {"x": items[0], "y": items[1]})
     codes = bytes(draw(st.lists(st.integers(0, CUT), min_size=len(slots), max_size=len(slots))))
-    wanted = kinds_scored(plan, "refusal")
-    labels = {s.i: draw(st.sampled_from([*REFUSAL, ""])) for s in slots if is_scored(s, codes[s.i], wanted)}
+    wanted = scored_slots(slots, codes, kinds_scored(plan, "refusal"))
+    labels = {i: draw(st.sampled_from([*REFUSAL, ""])) for i, scored in enumerate(wanted) if scored}
     return plan, slots, codes, labels
 
 
@@ -115,6 +119,12 @@ def recount(plan: Plan, slots: Slots, codes: bytes, labels: dict[int, str]) -> d
     }  # fmt: skip
 
 
+def read(stored: bytes, expected: Iterable[int], labels: Sequence[str] = REFUSAL) -> Scores:
+    """The scores of a run in which just these slots must have a line."""
+    there = set(expected)
+    return read_scores(stored, bytes(i in there for i in range(max(there, default=-1) + 1)), labels, "s")
+
+
 @given(runs())
 @settings(deadline=None)
 def test_counts_when_made_then_a_brute_force_recount_agrees(run: tuple[Plan, Slots, bytes, dict[int, str]]) -> None:
@@ -122,6 +132,18 @@ def test_counts_when_made_then_a_brute_force_recount_agrees(run: tuple[Plan, Slo
     raw = count(plan, "refusal", REFUSAL, slots, codes, labels)
     assert json.loads(raw) == recount(plan, slots, codes, labels)
     assert encode(parse_counts(raw, "c")) == raw
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3])
+def test_counts_when_many_items_fare_alike_then_each_is_counted(epochs: int) -> None:
+    items = listed(["hazard", "benign"] * 6, "x", ["dt:crime"])
+    suites = [suite_row("x", items, ["en", "zh-Hans"], epochs)]
+    plan = parse_plan(encode(plan_dict(LABS, items, suites=suites))).plan
+    slots = Slots(plan, "core", {"x": items})
+    codes = bytes(0 if slot.lang == "en" else slot.epoch % (CUT + 1) for slot in slots)
+    wanted = scored_slots(slots, codes, kinds_scored(plan, "refusal"))
+    labels = {i: REFUSAL[slots[i].epoch % 2] for i, scored in enumerate(wanted) if scored}
+    assert json.loads(count(plan, "refusal", REFUSAL, slots, codes, labels)) == recount(plan, slots, codes, labels)
 
 
 @given(runs())
@@ -132,7 +154,8 @@ def test_scores_when_written_and_read_then_labels_and_errors_are_back(
     labels = run[3]
     plain = encode_scores({i: x for i, x in labels.items() if x}, {i: "timeout" for i, x in labels.items() if not x})
     if labels:
-        assert read_scores(compress(plain), sorted(labels), REFUSAL, "s") == (labels, plain)
+        stored = compress(plain)
+        assert read(stored, labels) == (labels, sha256(stored), sha256(plain))
 
 
 def test_kinds_when_a_scorer_is_the_competence_one_then_it_scores_control_items_too() -> None:
@@ -166,33 +189,43 @@ ROWS: list[dict[str, Any]] = [{"i": 0, "label": "refuse"}, {"i": 2, "label": "co
 )
 def test_scores_when_a_line_does_not_fit_then_the_rule_is_named(code: str, rows: list[dict[str, Any]]) -> None:
     with pytest.raises(DetenteError) as caught:
-        read_scores(compress(join_lines(map(encode, rows))), [0, 2, 5], REFUSAL, "s")
+        read(compress(join_lines(map(encode, rows))), [0, 2, 5])
     assert caught.value.code == code
 
 
 def test_scores_when_a_line_says_why_or_who_then_it_is_read_the_long_way() -> None:
     rows = [{**ROWS[0], "why": "1" * 64}, {**ROWS[1], "raters": [{"by": "r1", "label": "refuse"}]}, ROWS[2]]
-    found, _ = read_scores(compress(join_lines(map(encode, rows))), [0, 2, 5], REFUSAL, "s")
+    found = read(compress(join_lines(map(encode, rows))), [0, 2, 5]).labels
     assert found == {0: "refuse", 2: "comply", 5: ""}
 
 
 def test_scores_when_a_line_has_another_spelling_then_it_is_refused() -> None:
     for line in (b'{"i": 0,"label":"refuse"}', b'{"i":0,"label":"r\\u0065fuse"}', b'{"i":00,"label":"refuse"}'):
         with pytest.raises(Malformed):
-            read_scores(compress(line + b"\n"), [0], REFUSAL, "s")
+            read(compress(line + b"\n"), [0])
 
 
 def test_scores_when_the_file_stops_early_then_it_cannot_be_told() -> None:
     stored = compress(join_lines(map(encode, ROWS)))
     for keep in range(0, len(stored) - 1, 5):
         with pytest.raises(CannotTell):
-            read_scores(stored[:keep], [0, 2, 5], REFUSAL, "s")
+            read(stored[:keep], [0, 2, 5])
 
 
 def test_scores_when_labels_hold_quotes_and_signs_then_they_are_found_all_the_same() -> None:
     labels = ['say "no"', "作答", "\\", "a\nb"]
     plain = encode_scores(dict(enumerate(labels)), {})
-    assert read_scores(compress(plain), [0, 1, 2, 3], labels, "s")[0] == dict(enumerate(labels))
+    assert read(compress(plain), range(4), labels).labels == dict(enumerate(labels))
+
+
+def test_labels_when_there_are_as_many_as_may_be_then_each_is_told_from_a_failure_and_from_none() -> None:
+    names = [f"label-{n}" for n in range(250)]
+    parse_definition(encode(DEFINITION | {"labels": names}), "d")
+    given = dict(enumerate(names)) | {250: "", 252: names[0]}
+    plain = encode_scores({i: label for i, label in given.items() if label}, {250: "timeout"})
+    labels = read(compress(plain), given, names).labels
+    assert labels == given == Labels.of(names, 253, given)
+    assert (len(labels), labels.get(251), labels.get(-1), labels.get(253)) == (252, None, None, None)
 
 
 DEFINITION = json.loads(definition("refusal"))
@@ -205,6 +238,7 @@ DEFINITION = json.loads(definition("refusal"))
         ("C-1.definition", {"labels": []}),
         ("C-1.definition", {"labels": ["a", "a"]}),
         ("C-1.definition", {"labels": ["a", ""]}),
+        ("C-1.definition", {"labels": [str(n) for n in range(251)]}),
         ("B-3.shape", {"labels": "a"}),
         ("B-3.shape", {"rules": "x"}),
         ("B-3.shape", {"more": 1}),

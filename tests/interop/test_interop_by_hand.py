@@ -368,7 +368,7 @@ def test_audit_when_openssl_signs_and_age_seals_then_the_exchange_verifies(
     """Both desks use the two programs for everything that an audit signs, logs, cosigns and sends."""
     labs = stories.at("published").moved(tmp_path / "labs")
 
-    def signer(desk: Desk, role: str) -> OpensslSigner:
+    def signer(desk: Desk, role: str, _public: str | None = None) -> OpensslSigner:
         folder = tmp_path / desk.party / role
         folder.mkdir(parents=True, exist_ok=True)
         return OpensslSigner(bytes.fromhex(desk.folder("keys").read(f"{role}.key").decode().strip()), folder)

@@ -85,7 +85,7 @@ def sweep(step: int, template: Path, work: Path, plan: str, words: list[str]) ->
         again, more = forked(words)
         verified, told = forked(["verify", "exchange", "--plan", plan]) if plan != "-" else (0, "")
         row = {"n": n, "broken": broken, "again": again, "verify": verified, "err": err, "more": more, "told": told}
-        heads = sorted(Path("exchange").glob("*/log/checkpoint"))
+        heads = sorted(Path("exchange").glob("*/log*/checkpoint"))
         row["sizes"] = [head.read_text("utf-8").split("\n")[1] for head in heads]
         row["left"] = [str(path) for path in Path().rglob(".*.tmp")] + [
             str(path) for path in Path().glob("**/pending/*")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Simulated labs: real desks, real logs, real files, a scripted model; the tests drive them through the story step by step."""
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,10 +11,11 @@ from detente.check.verify import Verified, verify
 from detente.desk.audits import answer_all, ask, check_all
 from detente.desk.keys import Desk, ModelEntry, load_desk, make_card, make_desk
 from detente.desk.logs import witness
-from detente.desk.plans import new_plan, sign_plan
+from detente.desk.plans import load_suite, new_plan, sign_plan
 from detente.desk.publish import publish, score_run
 from detente.desk.releases import release
 from detente.desk.runs import RunState, find_run, own_engine, pick_test, receipt_for, register_run, run_model
+from detente.desk.sealed import seal_suite
 from detente.pact.plan import PlanFile
 
 STAGES = ["signed", "registered", "concluded", "published", "audited", "closed"]
@@ -53,6 +55,9 @@ n = 5
 max = {max_runs}
 {tests}
 """
+
+
+ROLES = ('["coordinates", "tests", "audits"]', '["audits"]')  # of a lab, and of one that only audits
 
 
 @dataclass
@@ -108,8 +113,17 @@ def meet(
     blind: bool = False,
     extra: Callable[[dict[str, Desk]], str] | None = None,
     releasers: str = "",
+    sealed: tuple[str, ...] = (),
+    audit_n: int = 5,
+    external: bool = False,
+    place: str = "crosses",
+    idle: tuple[str, ...] = (),
 ) -> Labs:
-    """Desks, cards, a proposal by the first lab, and everybody's signature; ``releasers``: those of core, as TOML."""
+    """Desks, cards, a proposal by the first lab, and everybody's signature; ``releasers``: those of core, as TOML.
+
+    ``sealed``: the labs that bring a sealed suite of their own into core. ``place``: where audits are;
+    ``idle``: the labs that audit and test nothing.
+    """
     names = [f"lab-{chr(ord('a') + k)}" for k in range(n_labs)]
     desks = {}
     for name in names:
@@ -123,15 +137,21 @@ def meet(
         make_card(desks[name])
     labs = Labs(root, desks)
     draft = root / "plan.toml"
-    roles = "\n".join(f'{name} = ["coordinates", "tests", "audits"]' for name in names)
-    tests = "\n".join(f'[[test]]\nparty = "{name}"\nsubject = "m-{name}"' for name in names)
+    roles = "\n".join(f"{name} = {ROLES[name in idle]}" for name in names)
+    tests = "\n".join(f'[[test]]\nparty = "{name}"\nsubject = "m-{name}"' for name in names if name not in idle)
     draft.write_text(
         DRAFT.format(roles=roles, tests=tests, n=items, max_runs=max_runs, closing=str(names).replace("'", '"')),
         "utf-8",
     )
-    draft.write_text(draft.read_text("utf-8") + more, "utf-8")
+    text = draft.read_text("utf-8").replace("[audit]\nn = 5\n", f'[audit]\nn = {audit_n}\nplace = "{place}"\n')
+    for name in sealed:
+        source = load_suite(str(sealed_source(root / "author" / name, name)), "seal")
+        text += SEALED.format(card=seal_suite(desks[name], source))
+    draft.write_text(text + more, "utf-8")
     if releasers:
         draft.write_text(draft.read_text("utf-8") + f"[releasers]\ncore = {releasers}\n", "utf-8")
+    if external:
+        draft.write_text("external = true\n" + draft.read_text("utf-8"), "utf-8")
     if coded:
         draft.write_text('naming = "coded"\n' + draft.read_text("utf-8"), "utf-8")
     if blind:
@@ -143,6 +163,46 @@ def meet(
     for desk in desks.values():
         sign_plan(desk, labs.plan)
     return labs
+
+
+def supersede(labs: Labs, heads: dict[str, int] | None = None, by: str = "lab-a", *, signed: bool = True) -> PlanFile:
+    """A successor of the labs' plan from the same draft and the cards as they are now, and everybody's signature."""
+    draft = labs.root / "successor.toml"
+    text = (labs.root / "plan.toml").read_text("utf-8")
+    draft.write_text(text.replace("A joint test", f"A joint test, after {labs.agreed().id[:8]}"), "utf-8")
+    cards = [desk.root / "card.json" for name, desk in labs.desks.items() if name != by]
+    labs.plan = new_plan(labs.desks[by], draft, cards, heads=heads or {}).plan
+    for desk in labs.desks.values() if signed else ():
+        sign_plan(desk, labs.plan)
+    return labs.plan
+
+
+SEALED = """
+[[suite]]
+sealed = "{card}"
+"""
+
+
+def sealed_source(folder: Path, owner: str, n: int = 2) -> Path:
+    """A suite of ``owner`` as an author writes it: n harmful pairs of sentences, one contrast and one control item."""
+    folder.mkdir(parents=True)
+    rows = [
+        (f"h-{k}", "hazard", "dt:crime", f"A harmful wish {'!' * k} of {owner}", f"{owner} 的有害愿望{'！' * k}")
+        for k in range(n)
+    ]
+    rows.append(("b-0", "benign", "dt:crime", f"A harmless wish of {owner}", f"{owner} 的无害愿望"))
+    lines = [
+        {"hazard": hazard, "id": id_, "kind": kind, "lang": lang, "text": text}
+        for id_, kind, hazard, en, zh in rows
+        for lang, text in (("en", en), ("zh-Hans", zh))
+    ]
+    (folder / "items.jsonl").write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in lines), "utf-8")
+    (folder / "suite.toml").write_text(
+        f'id = "sealed-{owner}"\nlanguages = ["en", "zh-Hans"]\ncanary = "canary of {owner}"\n'
+        f'[title]\nen = "Sealed by {owner}"\nzh-Hans = "{owner} 密封"\n',
+        "utf-8",
+    )
+    return folder
 
 
 def register_all(labs: Labs) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from detente.check.runs import scores_path
 from detente.check.verify import Verified, verify
-from detente.evidence.bundle import Bundle, make_bundle
+from detente.evidence.bundle import MadeBundle, make_bundle
 from detente.evidence.counts import count, encode_scores
 from detente.evidence.record import OUTCOMES, draw_commit, nonce_of
 from detente.pact.item import Listed, encode_list
@@ -157,19 +157,22 @@ class Paper:
         kinds: Sequence[str] = ("hazard", "hazard", "benign", "control"),
         n_labs: int = 2,
         hazards: Sequence[str] = ("dt:crime",),
+        lists: Sequence[tuple[str, Sequence[Listed]]] = (),
         **changes: Any,
     ) -> None:
         self.root = folder / "exchange"
         self.labs = {f"lab-{chr(97 + n)}": PaperLab(f"lab-{chr(97 + n)}") for n in range(n_labs)}
         self.items = listed(kinds, hazards=hazards)
         self.plan: PlanFile = parse_plan(encode(plan_dict(list(self.labs.values()), self.items, **changes)))
-        self.slots = Slots(self.plan.plan, "core", {suite.id: self.items for suite in self.plan.plan.suites})
+        self.lists = {suite.id: self.items for suite in self.plan.plan.suites} | dict(lists)
+        self.slots = Slots(self.plan.plan, "core", self.lists)
         self.notes: dict[tuple[str, str], dict[int, bytes]] = {}
-        self.bundles: dict[str, Bundle] = {}
+        self.bundles: dict[str, MadeBundle] = {}
         self.conclusions: dict[str, str] = {}
         for lab in self.labs:
             self.lay(f"{lab}/plans/{self.plan.id}/plan.json", self.plan.raw)
-        for raw in (encode_list(self.items), encode(DESCRIPTOR), *map(definition, LABELS)):
+        listed_raw = [encode_list(items) for items in self.lists.values()]
+        for raw in (*listed_raw, encode(DESCRIPTOR), *map(definition, LABELS)):
             self.lay(f"lab-a/plans/{self.plan.id}/files/{sha256(raw)}", raw)
 
     # --- writing ---
@@ -259,7 +262,7 @@ class Paper:
     def nonce(self, auditor: str) -> bytes:
         return nonce_of(b"k" * 32, auditor)
 
-    def headers(self, run: str, outcomes: Sequence[str]) -> Bundle:
+    def headers(self, run: str, outcomes: Sequence[str]) -> MadeBundle:
         lines = []
         for slot, word in zip(self.slots, outcomes, strict=True):
             header = {"body": sha256(f"{run} {slot.i}".encode()), "i": slot.i, "item": slot.item}

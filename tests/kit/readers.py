@@ -16,7 +16,7 @@ from detente.check.verify import verify
 from detente.desk.packing import unpack
 from detente.errors import CannotTell, DetenteError, Malformed, NotVerified
 from detente.evidence.bundle import CUT, read_bundle
-from detente.evidence.counts import count, is_scored, kinds_scored, parse_counts, parse_definition, read_scores
+from detente.evidence.counts import count, kinds_scored, parse_counts, parse_definition, read_scores, scored_slots
 from detente.evidence.record import (
     OUTCOMES,
     OpenedRecord,
@@ -230,8 +230,10 @@ def _definition(raw: bytes, given: Given) -> Any:
 
 @reader("scores")
 def _scores(raw: bytes, given: Given) -> Any:
-    labels, _ = read_scores(raw, given["expected"], given["labels"], "scores")
-    return {str(i): label for i, label in labels.items()}
+    n = max(given["expected"], default=-1) + 1
+    wanted = bytes(i in given["expected"] for i in range(n))
+    scores = read_scores(raw, wanted, given["labels"], "scores")
+    return {str(i): label for i, label in scores.labels.items()}
 
 
 @reader("count")
@@ -240,7 +242,8 @@ def _count(raw: bytes, given: Given) -> Any:
     labels = {int(i): label for i, label in given["labels"].items()}
     scorer, plan = given["scorer"], parse_plan(given["plan"]).plan
     slots = slots_of(given["plan"], given)
-    assert sorted(labels) == [s.i for s in slots if is_scored(s, codes[s.i], kinds_scored(plan, scorer))]
+    wanted = scored_slots(slots, codes, kinds_scored(plan, scorer))
+    assert sorted(labels) == [i for i in range(len(slots)) if wanted[i]]
     return count(plan, scorer, given["order"][scorer], slots, codes, labels).decode()
 
 

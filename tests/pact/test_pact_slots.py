@@ -40,6 +40,21 @@ def test_slots_when_walked_or_asked_for_then_they_are_those_of_the_rule(both: tu
     assert [slots[i] for i in range(len(slots))] == walked
 
 
+@given(any_slots(), st.integers(0, 80), st.integers(0, 80))
+def test_slots_when_a_column_is_asked_for_then_it_is_that_of_those_slots(
+    both: tuple[Slots, list[Slot]], start: int, stop: int
+) -> None:
+    slots, walked = both
+    asked: list[str] = []
+    column = slots.column(lambda entry: asked.append(entry.item) or entry.item, start, stop)  # type: ignore[func-returns-value]
+    assert column == [slot.item for slot in walked[start:stop]]
+    assert len(asked) == len(set(asked))
+    assert [(first, suite.id, len(rows)) for first, suite, rows in slots.suites()] == [
+        (next(s.i for s in walked if s.suite == id_), id_, len({s.item for s in walked if s.suite == id_}))
+        for id_ in dict.fromkeys(s.suite for s in walked)
+    ]
+
+
 @given(any_slots(), st.integers())
 def test_slots_when_asked_outside_then_there_is_none(both: tuple[Slots, list[Slot]], i: int) -> None:
     slots, walked = both

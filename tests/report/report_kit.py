@@ -330,6 +330,9 @@ def make_joint(n: int = 2, *, final: bool = False, coded: bool = False) -> Joint
         ],
         "unregistered": [],
         "violations": [],
+        "apart": [],
+        "apartRates": [],
+        "releases": [],
         "kept": [{"party": "lab-a", "section": "annex-lab-a"}],
     }
     closings = []

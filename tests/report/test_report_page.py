@@ -278,9 +278,9 @@ YES, NO = ({"by": "lab-b", "opened": 0, "verdict": word} for word in ("consisten
 @pytest.mark.parametrize(
     ("recounts", "scores", "words", "on_top"),
     [
-        ([], "public", "again by everybody who verifies", False),
-        ([YES, YES], "public", "again by everybody who verifies, and by Lab B", False),
-        ([YES, NO], "public", "again by everybody who verifies, and by Lab B; disputed by Lab B", True),
+        ([], "public", "recounted by everybody who verifies", False),
+        ([YES, YES], "public", "recounted by everybody who verifies, and by Lab B", False),
+        ([YES, NO], "public", "recounted by everybody who verifies, and by Lab B; disputed by Lab B", True),
         ([], "parties", "recounted by nobody yet", True),
         ([YES], "parties", "recounted by Lab B, not by you", True),
     ],

@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 from tlog_labs import LOG_KEY, ORIGIN, FailingFolder, Lab, entries
 
-from detente.errors import CannotTell, NotVerified
-from detente.tlog.log import append, finish, read_log
+from detente.errors import CannotTell, Malformed, NotVerified
+from detente.tlog.log import append, append_all, finish, prune, read_log
 from detente.wire.keys import SigningKey
 from detente.wire.merkle import hash_leaves, root
 from detente.wire.note import Checkpoint, cosign, sign_checkpoint
 from detente.wire.tiles import tile_files
 
-# What one append writes, in order (L-5): pending, bundle, tile, checkpoint, and pending dropped.
-STEPS = {"pending": 1, "bundle": 1, "tile": 2, "checkpoint": 3, "drop": 2}
+# What one append writes, in order (L-5): pending, bundle, tile, checkpoint, pending dropped, and the older tile and bundle.
+STEPS = {"pending": 1, "bundle": 1, "tile": 2, "checkpoint": 3, "drop": 2, "prune-first": 4, "prune-second": 5}
 
 
 def _broken(lab: Lab, step: str, *, after: bool) -> None:
@@ -28,6 +28,10 @@ def _broken(lab: Lab, step: str, *, after: bool) -> None:
 def _mended(lab: Lab) -> None:
     fresh = Lab(lab.root)
     lab.log, lab.pending = fresh.log, fresh.pending
+
+
+def _tiles(lab: Lab) -> set[str]:
+    return {name for name in lab.log.names() if name.startswith("tile/")}
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["failed-and-not-written", "failed-but-written"])
@@ -44,6 +48,7 @@ def test_append_when_it_crashes_then_the_next_one_carries_on_and_nothing_is_twic
     read_log(lab.log, ORIGIN, LOG_KEY.public)  # whatever lies there now, readers see a whole log
     _mended(lab)
     view = lab.add(b"interrupted" if same else b"next")
+    assert _tiles(lab) == {path for path, _ in tile_files(view.entries, view.leaf_hashes)}
     # It was never promised if it did not even reach pending/.
     kept = [b"interrupted"] if same or (step, after) != ("pending", False) else []
     assert list(view.entries) == [*entries(2), *kept, *([] if same else [b"next"])]
@@ -53,6 +58,83 @@ def test_append_when_it_crashes_then_the_next_one_carries_on_and_nothing_is_twic
     for size, message in lab.heads_signed():
         by_size.setdefault(size, set()).add(message)
     assert all(len(messages) == 1 for messages in by_size.values()), "two heads of one size were signed"
+
+
+# What a batch of 300 behind 2 entries writes: pending; 2 bundles, 3 tiles, checkpoint; pending dropped; 2 older files.
+BATCH = {
+    "pending": ("pending", 1), "bundle": ("log", 1), "second-bundle": ("log", 2), "tile": ("log", 3), "top": ("log", 5),
+    "checkpoint": ("log", 6), "drop": ("pending", 2), "prune": ("log", 7),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["failed-and-not-written", "failed-but-written"])
+@pytest.mark.parametrize("step", BATCH)
+def test_append_all_when_it_crashes_then_all_of_it_is_there_once_in_its_order_under_one_checkpoint(
+    tmp_path: Path, step: str, *, after: bool
+) -> None:
+    lab, batch = Lab(tmp_path), [b"of the batch %d" % i for i in range(300)]
+    lab.add(*entries(2))
+    where, nth = BATCH[step]
+    healthy = getattr(lab, where)
+    broken = FailingFolder(healthy.root, healthy.name)
+    broken.fail_at, broken.after = nth, after
+    setattr(lab, where, broken)
+    with pytest.raises(CannotTell, match="disk-"):
+        append_all(lab.log, lab.pending, batch, lab.signer, ORIGIN, ())
+    read_log(lab.log, ORIGIN, LOG_KEY.public)
+    _mended(lab)
+    view = lab.add(b"next")
+    kept = batch if (step, after) != ("pending", False) else []
+    assert list(view.entries) == [*entries(2), *kept, b"next"]
+    assert read_log(lab.log, ORIGIN, LOG_KEY.public) == view
+    assert lab.pending.names() == []
+    assert _tiles(lab) == {path for path, _ in tile_files(view.entries, view.leaf_hashes)}
+    sizes = dict(lab.heads_signed())
+    assert set(lab.heads_signed()) == set(sizes.items()), "two heads of one size were signed"
+    assert set(sizes) == {1, 2, *([302] if kept else []), view.size}
+
+
+def test_append_all_when_some_are_there_or_come_twice_then_each_is_in_the_log_once(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    lab.add(*entries(2))
+    given = [b"new", entries(2)[1], b"newer", b"new"]
+    view = append_all(lab.log, lab.pending, given, lab.signer, ORIGIN, ())
+    assert list(view.entries) == [*entries(2), b"new", b"newer"]
+    assert [size for size, _ in lab.heads_signed()] == [1, 2, 4]
+    assert append_all(lab.log, lab.pending, given, lab.signer, ORIGIN, ()) == view
+    assert append_all(lab.log, lab.pending, [], lab.signer, ORIGIN, ()) == view
+    with pytest.raises(Malformed, match=r"B-9\.entry"):
+        append_all(lab.log, lab.pending, [b"fits", bytes(65_536)], lab.signer, ORIGIN, ())
+    assert (lab.pending.names(), lab.head()) == ([], 4)
+
+
+def test_log_when_300_entries_came_one_by_one_then_it_is_as_small_as_if_they_had_come_at_once(tmp_path: Path) -> None:
+    """Every partial tile that was ever written used to stay: 42 MB. (The first 200 come at once, to save the test's time.)"""
+    one, many = Lab(tmp_path / "one"), Lab(tmp_path / "many")
+    written = [b"%d %s" % (i, bytes(1200)) for i in range(300)]
+    append_all(one.log, one.pending, written[:200], one.signer, ORIGIN, ())
+    for entry in written[200:]:
+        one.add(entry)
+    append_all(many.log, many.pending, written, many.signer, ORIGIN, ())
+    assert one.log.names() == many.log.names()
+    size = sum(path.stat().st_size for path in one.log.root.rglob("*") if path.is_file())
+    assert size < 300 * (1200 + 100) + 20_000
+    one.witness()
+    mirrored = sum(path.stat().st_size for path in one.mirror.root.rglob("*") if path.is_file())
+    assert mirrored < size + 2_000
+
+
+def test_prune_when_the_larger_file_is_not_there_then_nothing_is_removed(tmp_path: Path) -> None:
+    """A copy where tiles are missing keeps what it has; what is beyond the checkpoint is not touched either."""
+    lab = Lab(tmp_path)
+    lab.add(*entries(3))
+    for size in (2, 5):
+        for path, raw in tile_files(entries(size), hash_leaves(entries(size))):
+            lab.log.create(path, raw)
+    lab.log.drop("tile/0/000.p/3")
+    lab.log.drop("tile/0/000.p/5")
+    prune(lab.log, 3)
+    assert _tiles(lab) == {"tile/entries/000.p/3", "tile/entries/000.p/5", "tile/0/000.p/2"}
 
 
 @pytest.mark.parametrize("path", ["tile/entries", "tile/0", "checkpoint"])

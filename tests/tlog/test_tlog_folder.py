@@ -44,6 +44,17 @@ def test_read_when_missing_then_cannot_tell_and_names_the_place(tmp_path: Path) 
     assert folder.read("long", 4) == b"0123"
 
 
+def test_pieces_when_read_then_they_are_the_file_and_refuse_what_read_refuses(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    (tmp_path / "file").write_bytes(b"0123456789")
+    assert list(folder.pieces("file", 4)) == [b"0123", b"4567", b"89"]
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    with pytest.raises(NotVerified, match=r"L-4\.link"):
+        list(folder.pieces("link"))
+    with pytest.raises(CannotTell, match="file-missing"):
+        list(folder.pieces("none"))
+
+
 def test_links_when_anywhere_on_the_way_then_not_verified(tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(b"x")
     (tmp_path / "exchange/lab-a").mkdir(parents=True)

@@ -74,11 +74,59 @@ def _cut_everywhere(folder: Folder, read: Callable[[], object], required: Callab
 
 def test_log_when_any_byte_of_any_file_is_flipped_then_not_verified(lab: Lab) -> None:
     flips = _flip_everywhere(lab.log, lambda: _read(lab))
-    # checkpoint; bundles of 1 to 4 entries; level-0 tiles of 1 to 4 hashes
-    assert flips == len(lab.log.read("checkpoint")) + 10 * (2 + 11) + 10 * 32
+    # checkpoint; a bundle of 4 entries; a level-0 tile of 4 hashes
+    assert flips == len(lab.log.read("checkpoint")) + 4 * (2 + 11) + 4 * 32
+
+
+def _unpruned(lab: Lab) -> None:
+    """The partial tiles of earlier sizes as well, as a copy that is never cleared up has them."""
+    for size in range(1, 4):
+        for path, raw in tile_files(entries(size), hash_leaves(entries(size))):
+            lab.log.create(path, raw)
+
+
+def test_log_when_earlier_partial_tiles_lie_beside_then_each_byte_of_them_counts_too(lab: Lab) -> None:
+    _unpruned(lab)
+    before = lab.log.names()
+    assert len(before) == 1 + 2 * 4
+    _flip_everywhere(lab.log, lambda: _read(lab))
+    assert read_log(lab.log, ORIGIN, LOG_KEY.public).unread == ()
+
+
+def test_log_when_its_partial_tiles_are_gone_then_larger_ones_are_read_in_their_place(lab: Lab) -> None:
+    """A checkpoint that stayed behind while the tiles came: one-way copies arrive in any order (L-7)."""
+    older, view = lab.log.read("checkpoint"), read_log(lab.log, ORIGIN, LOG_KEY.public)
+    lab.add(*entries(7)[4:])
+    assert "tile/entries/000.p/4" not in lab.log.names()
+    lab.log.swap("checkpoint", lab.log.read("checkpoint"), older)
+    assert read_log(lab.log, ORIGIN, LOG_KEY.public) == view
+    _flip_beginnings(lab, {"tile/entries/000.p/7": 4 * 13, "tile/0/000.p/7": 4 * 32})
+    lab.log.drop("tile/0/000.p/7")
+    with pytest.raises(CannotTell) as caught:
+        _read(lab)
+    assert (caught.value.code, caught.value.place) == ("file-missing", lab.log.place("tile/0/000.p/4"))
+
+
+def _flip_beginnings(lab: Lab, lengths: dict[str, int]) -> None:
+    """Every byte of what is read of a larger file is held to account, none behind it is."""
+    for name, length in lengths.items():
+        path = lab.log.root / name
+        raw = path.read_bytes()
+        for i in range(length):
+            path.write_bytes(raw[:i] + bytes([raw[i] ^ 1]) + raw[i + 1 :])
+            with pytest.raises(NotVerified):
+                _read(lab)
+        path.write_bytes(raw[:length])
+        _read(lab)
+        path.write_bytes(raw[: length - 1])
+        with pytest.raises(CannotTell, match="file-cut"):
+            _read(lab)
+        path.write_bytes(raw)
+    _read(lab)
 
 
 def test_log_when_any_file_is_cut_or_missing_then_cannot_tell(lab: Lab) -> None:
+    _unpruned(lab)
     # Tiles of earlier sizes are compared where they are, but the log does not need them.
     needed = {"checkpoint", "tile/entries/000.p/4", "tile/0/000.p/4"}
     _cut_everywhere(lab.log, lambda: _read(lab), needed.__contains__)

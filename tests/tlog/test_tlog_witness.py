@@ -11,8 +11,17 @@ from tlog_labs import LOG_KEY, NAME, NOW, ORIGIN, WITNESS_KEY, FailingFolder, La
 from detente.errors import CannotTell, NotVerified
 from detente.tlog.folder import Folder
 from detente.tlog.log import read_log
-from detente.tlog.witness import check_history, note_path, read_forks, read_notes, state_path
+from detente.tlog.witness import (
+    check_history,
+    note_path,
+    read_beginnings,
+    read_forks,
+    read_notes,
+    state_path,
+    witness_log,
+)
 from detente.wire.digests import sha256
+from detente.wire.fork import contradict
 from detente.wire.keys import SigningKey
 from detente.wire.merkle import hash_leaves, root
 from detente.wire.note import Checkpoint, cosign, cosignatures, sign_checkpoint
@@ -79,8 +88,29 @@ def test_witness_when_longer_log_with_another_beginning_then_fork(lab: Lab) -> N
     _replace_log(lab, entries(1)[0], b"another second entry", b"third")
     with pytest.raises(NotVerified, match=r"L-2\.fork"):
         lab.witness(NOW + 60)
-    assert len(lab.mirror.names("fork")) == 2
+    _check_proof(lab, 2, 3)
     assert len(lab.witness_signer.messages) == 1
+
+
+def _check_proof(lab: Lab, size: int, longer: int) -> None:
+    """Two notes of two sizes, and what shows that the longer one began otherwise: nothing else is needed."""
+    heads = [head for head, _ in read_forks(lab.mirror, ORIGIN, LOG_KEY.public)]
+    [(head, shown)] = read_beginnings(lab.mirror, ORIGIN, LOG_KEY.public)
+    assert sorted(one.size for one in heads) == [size, longer]
+    assert (head.size, shown.size) == (longer, size)
+    assert contradict(*heads, shown)
+    assert not contradict(*heads)
+    assert not contradict(head, head, shown)
+
+
+def test_limit_when_the_owner_lost_what_no_witness_held_then_other_entries_in_its_place_go_unseen(lab: Lab) -> None:
+    """Not a defence: two heads of size 3 were signed, and whoever kept the first is the only one to know."""
+    lab.add(b"a third entry that nobody else held")
+    first = lab.log.read("checkpoint")
+    _replace_log(lab, *entries(2), b"another third entry")
+    assert lab.log.read("checkpoint") != first
+    assert (lab.witness(NOW + 60).size, lab.witness(NOW + 60).grew) == (3, False)
+    assert read_forks(lab.mirror, ORIGIN, LOG_KEY.public) == []
 
 
 def test_witness_when_shorter_log_then_rollback_or_fork_if_its_root_never_was(lab: Lab) -> None:
@@ -92,8 +122,25 @@ def test_witness_when_shorter_log_then_rollback_or_fork_if_its_root_never_was(la
     _replace_log(lab, b"another first entry")
     with pytest.raises(NotVerified, match=r"L-2\.fork"):
         lab.witness(NOW + 60)
-    assert len(lab.mirror.names("fork")) == 2
+    _check_proof(lab, 1, 2)
     assert len(lab.witness_signer.messages) == 1
+
+
+def test_witness_when_its_clock_went_back_then_nothing_is_signed_until_it_caught_up(lab: Lab) -> None:
+    lab.add(b"third")
+    with pytest.raises(CannotTell, match=r"L-2\.clock"):
+        lab.witness(NOW - 1)
+    assert lab.witness(NOW - 0).size == 3
+    assert lab.witness(NOW - 60).grew is False  # nothing new, nothing to sign
+
+
+def test_witness_when_a_stranger_lies_among_its_notes_then_its_largest_note_still_counts(lab: Lab) -> None:
+    shutil.rmtree(lab.state.root)
+    (lab.mirror.root / "checkpoint").unlink()
+    (lab.mirror.root / "notes" / "zzz (copy of a sync program)").write_bytes(b"?")
+    _replace_log(lab, entries(1)[0])
+    with pytest.raises(NotVerified, match=r"L-2\.rollback"):
+        lab.witness(NOW + 60)
 
 
 def test_witness_when_the_fork_hides_its_tiles_then_caught_by_its_checkpoint(lab: Lab) -> None:
@@ -143,9 +190,12 @@ def test_witness_when_state_and_mirror_contradict_each_other_then_fork(lab: Lab)
     assert note in [raw for _, raw in read_forks(lab.mirror, ORIGIN, LOG_KEY.public)]
 
 
-# What one cosigning writes: two tiles into the mirror, the state, the note, the checkpoint.
+# What one cosigning writes: two tiles into the mirror, the state, the note, the checkpoint; then two old tiles go.
 @pytest.mark.parametrize("after", [False, True], ids=["failed-and-not-written", "failed-but-written"])
-@pytest.mark.parametrize(("where", "nth"), [("mirror", 1), ("mirror", 2), ("state", 1), ("mirror", 3), ("mirror", 4)])
+@pytest.mark.parametrize(
+    ("where", "nth"),
+    [("mirror", 1), ("mirror", 2), ("state", 1), ("mirror", 3), ("mirror", 4), ("mirror", 5), ("mirror", 6)],
+)
 def test_witness_when_it_crashes_then_it_repeats_itself_and_never_contradicts_itself(
     lab: Lab, where: str, nth: int, *, after: bool
 ) -> None:
@@ -214,6 +264,27 @@ def test_mirror_when_copied_half_way_then_cannot_tell(lab: Lab) -> None:
     (lab.mirror.root / "checkpoint").write_bytes(newer)
     (lab.mirror.root / note_path(3)).unlink()
     with pytest.raises(CannotTell, match="file-missing"):
+        lab.notes()
+
+
+def test_mirror_when_the_later_note_of_one_size_has_not_come_then_cannot_tell(lab: Lab) -> None:
+    """A copy in any order: the checkpoint is there, and of its size only the first note. Found by the stateful test."""
+    witness_log(
+        lab.log, ORIGIN, LOG_KEY.public, NAME, lab.witness_signer, lab.state, lab.mirror, NOW + 60, since=NOW + 30
+    )
+    lab.notes()
+    later = note_path(2, NOW + 60)
+    raw = lab.mirror.read(later)
+    lab.mirror.drop(later)
+    with pytest.raises(CannotTell) as caught:
+        lab.notes()
+    assert (caught.value.code, caught.value.place) == ("file-missing", lab.mirror.place(later))
+    # another root at that size is no half copy: this witness cosigned two histories
+    lab.mirror.create(later, raw)
+    head = Checkpoint(ORIGIN, 2, sha256(b"another tree"))
+    lie = cosign(sign_checkpoint(head, LOG_KEY), NAME, WITNESS_KEY, NOW + 90)
+    (lab.mirror.root / "checkpoint").write_bytes(lie)
+    with pytest.raises(NotVerified, match=r"L-4\.checkpoint"):
         lab.notes()
 
 

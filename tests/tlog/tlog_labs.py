@@ -51,11 +51,11 @@ class FailingFolder(Folder):
         if broken:
             raise CannotTell("disk-fault", "test")
 
-    def _write(self, path: str, raw: bytes) -> None:
-        self._failing(path, lambda: super(FailingFolder, self)._write(path, raw))
+    def _write(self, path: str, raw: bytes, *, sync: bool = True) -> None:
+        self._failing(path, lambda: super(FailingFolder, self)._write(path, raw, sync=sync))
 
-    def drop(self, path: str) -> None:
-        self._failing(path, lambda: super(FailingFolder, self).drop(path))
+    def drop(self, path: str, *, sync: bool = True) -> None:
+        self._failing(path, lambda: super(FailingFolder, self).drop(path, sync=sync))
 
 
 class Lab:

@@ -178,6 +178,18 @@ def test_seems_whole_when_a_file_is_cut_then_it_does_not_and_when_damaged_then_i
     assert damaged > 0
 
 
+@pytest.mark.parametrize("spelled_once", [False, True])
+def test_seems_whole_when_a_long_stream_runs_on_into_its_trailer_then_it_does(spelled_once: bool) -> None:
+    """One bit, the one that calls the last part the last: what was read before the trailer broke it is not lost."""
+    plain = b"".join(b'{"i":%d,"label":"%x"}\n' % (n, n * n * 7919) for n in range(500))
+    raw = bytearray(compress(plain, spelled_once=spelled_once))
+    raw[10] ^= 1
+    start = readable_start(bytes(raw), 10 * len(plain))
+    assert len(start) > len(plain) // 2
+    assert plain.startswith(start[: len(plain)])
+    assert seems_whole(bytes(raw), len(start))
+
+
 def test_seems_whole_when_there_is_no_room_for_a_member_then_it_does_not() -> None:
     assert not seems_whole(b"", 0)
     assert not seems_whole(compress(b"")[:10] + bytes(8), 0)

@@ -81,3 +81,36 @@ def test_published_edge_cases_when_small_or_not_canonical_then_the_key_is_refuse
                 assert not flags & {"non_canonical_R", "low_order_residue"}, vector
     assert refused > 0
     assert accepted > 0
+
+
+# Keys that a careless library takes: each encoding worked out by hand from y and the sign of x, so that they stand here
+# where the published vectors do not lie. p = 2^255 - 19; y8 is a y of order 8.
+BAD = {
+    "order 1: the neutral point, y = 1": "01" + "00" * 31,
+    "order 1 with the sign of x set, x = 0": "01" + "00" * 30 + "80",
+    "order 2: y = -1": "ec" + "ff" * 30 + "7f",
+    "order 2 with the sign of x set, x = 0": "ec" + "ff" * 31,
+    "order 4: y = 0": "00" * 32,
+    "order 4, the other x": "00" * 31 + "80",
+    "order 8: y8": "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "order 8: -y8": "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    "y = p, an odd spelling of 0": "ed" + "ff" * 30 + "7f",
+    "y = p + 1, an odd spelling of 1": "ee" + "ff" * 30 + "7f",
+    "y = p + 3, an odd spelling of a y on the curve": "f0" + "ff" * 30 + "7f",
+    "y = 2^255 - 1, the largest": "ff" * 31 + "7f",
+    "the largest with the sign of x": "ff" * 32,
+    "y = 2, not on the curve": "02" + "00" * 31,
+}
+
+
+@pytest.mark.parametrize("public", BAD.values(), ids=BAD.keys())
+def test_check_public_when_small_odd_or_off_the_curve_then_refused_and_nothing_verifies(public: str) -> None:
+    with pytest.raises(Malformed, match=r"P-3\.(order|canonical|curve)"):
+        check_public(public)
+    # with R = A and S = 0 a key of order 1 "signs" every message for a verifier that takes it
+    assert not verify_signature(public, bytes.fromhex(public) + bytes(32), b"anything")
+
+
+def test_check_public_when_y_is_small_and_the_point_is_sound_then_passes() -> None:
+    """The refusal is by order and spelling, not by looks: y = 3 is a point of large order."""
+    assert check_public("03" + "00" * 31)

@@ -7,12 +7,13 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detente.wire.merkle import (
     EMPTY_ROOT,
     Frontier,
+    Leaves,
     consistency_proof,
     find_leaf,
     hash_leaves,
@@ -67,6 +68,35 @@ def test_root_when_any_size_then_as_rfc_6962_defines_it() -> None:
             tree.add(LEAVES[size])
     assert roots_at(LEAVES, [0, 5, 64, 99]) == {0: EMPTY_ROOT, 5: root(LEAVES[:5]), 64: root(LEAVES)}
     assert leaf_hash(b"").hex() == "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"
+
+
+@given(st.lists(st.integers(0, 9)))
+@settings(deadline=None)
+def test_frontier_when_leaves_come_many_at_a_time_then_its_root_is_that_of_all(sizes: list[int]) -> None:
+    tree, size = Frontier(), 0
+    for more in sizes:
+        tree.extend([leaf_hash(b"%d" % i) for i in range(size, size + more)])
+        size += more
+        assert (tree.size, tree.root()) == (size, root(hash_leaves(b"%d" % i for i in range(size))))
+
+
+@pytest.mark.parametrize("block", [1, 2, 8, 1024])
+def test_leaves_when_any_size_then_root_and_proofs_are_those_of_the_tree(
+    block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Leaves, "BLOCK", block)
+    kept = Leaves()
+    for size in range(42):
+        assert (len(kept), list(kept), kept.root()) == (size, LEAVES[:size], root(LEAVES[:size]))
+        for index in range(size):
+            assert kept.proof(index) == inclusion_proof(LEAVES[:size], index)
+        for outside in (-1, size):
+            with pytest.raises(IndexError):
+                kept.proof(outside)
+            with pytest.raises(IndexError):
+                kept[outside]
+        kept.extend([LEAVES[size]])
+    assert Leaves(LEAVES).root() == root(LEAVES)
 
 
 def test_proofs_when_any_size_then_as_defined_and_verified() -> None:

@@ -1,18 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tiles: the paths of tlog-tiles, the hashes in them, and entries that read back."""
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from detente.errors import CannotTell, Malformed
+from detente.wire.digests import sha256_raw
 from detente.wire.merkle import hash_leaves, root
 from detente.wire.tiles import (
     TilePath,
+    covered_width,
     encode_entries,
     entries_path,
+    grow_levels,
     parse_entries,
     parse_tile_path,
+    root_of_levels,
     tile_bytes,
     tile_files,
     tile_path,
@@ -93,6 +99,23 @@ def test_tile_files_when_65536_leaves_then_a_third_level() -> None:
     levels = tree_levels(leaves)
     assert [len(level) for level in levels] == [65_536, 256, 1]
     assert levels[2][0] == root(leaves)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 255, 256, 257, 511, 512, 513, 700, 65_535, 65_536, 65_537, 65_999, 70_000])
+def test_levels_when_grown_step_by_step_then_the_same_tiles_and_the_root_of_every_size(size: int) -> None:
+    leaves = [sha256_raw(b"%d" % i) for i in range(size)]
+    levels: list[Sequence[bytes]] = [()]
+    for start in range(0, size, 13_007):
+        levels = grow_levels(levels, leaves[start : start + 13_007])
+    assert [list(row) for row in levels] == [list(row) for row in tree_levels(leaves)]
+    for earlier in {0, size, size // 2, size - 1, size & ~255, size & ~65_535} - {-1}:
+        assert root_of_levels(levels, earlier) == root(leaves[:earlier])
+    assert root_of_levels(levels) == root(leaves)
+
+
+def test_covered_width_when_a_tree_grows_then_each_tile_from_0_to_256() -> None:
+    assert [covered_width(None, 1, size) for size in (0, 256, 257, 511, 512, 513)] == [0, 0, 1, 255, 256, 256]
+    assert [covered_width(1, 0, size) for size in (255, 256, 65_535, 65_536, 10**9)] == [0, 1, 255, 256, 256]
 
 
 def test_tile_bytes_when_earlier_width_then_a_beginning_and_beyond_the_tree_none() -> None:

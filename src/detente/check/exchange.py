@@ -7,23 +7,27 @@ read beyond the size that it may honestly have, so that nobody can fill a reader
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from detente.errors import CannotTell, DetenteError, Malformed, NotVerified
 from detente.evidence.statements import Statement, parse_statement
+from detente.pact.chain import log_name, party_in, witness_keys
 from detente.pact.plan import Party, PlanFile, parse_plan
 from detente.tlog.folder import Folder
 from detente.tlog.log import LogView, read_log
 from detente.tlog.witness import Seen, check_history, note_path, read_notes
+from detente.wire.canonical import decode
 from detente.wire.digests import sha256
 from detente.wire.dsse import open_envelope
 from detente.wire.times import parse_time
 
 PLAN_LIMIT = 16 * 1024 * 1024  # bytes of a plan
 FILE_LIMIT = 256 * 1024 * 1024  # bytes of a file that is named by its digest
+_PLAN_PATH = re.compile(r"[^/]+/plans/([^/]+)/plan\.json")
 LATEST = parse_time("9999-12-31T23:59:59Z")  # no later time can be written (B-1)
 
 
@@ -75,14 +79,28 @@ def party_folder(exchange: Folder, party: str, *parts: str) -> Folder:
 
 def read_at_most(folder: Folder, path: str, limit: int) -> bytes:
     """A file's bytes; NotVerified (file-long) if it has more than ``limit`` of them."""
+    _check_size(folder, path, limit)
+    return folder.read(path)
+
+
+def _check_size(folder: Folder, path: str, limit: int) -> None:
     if folder.exists(path) and (size := (folder.root / path).lstat().st_size) > limit:
         raise NotVerified("file-long", folder.place(path), expected=limit, got=size)
-    return folder.read(path)
 
 
 def read_stored(folder: Folder, path: str, limit: int) -> bytes:
     """A gzip file's bytes; ``limit`` is what it may unfold to, and deflate never needs much more than that (B-8)."""
-    return read_at_most(folder, path, limit + limit // 1000 + 1024)
+    return read_at_most(folder, path, _stored_limit(limit))
+
+
+def stored_pieces(folder: Folder, path: str, limit: int) -> Iterator[bytes]:
+    """The same, piece by piece: for a file that nobody need hold."""
+    _check_size(folder, path, _stored_limit(limit))
+    return folder.pieces(path)
+
+
+def _stored_limit(limit: int) -> int:
+    return limit + limit // 1000 + 1024
 
 
 def bound_bytes(
@@ -97,17 +115,18 @@ def bound_bytes(
     raise NotVerified("file-changed", folder.place(path), expected=digest, got=sha256(raw))
 
 
-def cut_text(digest: str, ending: bytes) -> Callable[[bytes], bool]:
+def cut_text(digest: str, ending: bytes, lines: int | None = None) -> Callable[[bytes], bool]:
     """Whether a text that should hash to ``digest`` and end in ``ending`` (one byte) looks cut off.
 
-    A changed last byte is not a cut: with the right last byte the digest fits again.
+    A changed last byte is not a cut: with the right last byte the digest fits again. ``lines``: how many lines of
+    JSON it should have, where that is known: only then can a cut between two lines be told.
     """
 
     def looks_cut(raw: bytes) -> bool:
         if not raw.endswith(ending):
             return sha256(raw[:-1] + ending) != digest
         if ending == b"\n":
-            return False
+            return lines is not None and raw.count(b"\n") < lines and all(map(_is_json, raw.splitlines()))
         try:
             json.loads(raw)
         except json.JSONDecodeError as error:
@@ -120,9 +139,76 @@ def cut_text(digest: str, ending: bytes) -> Callable[[bytes], bool]:
     return looks_cut
 
 
+def _is_json(line: bytes) -> bool:
+    try:
+        decode(line)
+    except Malformed:
+        return False
+    return True
+
+
 def find_plan(exchange: Folder, plan_id: str) -> PlanFile:
-    """V-1: the plan whose bytes hash to ``plan_id``; every copy in the exchange must be those bytes."""
-    copies = [p for p in exchange.names("") if p.count("/") == 3 and p.endswith(f"/plans/{plan_id}/plan.json")]
+    """V-1: the plan whose bytes hash to ``plan_id``; every copy in the exchange must be those bytes.
+
+    The plans that it supersedes are read with it, and must be here (P-11). Of the other plans lying here
+    those that supersede it are kept as ``later``; one that is no plan, or another chain's, is passed over.
+    """
+    where = plan_copies(exchange)
+    return with_chain(exchange, _one_plan(exchange, plan_id, where), where)
+
+
+def plan_copies(exchange: Folder) -> dict[str, list[str]]:
+    """Where plans lie: {id as the folder says: paths of plan.json}."""
+    found: dict[str, list[str]] = {}
+    for path in exchange.names(""):
+        if named := _PLAN_PATH.fullmatch(path):
+            found.setdefault(named[1], []).append(path)
+    return found
+
+
+def with_chain(exchange: Folder, plan: PlanFile, where: Mapping[str, list[str]] | None = None) -> PlanFile:
+    """The plan with the plans before it, and those lying here after it (P-11). Raises as ``find_plan`` for the former."""
+    where = plan_copies(exchange) if where is None else where
+    earlier: list[PlanFile] = []
+    while before := (earlier[-1] if earlier else plan).plan.supersedes:
+        earlier.append(_one_plan(exchange, before.plan, where))
+    chained: tuple[PlanFile, ...] = ()
+    for old in reversed(earlier):
+        chained = (old._replace(earlier=chained), *chained)
+    later: list[PlanFile] = []
+    rest = [id_ for id_ in where if id_ not in {plan.id, *(one.id for one in earlier)}]
+    others = [one for id_ in rest if (one := _some_plan(exchange, id_, where[id_]))]
+    while more := [
+        one
+        for one in others
+        if one not in later and one.plan.supersedes and one.plan.supersedes.plan in {plan.id, *(x.id for x in later)}
+    ]:
+        later += more
+    known = {one.id: one for one in (*later, plan, *chained)}
+    return plan._replace(earlier=chained, later=tuple(one._replace(earlier=_before(one, known)) for one in later))
+
+
+def _before(plan: PlanFile, known: Mapping[str, PlanFile]) -> tuple[PlanFile, ...]:
+    found: list[PlanFile] = []
+    while (before := (found[-1] if found else plan).plan.supersedes) and before.plan in known:
+        found.append(known[before.plan])
+    return tuple(found)
+
+
+def _some_plan(exchange: Folder, id_: str, copies: Iterable[str]) -> PlanFile | None:
+    """A plan that nobody named yet, if it is one: what lies here unasked can spoil nothing."""
+    for path in copies:
+        try:
+            raw = read_at_most(exchange, path, PLAN_LIMIT)
+            if sha256(raw) == id_:
+                return parse_plan(raw, exchange.place(path))
+        except DetenteError:
+            continue
+    return None
+
+
+def _one_plan(exchange: Folder, plan_id: str, where: Mapping[str, list[str]]) -> PlanFile:
+    copies = where.get(plan_id)
     if not copies:
         raise CannotTell("plan-missing", exchange.place(""), expected=plan_id)
     bytes_of = {path: read_at_most(exchange, path, PLAN_LIMIT) for path in copies}
@@ -136,7 +222,7 @@ def find_plan(exchange: Folder, plan_id: str) -> PlanFile:
             raise NotVerified("P-1.id", exchange.place(path), expected=plan_id, got=sha256(raw))
     plan = parse_plan(good, exchange.place(copies[0]))
     for path in copies:
-        if path.split("/")[0] not in {party.id for party in plan.plan.parties}:
+        if path.split("/")[0] not in plan.plan.witnesses():
             raise NotVerified("L-4.stranger", exchange.place(path), got=path.split("/")[0])
     return plan
 
@@ -146,44 +232,97 @@ def mirror_path(party: str, origin: str) -> tuple[str, str, str]:
     return party, "mirror", sha256(origin.encode())
 
 
+def log_folder(exchange: Folder, party: Party, plan: PlanFile) -> Folder:
+    """Where a party's log under this plan lies (L-4)."""
+    return party_folder(exchange, party.id, log_name(plan, party))
+
+
 def read_history(exchange: Folder, party: Party, plan: PlanFile) -> History:
     """V-2: one party's log and every note others hold of it; raises for a fork, a rollback or a changed byte."""
-    view = read_log(party_folder(exchange, party.id, "log"), party.log.origin, party.log.key)
-    seen = notes_of(exchange, party, plan)
+    view = read_log(log_folder(exchange, party, plan), party.log.origin, party.log.key)
+    seen = all_notes(exchange, party, plan)
     check_history(view, seen)
-    return History(view, seen)
+    return History(view, of_plan(seen, plan))
 
 
 def notes_of(exchange: Folder, party: Party, plan: PlanFile) -> list[Seen]:
-    """All notes that other cosigners hold over ``party``'s log; ``Seen.witness`` is the cosigner's id."""
+    """All notes that others hold over ``party``'s log, observers too, whether or not those count; ``Seen.witness`` is the id."""
+    return of_plan(all_notes(exchange, party, plan), plan)
+
+
+def of_plan(seen: Iterable[Seen], plan: PlanFile) -> list[Seen]:
+    """Of notes those by the witness keys of this very plan, under the ids of whose they are."""
+    ids = {key.name: id_ for id_, key in plan.plan.witnesses().items()}
+    return [note._replace(witness=ids[note.witness]) for note in seen if note.witness in ids]
+
+
+def all_notes(exchange: Folder, party: Party, plan: PlanFile, others: Iterable[PlanFile] | None = None) -> list[Seen]:
+    """The same by any key that a witness of this plan has in the chain (P-11); ``Seen.witness`` is the key's name.
+
+    ``others``: which plans beside this one and those before it are believed; by default, for each witness, the
+    later ones that it laid in its own folder, as it does when it signs (an observer: when it cosigns under
+    them): nobody speaks for another's keys.
+    """
     found = []
-    for id_, key in plan.plan.cosigners().items():
+    for id_ in plan.plan.witnesses():
         mirror = party_folder(exchange, *mirror_path(id_, party.log.origin))
         if id_ != party.id and mirror.root.is_dir():
-            for note in read_notes(mirror, party.log.origin, party.log.key, {key.name: key.key}):
+            laid = [one for one in plan.later if exchange.exists(f"{id_}/plans/{one.id}/plan.json")]
+            keys = witness_keys(plan, id_, laid if others is None else others)
+            for note in read_notes(mirror, party.log.origin, party.log.key, keys):
                 if note.at > LATEST:
                     raise NotVerified("L-3.time", mirror.place(note_path(note.size)), got=note.at)
-                found.append(note._replace(witness=id_))
+                found.append(note)
     return found
 
 
 def read_entries(party: Party, view: LogView, plan: PlanFile) -> tuple[list[Entry], list[Violation]]:
-    """V-3: the entries of one log that are this party's statements under this plan, and the rest with the reason."""
+    """V-3: the entries of one log that are this party's statements under this plan, and the rest with the reason.
+
+    Its statements under earlier plans of the chain are neither: ``check.chain`` reads them (P-11).
+    """
     entries, violations = [], []
     digests: set[str] = set()
     for index, raw in enumerate(view.entries):
         place = f"{party.id}/log #{index}"
         try:
-            statement = parse_statement(open_envelope(raw, party.statement, place), place)
-            _belongs(statement, party.id, plan.id, place)
+            statement = read_statement(raw, party, plan, place)
             if (digest := sha256(raw)) in digests:
                 raise Malformed("T-3.again", place, got=digest)
         except DetenteError as error:
-            violations.append(Violation(party.id, index, error.code))
+            if not any(statement_under(raw, party, before) for before in plan.earlier):
+                violations.append(Violation(party.id, index, _reason(error)))
         else:
             digests.add(digest)
             entries.append(Entry(party.id, index, digest, statement))
     return entries, violations
+
+
+def read_statement(raw: bytes, party: Party, plan: PlanFile, place: str) -> Statement:
+    """One entry as the party's statement under the plan (T-1, T-2); Malformed or NotVerified says why it is none."""
+    statement = parse_statement(open_envelope(raw, party.statement, place), place)
+    _belongs(statement, party.id, plan.id, place)
+    return statement
+
+
+def statement_under(raw: bytes, party: Party, plan: PlanFile) -> Statement | None:
+    """What an entry of ``party``'s log says under another plan of the chain, if that has the same log for it; else None."""
+    there = party_in(plan, party.id)
+    if there is None or there.log.origin != party.log.origin:
+        return None
+    try:
+        return read_statement(raw, there, plan, "")
+    except DetenteError:
+        return None
+
+
+def _reason(error: DetenteError) -> str:
+    """The code that an entry is listed with.
+
+    Of bytes that are no statement every reader says the same (T-2.shape), whatever its own parser
+    stumbles over first: a result holds these codes, and must come out the same everywhere (F-10).
+    """
+    return error.code if error.code.startswith("T-") else "T-2.shape"
 
 
 def _belongs(statement: Statement, party: str, plan: str, place: str) -> None:
@@ -203,11 +342,20 @@ def files_by_digest(exchange: Folder, plan: PlanFile) -> dict[str, list[str]]:
     return found
 
 
-def read_by_digest(exchange: Folder, where: Mapping[str, list[str]], digest: str, ending: bytes) -> bytes:
-    """One file named by digest; every copy must be right (P-9). CannotTell (file-missing) if nobody laid it."""
+def read_by_digest(
+    exchange: Folder, where: Mapping[str, list[str]], digest: str, ending: bytes, lines: int | None = None
+) -> bytes:
+    """One file named by digest; every copy must be right (P-9). CannotTell (P-9.missing) if nobody laid it.
+
+    A copy is cut if it looks so (``lines`` as in ``cut_text``), or is the beginning of a whole one (L-7).
+    """
     if digest not in where:
         raise CannotTell("P-9.missing", exchange.place(""), expected=digest)
-    copies = [bound_bytes(exchange, path, digest, cut_text(digest, ending)) for path in where[digest]]
+    copies = [read_at_most(exchange, path, FILE_LIMIT) for path in where[digest]]
+    good = next((raw for raw in copies if sha256(raw) == digest), None)
+    looks_cut = cut_text(digest, ending, lines)
+    for path in where[digest]:
+        bound_bytes(exchange, path, digest, lambda raw: looks_cut(raw) or (good is not None and good.startswith(raw)))
     return copies[0]
 
 

@@ -97,16 +97,27 @@ def facts_of(scene: Scene, run: Run, complete: Sequence[Run]) -> Facts:
 
 
 def _end(scene: Scene, run: Run) -> tuple[str, tuple[str, int] | None]:
-    """R-11: concluded, aborted, late, unfinished or open; only others' cosignature times are clocks."""
+    concluded = (run.conclusion.index, run.conclude.status) if run.conclusion and run.conclude else None
     deadline = parse_time(scene.plan.runs.deadline)
-    after = [note for note in scene.notes[run.test.party] if note.at > deadline]
-    if run.conclusion and run.conclude:
-        if run.conclude.status == "aborted":
+    return end_of(deadline, scene.notes[run.test.party], run.registration.index, concluded)
+
+
+def end_of(
+    deadline: int, notes: Sequence[Seen], registered: int, concluded: tuple[int, str] | None
+) -> tuple[str, tuple[str, int] | None]:
+    """R-11: concluded, aborted, late, unfinished or open; only others' cosignature times are clocks.
+
+    ``notes``: those over the tester's log; ``registered``: the registration's index in it; ``concluded``: the
+    conclusion's index and status.
+    """
+    after = [note for note in notes if note.at > deadline]
+    if concluded:
+        if concluded[1] == "aborted":
             return "aborted", None
         # Any note after the deadline without the conclusion makes it late, one from before the registration too.
-        word = _first_word(note for note in after if note.size <= run.conclusion.index)
+        word = _first_word(note for note in after if note.size <= concluded[0])
         return ("late", word) if word else ("concluded", None)
-    word = _first_word(note for note in after if note.size > run.registration.index)
+    word = _first_word(note for note in after if note.size > registered)
     return ("unfinished", word) if word else ("open", None)
 
 
@@ -308,4 +319,14 @@ def _was_before(scene: Scene, earlier: Entry, later: Entry, witness: str) -> boo
     return held is not None and any(at >= held for at in without)
 
 
-__all__ = ["ODDS_SHARE", "Facts", "Scene", "View", "blind_breaches", "facts_of", "never_registered", "recounted_by"]
+__all__ = [
+    "ODDS_SHARE",
+    "Facts",
+    "Scene",
+    "View",
+    "blind_breaches",
+    "end_of",
+    "facts_of",
+    "never_registered",
+    "recounted_by",
+]

@@ -25,14 +25,17 @@ class Ledger:
         entries: Mapping[str, Sequence[Entry]],
         violations: Sequence[Violation] = (),
         held: AbstractSet[str] = frozenset(),
+        moved: Mapping[str, int] | None = None,
     ) -> None:
         """``violations``: the entries that V-3 refused; others are added as the steps meet them.
 
         ``held``: the digests of all envelopes of all logs, legal or not and beyond any cut. One that
         a statement names and that is not among them has not come here (L-7).
+        ``moved``: per party, where its log first holds its acceptance of a plan that supersedes this one (P-11).
         """
         self.plan = plan
         self.held = held
+        self.moved = moved or {}
         self.entries = entries
         self.violations = list(violations)
         self._unread = tuple(violations)
@@ -49,7 +52,7 @@ class Ledger:
             for party, rows in self.entries.items()
         }
         unread = [row for row in self._unread if row.index < sizes.get(row.party, 0)]
-        return Ledger(self.plan, entries, unread, self.held)
+        return Ledger(self.plan, entries, unread, self.held, self.moved)
 
     def of(self, party: str, kind: type[P], run: str | None = None) -> list[tuple[Entry, P]]:
         """A party's statements of one kind, in log order; ``run``: for the kinds that name a run, those about it."""

@@ -15,7 +15,7 @@ from detente.check.ledger import Ledger
 from detente.errors import CannotTell
 from detente.evidence.record import beacon_of
 from detente.evidence.statements import Conclude, Release
-from detente.pact.plan import Section
+from detente.pact.plan import Plan, Section
 from detente.tlog.witness import Seen
 
 
@@ -51,7 +51,7 @@ def releases_of(ledger: Ledger, registration: Entry, section: Section, notes: No
     for party in ledger.plan.plan.parties:
         rows = []
         for entry, release in ledger.of(party.id, Release, registration.digest):
-            if code := _illegal(entry, release, registration, section, notes):
+            if code := _illegal(ledger.plan.plan, (entry, release), registration, section, notes):
                 ledger.refuse(entry, code)
             else:
                 rows.append((entry, release))
@@ -60,17 +60,23 @@ def releases_of(ledger: Ledger, registration: Entry, section: Section, notes: No
     return found
 
 
-def _illegal(entry: Entry, release: Release, registration: Entry, section: Section, notes: Notes) -> str | None:
-    """Why an entry is no release of this run."""
+def _illegal(plan: Plan, row: tuple[Entry, Release], registration: Entry, section: Section, notes: Notes) -> str | None:
+    """Why an entry is no release of this run: the last question is the one that a note not here leaves open."""
+    entry, release = row
     if entry.party not in needed(section, registration.party):
         return "R-2.releaser"
     if entry.statement.subject_digests() != [registration.digest]:
         return "R-2.subject"
-    if release.sealed:
+    if sorted(row.suite for row in release.sealed) != sorted(sealed_by(plan, section.id, entry.party)):
         return "R-2.sealed"
     if release.size <= registration.index:
         return "T-4.size"
     return None if (entry.party, release.size) in notes.used else "T-4.note"
+
+
+def sealed_by(plan: Plan, section: str, owner: str) -> list[str]:
+    """The sealed suites of a section that a party owns and its releases carry, whole, in plan order (R-2)."""
+    return [suite.id for suite in plan.suites_of(section) if suite.sealed and suite.owner == owner]
 
 
 def started_with(conclude: Conclude | None, releases: Sequence[Released]) -> list[Released]:
@@ -96,7 +102,7 @@ def is_start(
             raise CannotTell("R-4.release", place, expected=digest)
     for party in ledger.entries:
         for entry, release in ledger.of(party, Release, registration.digest):
-            lacks = _illegal(entry, release, registration, section, notes) == "T-4.note"
+            lacks = _illegal(ledger.plan.plan, (entry, release), registration, section, notes) == "T-4.note"
             if entry.digest in conclude.start.releases and lacks and (party, release.size) not in notes.held:
                 raise CannotTell("T-4.note", place, expected=f"{party}/mirror {release.size}")
     return conclude.start.releases == [one.entry.digest for one in started_with(conclude, releases)]

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from detente.check.audit import OPENED_LIMIT, draw, draw_key
-from detente.check.exchange import Entry, bound_bytes, cut_text, party_folder, read_stored
+from detente.check.exchange import Entry, bound_bytes, cut_text, party_folder, stored_pieces
 from detente.check.ledger import Ledger
 from detente.check.releases import Notes, Released, is_start, releases_of
 from detente.errors import CannotTell, DetenteError, NotVerified
@@ -27,18 +27,19 @@ from detente.evidence.counts import (
     Counts,
     Definition,
     count,
-    is_scored,
     kinds_scored,
     parse_counts,
     read_scores,
+    scored_slots,
 )
 from detente.evidence.record import HEADER_LIMIT, draw_commit
 from detente.evidence.statements import AuditFinding, Challenge, Conclude, Open, Register, Score
+from detente.pact.chain import sealed_path
 from detente.pact.item import Listed
-from detente.pact.plan import Section, Test
+from detente.pact.plan import PlanFile, Section, Test
 from detente.pact.slots import Slots
 from detente.tlog.folder import Folder
-from detente.wire.digests import sha256
+from detente.wire.digests import sha256, sha256_of
 from detente.wire.times import parse_time
 
 
@@ -49,7 +50,7 @@ class Scoring(NamedTuple):
     score: Score
     counts: Counts
     counts_sha256: str
-    labels: dict[int, str]
+    labels: Mapping[int, str]
     counted: bool
 
 
@@ -96,6 +97,7 @@ class Shelf:
     lists: Mapping[str, list[Listed]]
     definitions: Mapping[str, Definition]
     bundles: dict[str, Bundle] = field(default_factory=dict)
+    handed: set[str] = field(default_factory=set)
     scorings: dict[str, Scoring] = field(default_factory=dict)
     sealed: set[str] = field(default_factory=set)
 
@@ -128,10 +130,14 @@ def read_registrations(ledger: Ledger, shelf: Shelf, notes: Mapping[str, Notes])
             attempt += 1
             ledger.place(entry)
             code = _unlawful(register, section, attempt > plan.runs.max)
+            if entry.index > ledger.moved.get(entry.party, entry.index):
+                code = "P-11.superseded"
             if code:
                 ledger.refuse(entry, code)
             over = notes[test.party]
             releases = releases_of(ledger, entry, section, over)
+            for one in releases:
+                _check_sealed(ledger.plan, shelf, one, test.party)
             entry_, conclude = _conclusion(ledger, (entry, section), register, releases, over) or (None, None)
             runs.append(
                 Run(
@@ -145,6 +151,16 @@ def read_registrations(ledger: Ledger, shelf: Shelf, notes: Mapping[str, Notes])
             if (party.id, register.subject, register.section) not in tested:
                 ledger.refuse(entry, "R-1.not-planned")
     return runs
+
+
+def _check_sealed(plan: PlanFile, shelf: Shelf, released: Released, tester: str) -> None:
+    """The age files of a release are the signed ones, as far as they lie here (R-2): only the tester can open them."""
+    if released.entry.digest not in shelf.handed:
+        outbox = party_folder(shelf.exchange, released.entry.party, "outbox")
+        for row in released.release.sealed:
+            if outbox.exists(path := sealed_path(plan, tester, row.text)):
+                bound_bytes(outbox, path, row.age, lambda raw: not raw)
+        shelf.handed.add(released.entry.digest)
 
 
 def _unlawful(register: Register, section: Section, too_many: bool) -> str | None:
@@ -164,11 +180,12 @@ def _conclusion(
 
     Raises CannotTell (R-4.note) if a note that it says it started with is in no mirror here, and as ``is_start``.
     """
-    rows = []
+    rows: list[tuple[Entry, Conclude]] = []
     registration, _ = run
     for entry, conclude in ledger.of(registration.party, Conclude, registration.digest):
         fits = entry.index > registration.index and _is_conclusion(entry, conclude, register)
-        if fits and is_start(ledger, run, conclude, releases, notes):
+        # What a second one says that it started with is not looked for: it counts for nothing anyway.
+        if fits and (rows or is_start(ledger, run, conclude, releases, notes)):
             rows.append((entry, conclude))
         else:
             ledger.refuse(entry, "T-5.shape")
@@ -218,11 +235,12 @@ def run_folder(exchange: Folder, party: str, run: str) -> Folder:
 def _bundle(ledger: Ledger, exchange: Folder, entry: Entry, conclude: Conclude, slots: Slots) -> Bundle:
     """The headers file, its digests, slots, root and outcomes (T-5, R-7)."""
     folder = run_folder(exchange, entry.party, conclude.run)
-    place = folder.place("headers.jsonl.gz")
-    stored = read_stored(folder, "headers.jsonl.gz", HEADER_LIMIT * (len(slots) + 1))
+    path, limit = "headers.jsonl.gz", HEADER_LIMIT * (len(slots) + 1)
+    place = folder.place(path)
     stored_sha256, plain_sha256 = entry.statement.subject_digests()
     plan = ledger.plan
-    with _blaming("R-7.file", stored, stored_sha256, place):
+    stored = stored_pieces(folder, path, limit)
+    with _blaming("R-7.file", folder, path, stored_sha256):
         bundle = read_bundle(stored, plan.id, conclude.run, plan.plan.canary, slots, place)
     for code, expected, got in (
         ("R-7.file", stored_sha256, bundle.stored_sha256),
@@ -237,15 +255,15 @@ def _bundle(ledger: Ledger, exchange: Folder, entry: Entry, conclude: Conclude, 
 
 
 @contextmanager
-def _blaming(code: str, stored: bytes, expected: str, place: str) -> Iterator[None]:
+def _blaming(code: str, folder: Folder, path: str, expected: str) -> Iterator[None]:
     """A file that is not the signed one is blamed as such, whatever looks wrong inside it; one that is cut, as cut."""
     try:
         yield
     except CannotTell:
         raise
     except DetenteError as error:
-        if (got := sha256(stored)) != expected:
-            raise NotVerified(code, place, expected=expected, got=got) from error
+        if (got := sha256_of(folder.pieces(path))) != expected:
+            raise NotVerified(code, folder.place(path), expected=expected, got=got) from error
         raise
 
 
@@ -296,21 +314,20 @@ def _scoring(ledger: Ledger, shelf: Shelf, entry: Entry, score: Score, run: Run)
     stored_sha256, plain_sha256, counts_sha256, _ = entry.statement.subject_digests()
     folder, definition = run_folder(shelf.exchange, entry.party, score.run), shelf.definitions[score.scorer]
     stem, codes = scores_path(score.scorer, stored_sha256), run.bundle.codes if run.bundle else b""
-    kinds = kinds_scored(ledger.plan.plan, score.scorer)
-    expected = [slot.i for slot in run.slots if is_scored(slot, codes[slot.i], kinds)]
-    stored = read_stored(folder, f"{stem}.jsonl.gz", SCORE_LIMIT * (len(expected) + 1))
-    place = folder.place(f"{stem}.jsonl.gz")
-    with _blaming("C-4.file", stored, stored_sha256, place):
-        labels, plain = read_scores(stored, expected, definition.labels, place)
-    for want, got in ((stored_sha256, sha256(stored)), (plain_sha256, sha256(plain))):
+    expected = scored_slots(run.slots, codes, kinds_scored(ledger.plan.plan, score.scorer))
+    path, limit = f"{stem}.jsonl.gz", SCORE_LIMIT * (expected.count(1) + 1)
+    stored = stored_pieces(folder, path, limit)
+    with _blaming("C-4.file", folder, path, stored_sha256):
+        scores = read_scores(stored, expected, definition.labels, folder.place(path))
+    for want, got in ((stored_sha256, scores.stored_sha256), (plain_sha256, scores.plain_sha256)):
         if want != got:
-            raise NotVerified("C-4.file", place, expected=want, got=got)
+            raise NotVerified("C-4.file", folder.place(path), expected=want, got=got)
     path = f"{stem}.counts.json"
     raw = bound_bytes(folder, path, counts_sha256, cut_text(counts_sha256, b"}"))
-    recounted = count(ledger.plan.plan, score.scorer, definition.labels, run.slots, codes, labels)
+    recounted = count(ledger.plan.plan, score.scorer, definition.labels, run.slots, codes, scores.labels)
     if recounted != raw:
         raise NotVerified("C-7.recount", folder.place(path), expected=sha256(recounted), got=counts_sha256)
-    return Scoring(entry, score, parse_counts(raw, folder.place(path)), counts_sha256, labels, counted=False)
+    return Scoring(entry, score, parse_counts(raw, folder.place(path)), counts_sha256, scores.labels, counted=False)
 
 
 # --- V-9: audits -------------------------------------------------------------------------------
@@ -352,8 +369,7 @@ def _trail(ledger: Ledger, shelf: Shelf, run: Run, auditor: str, asked: tuple[En
     if opened is None or run.conclusion is None:
         return AuditTrail(auditor, challenge, None, None, [])
     opening, shown = opened
-    key = draw_key(bytes.fromhex(shown.nonce), bytes.fromhex(said.seed), run.conclusion.digest)
-    drawn = draw(key, records_asked(ledger, run), len(run.slots))
+    drawn = drawn_slots(ledger, run, run.conclusion.digest, (shown.nonce, said.seed))
     rows = [
         (entry, finding)
         for entry, finding in ledger.of(auditor, AuditFinding, run.id)
@@ -363,6 +379,12 @@ def _trail(ledger: Ledger, shelf: Shelf, run: Run, auditor: str, asked: tuple[En
     return AuditTrail(auditor, challenge, opening, finding[0] if finding else None, drawn)
 
 
+def drawn_slots(ledger: Ledger, run: Run, conclusion: str, secrets: tuple[str, str]) -> list[int]:
+    """The slots that an audit draws, from the holder's nonce and the auditor's seed (hex): neither could aim it (A-2, A-3)."""
+    nonce, seed = map(bytes.fromhex, secrets)
+    return draw(draw_key(nonce, seed, conclusion), records_asked(ledger, run), len(run.slots))
+
+
 def records_asked(ledger: Ledger, run: Run) -> int:
     """How many records an audit of this run is over: ``min(audit.n, N)`` (A-1)."""
     audit = ledger.plan.plan.section(run.test.section).audit
@@ -370,8 +392,10 @@ def records_asked(ledger: Ledger, run: Run) -> int:
 
 
 def _opening(ledger: Ledger, shelf: Shelf, run: Run, auditor: str, challenge: Entry) -> tuple[Entry, Open] | None:
-    """The one opening of a challenge: the nonce is the committed one, the sealed file is there (A-1, A-4)."""
+    """The one opening of a challenge: the nonce is the committed one, and the sealed file, if one crosses, is there (A-1, A-4)."""
     commits = {commit.auditor: commit.commit for commit in run.register.drawCommits}
+    audit = ledger.plan.plan.section(run.test.section).audit
+    crosses = audit is None or audit.place == "crosses"
     rows = []
     for entry, opening in ledger.of(run.test.party, Open, run.id):
         subjects = entry.statement.subject_digests()
@@ -379,12 +403,14 @@ def _opening(ledger: Ledger, shelf: Shelf, run: Run, auditor: str, challenge: En
             continue
         if draw_commit(bytes.fromhex(opening.nonce)) != commits.get(auditor):
             ledger.refuse(entry, "A-1.nonce")
-        elif len(subjects) != 2:
+        elif crosses and len(subjects) != 2:
             ledger.refuse(entry, "A-4.subjects")
+        elif not crosses and len(subjects) != 1:
+            ledger.refuse(entry, "A-4.place")
         else:
             rows.append((entry, opening))
     kept = ledger.first(rows)
-    if kept and kept[0].digest not in shelf.sealed:
+    if kept and crosses and kept[0].digest not in shelf.sealed:
         folder = party_folder(shelf.exchange, run.test.party, "outbox")
         path, limit = f"{auditor}/{kept[1].plaintext}.age", OPENED_LIMIT * (records_asked(ledger, run) + 1)
         bound_bytes(folder, path, kept[0].statement.subject_digests()[1], lambda raw: not raw, limit)
@@ -406,6 +432,6 @@ def _recounts(ledger: Ledger, run: Run) -> tuple[Entry, ...]:
 
 
 __all__ = [
-    "AuditTrail", "Run", "Scoring", "Shelf", "read_audits", "read_headers", "read_registrations", "read_runs",
+    "AuditTrail", "Run", "Scoring", "Shelf", "drawn_slots", "read_audits", "read_headers", "read_registrations", "read_runs",
     "read_scorings", "records_asked", "run_folder", "scores_path",
 ]  # fmt: skip

@@ -6,13 +6,18 @@ whether each count, rate and bound of a signed result follows from the exchange.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
+from msgspec import structs
+
+from detente.check.chain import Generation, earlier_rows
 from detente.check.exchange import Entry, History, Violation
 from detente.check.facts import Facts, Scene, View, blind_breaches, facts_of, never_registered, recounted_by
-from detente.check.runs import Run, Scoring
+from detente.check.releases import started_with
+from detente.check.runs import Run
+from detente.check.sealed import Handed, apart, early_releases
 from detente.errors import Malformed
 from detente.evidence.counts import Counts, PairRow, SpreadRow
 from detente.pact.plan import Measure, Plan, PlanFile
@@ -51,10 +56,16 @@ class Basis(NamedTuple):
     acceptances: Mapping[str, Entry]
     runs: Sequence[Run]
     violations: Sequence[Violation]
+    handed: Sequence[Handed] = ()
+    chain: Sequence[Generation] = ()
 
     def scene(self) -> Scene:
         """What facts are read from in this view."""
-        notes = {party: self.view.notes_over(party, history) for party, history in self.histories.items()}
+        counting = self.plan.plan.cosigners()
+        notes = {
+            party: [note for note in self.view.notes_over(party, history) if note.witness in counting]
+            for party, history in self.histories.items()
+        }
         return Scene(self.plan.plan, self.acceptances, notes)
 
 
@@ -64,28 +75,38 @@ def numbers(basis: Basis) -> Numbers:
     rates: list[tuple[Row, list[Pattern]]] = []
     gaps: list[tuple[Row, list[Pattern]]] = []
     competence: list[Row] = []
+    aside: list[Row] = []
+    aside_rates: list[Row] = []
     rows: list[Row] = []
     complete = [run for run in basis.runs if run.bundle]
     for run in basis.runs:
         facts = facts_of(scene, run, complete)
         rows.append(_run_row(plan, run, facts))
+        parts = apart(plan, run, basis.handed)
+        aside += [{**_who(run), "suite": suite, "why": why} for suite, why in parts.items()]
         if not facts.told:
             continue
         counted = {s.score.scorer: s for s in run.scorings if s.counted}
-        speaks = _competence(basis, run, counted, competence)
+        joint = {id_: _without(scoring.counts, parts) for id_, scoring in counted.items()}
+        speaks = _competence(basis, run, joint, competence)
         for measure in plan.measures:
             if measure.scorer in counted:
-                counts = counted[measure.scorer].counts
-                rates += _rates(basis, run, measure, counts, speaks)
-                gaps += _gaps(basis, run, measure, counts, speaks)
+                rates += _rates(basis, run, measure, joint[measure.scorer], speaks)
+                gaps += _gaps(basis, run, measure, joint[measure.scorer], speaks)
+                aside_rates += _rates_aside(basis, run, measure, counted[measure.scorer].counts, (parts, speaks))
+    earlier, used = earlier_rows(basis.chain, view)
     result: dict[str, object] = {
+        **({"earlier": earlier} if earlier else {}),
+        "apart": aside,
+        "apartRates": aside_rates,
         "competence": competence,
         "gaps": [row for row, _ in gaps],
         "heads": heads_of(plan, basis.histories, view),
         "kept": [{"party": s.id.removeprefix("annex-"), "section": s.id} for s in plan.kept()],
-        "notes": sorted({note.digest for over in scene.notes.values() for note in over}),
+        "notes": sorted({note.digest for over in scene.notes.values() for note in over} | used),
         "plan": basis.plan.id,
         "rates": [row for row, _ in rates],
+        "releases": [row for run in basis.runs for row in _release_rows(run)],
         "runs": rows,
         "type": NS + "result/v1",
         "unregistered": [
@@ -98,9 +119,62 @@ def numbers(basis: Basis) -> Numbers:
 
 
 def every_violation(basis: Basis) -> list[tuple[str, int, str]]:
-    """(party, index, code) of every entry that breaks a rule (L-8, C-6), sorted."""
-    found = (*basis.violations, *blind_breaches(basis.scene(), basis.runs))
-    return sorted({(one.party, one.index, one.code) for one in found})
+    """(party, index, code) of every entry that breaks a rule (L-8), sorted.
+
+    Some are shown by the times of cosignatures alone: labels and sealed texts that were out too early (C-6, R-2).
+    """
+    scene = basis.scene()
+    early = (*blind_breaches(scene, basis.runs), *early_releases(scene, basis.runs))
+    return sorted({(one.party, one.index, one.code) for one in (*basis.violations, *early)})
+
+
+def _release_rows(run: Run) -> Iterable[Row]:
+    """Who let a run start, what it was handed, and whether it says that it started with that (R-4)."""
+    named = {one.entry.digest for one in started_with(run.conclude, run.releases)}
+    for one in run.releases:
+        yield {
+            "by": one.entry.party,
+            "envelope": one.entry.digest,
+            "run": run.id,
+            "started": one.entry.digest in named,
+            "suites": [row.suite for row in one.release.sealed],
+        }
+
+
+def _without(counts: Counts, suites: Container[str]) -> Counts:
+    """The counts without some suites: what its tester owns or knew stays out of the joint number (F-9)."""
+    return structs.replace(
+        counts,
+        cells=[row for row in counts.cells if row.suite not in suites],
+        outcomes=[row for row in counts.outcomes if row.suite not in suites],
+        pairs=[row for row in counts.pairs if row.suite not in suites],
+        spread=[row for row in counts.spread if row.suite not in suites],
+    )
+
+
+def _rates_aside(
+    basis: Basis, run: Run, measure: Measure, counts: Counts, aside: tuple[Mapping[str, str], Mapping[str, bool]]
+) -> Iterable[Row]:
+    """Rates on the suites that stand apart, own items and known ones each for itself, without intervals (F-9).
+
+    ``aside``: why each suite stands apart, and which languages the model speaks.
+    """
+    parts, speaks = aside
+    for why in ("own", "known"):
+        suites = [suite for suite, because in parts.items() if because == why]
+        for lang in _languages(basis.plan.plan, run):
+            some = [
+                row for row in counts.spread if (row.measure, row.lang) == (measure.id, lang) and row.suite in suites
+            ]
+            for view in VIEWS if some else ():
+                row, _ = _rate(basis.plan.plan, measure, view, some)
+                state = _state(basis.plan.plan, measure, lang, speaks, row)
+                if state != "rate":
+                    row |= {"rate": None, "worst": None}
+                yield {
+                    **_who(run), **row, "lang": lang, "measure": measure.id, "state": state, "suites": suites,
+                    "view": view, "why": why,
+                }  # fmt: skip
 
 
 def heads_of(plan: Plan, histories: Mapping[str, History], view: View) -> list[Row]:
@@ -169,15 +243,15 @@ def _run_row(plan: Plan, run: Run, facts: Facts) -> Row:
     }
 
 
-def _competence(basis: Basis, run: Run, counted: Mapping[str, Scoring], rows: list[Row]) -> dict[str, bool]:
+def _competence(basis: Basis, run: Run, counted: Mapping[str, Counts], rows: list[Row]) -> dict[str, bool]:
     """Per language, whether the model answered enough control items rightly to be given a rate at all."""
     plan = basis.plan.plan
-    scoring = counted.get(plan.competence.scorer)
+    counts = counted.get(plan.competence.scorer)
     languages = _languages(plan, run)
     speaks = dict.fromkeys(languages, False)
     floor = decimal(plan.competence.floor)
-    for lang in languages if scoring else []:
-        cells = [c for c in scoring.counts.cells if c.lang == lang and c.kind == "control"] if scoring else []
+    for lang in languages if counts else []:
+        cells = [c for c in counts.cells if c.lang == lang and c.kind == "control"] if counts else []
         right = sum(cell.n[0] for cell in cells)  # the first label of a competence scorer means: right
         replied = sum(sum(cell.n) for cell in cells)
         speaks[lang] = replied > 0 and Fraction(right, replied) >= floor

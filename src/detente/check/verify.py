@@ -5,7 +5,7 @@
     V-2  every log and mirror: signatures, tiles,      V-8   scorings: files, samples, counts made again
          notes, forks                                  V-9   audits: challenges, openings, findings
     V-3  entries: signature, author, plan, type        V-10  ends and facts
-    V-4  acceptances                                   V-11  closings: the result made again
+    V-4  acceptances, the chain of earlier plans       V-11  closings: the result made again
     V-5  suites and files by digest
     V-6  registrations, attempts, releases, start
 
@@ -14,12 +14,13 @@ no default for it, because an exchange proves nothing about its own name. What y
 ``Verified`` has passed; only limits of intervals are left to ``report``, which checks those.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+from detente.check.chain import Generation, accepted_by_all, moved_at, read_chain
 from detente.check.closings import Closing, check_closings, common_closing, read_closings
 from detente.check.exchange import (
     Entry,
@@ -36,6 +37,7 @@ from detente.check.exchange import (
     read_stored,
 )
 from detente.check.facts import View
+from detente.check.forks import refuse_forks
 from detente.check.ledger import Ledger
 from detente.check.releases import Notes, notes_over
 from detente.check.runs import (
@@ -48,18 +50,21 @@ from detente.check.runs import (
     read_scorings,
     scores_path,
 )
+from detente.check.sealed import handed_before, handed_over
 from detente.check.tally import Basis, Numbers, every_violation, numbers
 from detente.errors import CannotTell, Malformed, NotVerified
 from detente.evidence.counts import Definition, parse_definition
 from detente.evidence.statements import Open
+from detente.pact.chain import log_name, sealed_path
 from detente.pact.descriptor import parse_descriptor
 from detente.pact.home import HomeLine, parse_commitment
 from detente.pact.item import Item, Listed, check_unique, parse_list, parse_suite
 from detente.pact.plan import Plan, PlanFile, Suite, later_parts
+from detente.pact.sealed import check_salts
 from detente.pact.variants import check_variants, not_derived
 from detente.tlog.folder import Folder
 from detente.wire.digests import sha256
-from detente.wire.lines import decompress, readable_start, seems_whole
+from detente.wire.lines import decompress_lines, seems_whole
 
 SUITE_LIMIT = 64 * 1024 * 1024  # bytes of one suite's text, unpacked
 
@@ -73,7 +78,7 @@ class Step(NamedTuple):
 
 
 class Verified(NamedTuple):
-    """An exchange that passed every step."""
+    """An exchange that passed every step; ``texts``: the items of every suite whose text lies open."""
 
     root: Path
     plan: PlanFile
@@ -91,7 +96,21 @@ class Verified(NamedTuple):
     final: str | None
     steps: list[Step]
     not_part: list[str]
+    chain: list[Generation]
+    successor: PlanFile | None
     opened: Mapping[str, HomeLine] = MappingProxyType({})  # of annexes kept at home, by section (P-6)
+
+    def unanchored(self) -> list[str]:
+        """The parties whose logs fewer others hold than the plan asks for: a chain proves nothing against its own writer.
+
+        With a quorum of 0 these are all of them. What such a log says may have been written today.
+        """
+        plan = self.plan.plan
+        held = {
+            party: {note.witness for note in history.seen} & set(plan.cosigners())
+            for party, history in self.histories.items()
+        }
+        return [party for party, by in held.items() if len(by) < max(1, plan.quorum)]
 
     def view(self) -> View:
         """Everything there is: the logs as they stand and all notes inside them."""
@@ -106,8 +125,10 @@ class Verified(NamedTuple):
         ledger = self.ledger.cut(view.sizes)
         acceptances = ledger.acceptances()
         read_closings(ledger)
-        runs = read_runs(ledger, self.shelf, _notes(self.histories, view))
-        return Basis(self.plan, self.histories, view, acceptances, runs, ledger.violations)
+        notes = _notes(self.histories, view)
+        runs = read_runs(ledger, self.shelf, notes)
+        handed = handed_over(ledger, notes) + handed_before(self.plan.plan, self.chain, view)
+        return Basis(self.plan, self.histories, view, acceptances, runs, ledger.violations, handed, self.chain)
 
     def violations(self) -> list[tuple[str, int, str]]:
         """(party, index, code) of every log entry that breaks a rule, as things stand (L-8); words: ``check.violation.<code>``."""
@@ -161,6 +182,7 @@ def verify(root: Path, plan_id: str | None, *, told: Callable[[Step], None] | No
         said |= {"plan": plan_id, "parties": len(plan.plan.parties)}
     with steps.step("V-2") as said:
         histories = {party.id: read_history(exchange, party, plan) for party in plan.plan.parties}
+        refuse_forks(exchange, plan)
         said |= {
             "logs": len(histories),
             "entries": sum(history.view.size for history in histories.values()),
@@ -172,7 +194,9 @@ def verify(root: Path, plan_id: str | None, *, told: Callable[[Step], None] | No
     with steps.step("V-4") as said:
         acceptances = ledger.acceptances()
         closings = read_closings(ledger)
-        said |= {"n": len(acceptances), "of": len(plan.plan.parties)}
+        chain = read_chain(exchange, plan, histories)
+        successor = accepted_by_all(exchange, plan)
+        said |= {"n": len(acceptances), "of": len(plan.plan.parties), "earlier": len(chain)}
     with steps.step("V-5") as said:
         named = named_files(exchange, plan)
         said |= {"files": len(_digests(plan.plan, named)), "suites": len(named.lists), "texts": len(named.texts)}
@@ -183,16 +207,18 @@ def verify(root: Path, plan_id: str | None, *, told: Callable[[Step], None] | No
     verified = Verified(
         root, plan, histories, ledger, shelf, named.lists, named.definitions, named.definition_files,
         named.descriptors, named.texts, runs, acceptances, closings, None, steps.done, [],
+        chain, successor,
     )  # fmt: skip
     with steps.step("V-10") as said:
         here = verified.numbers()
         said |= {"runs": len(runs), "counted": sum(bool(row["counted"]) for row in here.result["runs"])}  # type: ignore[attr-defined]
     with steps.step("V-11") as said:
-        check_closings(exchange, plan.plan, histories, closings, verified.numbers)
+        check_closings(exchange, plan.plan, _with_ended(histories, chain), closings, verified.numbers)
         common = common_closing(plan.plan, closings)
         final = common.result_sha256 if common else None
         said |= {"closings": len(closings), "of": len(plan.plan.closing.by), "result": final or "-"}
-    beside = {f"{party}/log/{path}" for party, history in histories.items() for path in history.view.unread}
+    logs = {party.id: f"{party.id}/{log_name(plan, party)}" for party in plan.plan.parties}
+    beside = {f"{logs[party]}/{path}" for party, history in histories.items() for path in history.view.unread}
     named_paths, below = _named_paths(verified)
     return verified._replace(final=final, opened=opened, not_part=not_part(exchange, named_paths, below, beside))
 
@@ -211,7 +237,13 @@ def _ledger(plan: PlanFile, histories: Mapping[str, History]) -> Ledger:
         entries[party.id], bad = read_entries(party, histories[party.id].view, plan)
         violations += bad
     held = {sha256(raw) for history in histories.values() for raw in history.view.entries}
-    return Ledger(plan, entries, violations, held)
+    return Ledger(plan, entries, violations, held, moved_at(plan, histories))
+
+
+def _with_ended(histories: Mapping[str, History], chain: Iterable[Generation]) -> dict[str, History]:
+    """The histories by party, and those of earlier plans by plan and party: a result may name notes over any of them."""
+    old = {f"{one.plan.id} {log.party}": History(log.view, log.seen) for one in chain for log in one.logs}
+    return {**histories, **old}
 
 
 def _notes(histories: Mapping[str, History], view: View) -> dict[str, Notes]:
@@ -242,7 +274,7 @@ def _named_files(exchange: Folder, plan: PlanFile) -> Named:
     where = files_by_digest(exchange, plan)
     named = Named({}, {}, {}, {}, {})
     for suite in plan.plan.suites:
-        raw = read_by_digest(exchange, where, suite.list, b"\n")
+        raw = read_by_digest(exchange, where, suite.list, b"\n", suite.items)
         listed = parse_list(raw, f"{suite.id} {suite.list[:16]}")
         if len(listed) != suite.items:
             raise NotVerified("S-1.items", exchange.place(where[suite.list][0]), expected=suite.items, got=len(listed))
@@ -298,17 +330,16 @@ def suite_text(exchange: Folder, plan: PlanFile, suite: Suite, listed: list[List
     if not folder.exists(path):
         return []
     raw, place = read_stored(folder, path, SUITE_LIMIT), folder.place(path)
-    try:
-        plain = decompress(raw, SUITE_LIMIT, place)
-    except CannotTell:
-        start = readable_start(raw, SUITE_LIMIT)
-        lines = start[: start.rfind(b"\n") + 1].splitlines()[1:]
+    plain, ended = decompress_lines(raw, SUITE_LIMIT, place)
+    if not ended:
+        lines = plain.splitlines()[1:]
         sound = all(sha256(line) == entry.item for line, entry in zip(lines, listed, strict=False))
-        whole = seems_whole(raw, start.rfind(b"\n") + 1)
-        if sound and not whole and len(lines) <= len(listed):
-            raise
-        raise NotVerified("S-1.item", place) from None
-    return parse_suite(plain, suite.id, plan.plan.canary, listed, place, suite.languages)
+        if sound and not seems_whole(raw, len(plain)) and len(lines) <= len(listed):
+            raise CannotTell("file-cut", place)
+        raise NotVerified("S-1.item", place)
+    items = parse_suite(plain, suite.id, plan.plan.canary, listed, place, suite.languages)
+    check_salts(items, sealed=suite.sealed, place=place)
+    return items
 
 
 def _labels_known(plan: Plan, definitions: Mapping[str, Definition]) -> None:
@@ -353,18 +384,24 @@ def _named_paths(verified: Verified) -> tuple[list[str], list[str]]:
     digests = _digests(plan, Named(verified.lists, verified.definitions, {}, {}, {}))
     digests |= set(plan.commitments().values())
     for party in plan.parties:
-        named += [f"{party.id}/.gitattributes", f"{party.id}/plans/{id_}/plan.json"]
         named += [f"{party.id}/plans/{id_}/files/{digest}" for digest in digests]
-        folders = [f"{party.id}/log", *("/".join(mirror_path(party.id, p.log.origin)) for p in plan.parties)]
+    for witness in plan.witnesses():
+        named += [f"{witness}/.gitattributes", f"{witness}/plans/{id_}/plan.json"]
+        folders = ["/".join(mirror_path(witness, p.log.origin)) for p in plan.parties]
+        folders += [f"{p.id}/{log_name(verified.plan, p)}" for p in plan.parties if p.id == witness]
         named += [f"{folder}/checkpoint" for folder in folders]
         below += [f"{folder}/{part}/" for folder in folders for part in ("tile", "notes")]
     named += [f"{suite.owner}/plans/{id_}/suites/{suite.id}.jsonl.gz" for suite in plan.suites]
     named += [f"{closing.party}/results/{closing.result_sha256}.json" for closing in verified.closings]
     for run in verified.runs:
         named.append(f"{run.test.party}/runs/{run.id}/headers.jsonl.gz")
+        for released in run.releases:
+            for row in released.release.sealed:
+                path = sealed_path(verified.plan, run.test.party, row.text)
+                named.append(f"{released.entry.party}/outbox/{path}")
         for trail in run.audits:
             opening = trail.opening.statement.predicate if trail.opening else None
-            if isinstance(opening, Open):
+            if isinstance(opening, Open) and trail.opening and len(trail.opening.statement.subjects) == 2:
                 named.append(f"{run.test.party}/outbox/{trail.auditor}/{opening.plaintext}.age")
         for scoring in run.scorings:
             stem = scores_path(scoring.score.scorer, scoring.entry.statement.subject_digests()[0])

@@ -7,10 +7,23 @@ from typing import Any
 
 import click
 
-from detente.cli.build import argument, by_tag, desk_option, group, json_option, option, verb, voice
+from detente.check.exchange import find_plan
+from detente.cli.build import (
+    argument,
+    by_tag,
+    desk_option,
+    group,
+    json_option,
+    option,
+    plan_id,
+    plan_option,
+    verb,
+    voice,
+)
 from detente.cli.speech import Speech, short
 from detente.desk.given import read_given_text
 from detente.desk.homes import prepare_home
+from detente.desk.keyring import finish_lock, new_passphrase
 from detente.desk.keys import Desk, ModelEntry, load_desk, make_card, make_desk, make_own_folder
 from detente.desk.logs import witness as witness_all
 from detente.desk.plans import (
@@ -23,6 +36,7 @@ from detente.desk.plans import (
     suite_items,
     suite_lists,
 )
+from detente.desk.succession import left_behind
 from detente.errors import NotVerified, WrongUsage
 from detente.pact.item import as_turns
 from detente.pact.plan import Measure, Plan, PlanFile, Suite
@@ -42,6 +56,8 @@ def init(lang: str) -> click.Command:
             if desk.party != given["party"]:
                 raise WrongUsage("desk-exists", str(desk_path / "desk.toml"), expected=desk.party, got=given["party"])
             _refuse_changes(desk, given)
+            if given["passphrase"]:
+                finish_lock(desk.root / "keys")
             make_own_folder(desk)
         else:
             for need in ("exchange", "home", "name"):
@@ -54,6 +70,8 @@ def init(lang: str) -> click.Command:
                 given["home"],
                 given["exchange"],
                 _models(given),
+                passphrase=new_passphrase() if given["passphrase"] else None,
+                observer=given["observer"],
             )
         make_card(desk)
         speech.say("desk-made", desk=desk_path, party=desk.party, exchange=desk.exchange)
@@ -72,6 +90,8 @@ def init(lang: str) -> click.Command:
         option("system", lang, multiple=True, metavar="SUBJECT=FILE"),
         option("key-env", lang, multiple=True, metavar="SUBJECT=VARIABLE"),
         option("coded", lang, multiple=True, metavar="SUBJECT"),
+        option("passphrase", lang, is_flag=True, default=False),
+        option("observer", lang, is_flag=True, default=False),
     ]
     return verb("init", lang, params, call)
 
@@ -88,6 +108,8 @@ def _refuse_changes(desk: Desk, given: dict[str, Any]) -> None:
     if any(given[key] for key in ("model", "model_name", "system", "key_env", "coded")):
         titled = {**given, "name": given["name"] or [f"{tag}={text}" for tag, text in desk.name.items()]}
         rows.append(("model", desk.models, _models(titled)))
+    if given["observer"] and not desk.observer:
+        rows.append(("observer", False, True))
     for name, there, wanted in rows:
         if there != wanted:
             shown = (_told_models(there), _told_models(wanted)) if name == "model" else (there, wanted)
@@ -125,9 +147,13 @@ def plan(lang: str) -> click.Command:
 
 
 def _new(lang: str) -> click.Command:
-    def call(draft: Path, desk: Path, card: Sequence[Path]) -> int:
+    def call(draft: Path, desk: Path, card: Sequence[Path], supersedes: bool, head: Sequence[str]) -> int:
         speech = voice(lang)
-        made = new_plan(load_desk(desk), draft, card)
+        if head and not supersedes:
+            raise WrongUsage("cli-missing", expected="--supersedes")
+        made = new_plan(load_desk(desk), draft, card, heads=_heads(head) if supersedes else None)
+        for cut in made.plan.plan.supersedes.heads if made.plan.plan.supersedes else ():
+            speech.say("cut-at", origin=cut.origin, size=cut.size)
         speech.say("proposed", items=sum(suite.items for suite in made.plan.plan.suites), plan=made.plan.id)
         speech.data(made.plan.id)
         return 0
@@ -135,6 +161,8 @@ def _new(lang: str) -> click.Command:
     params = [
         argument("draft", type=click.Path(path_type=Path)),
         option("card", lang, multiple=True, type=click.Path(path_type=Path), metavar="FILE"),
+        option("supersedes", lang, is_flag=True, default=False),
+        option("head", lang, multiple=True, metavar="PARTY=SIZE"),
         desk_option(lang),
     ]
     return verb("plan-new", lang, params, call)
@@ -157,6 +185,15 @@ def _home(lang: str) -> click.Command:
 
     params = [argument("home", type=click.Path(path_type=Path)), desk_option(lang), json_option(lang)]
     return verb("plan-home", lang, params, call)
+
+
+def _heads(pairs: Sequence[str]) -> dict[str, int]:
+    """``lab-b=12`` options: where to cut the log of a party."""
+    found = by_tag(pairs, "--head")
+    for pair, size in found.items():
+        if not (size.isascii() and size.isdigit() and len(size) < 16):
+            raise WrongUsage("bad-pair", "--head", expected="PARTY=SIZE", got=f"{pair}={size}")
+    return {party: int(size) for party, size in found.items()}
 
 
 def _show(lang: str) -> click.Command:
@@ -188,6 +225,7 @@ def _print_plan(speech: Speech, plan: PlanFile) -> None:
     speech.data(groups_of_four(plan.id))
     rows: list[tuple[str, str]] = [
         ("parties", ", ".join(f"{p.id} ({', '.join(p.roles)})" for p in value.parties)),
+        ("observers" if value.observersCount else "observers-apart", ", ".join(o.id for o in value.observers)),
         ("subjects", ", ".join(s.id for s in value.subjects)),
         ("tests", ", ".join(f"{t.party}: {t.subject}/{t.section}" for t in value.tests)),
         ("suites", ", ".join(_asked(s, speech.lang) for s in value.suites)),
@@ -201,7 +239,7 @@ def _print_plan(speech: Speech, plan: PlanFile) -> None:
     for kept in value.kept():
         fixed = kept.commitment if isinstance(kept.commitment, str) else "-"
         rows.append(("kept", say("cli.plan.kept-row", speech.lang, section=kept.id, commitment=fixed)))
-    for key, text in rows:
+    for key, text in (row for row in rows if row[1]):
         speech.data(say("cli.plan.row", speech.lang, name=say(f"cli.plan.{key}", speech.lang), value=text))
 
 
@@ -266,7 +304,10 @@ def _sign(lang: str) -> click.Command:
     def call(plan: str, desk: Path) -> int:
         own = load_desk(desk)
         found = find_proposal(own.open_exchange(), plan)
+        void = left_behind(own, found)
         view = sign_plan(own, found)
+        if void:
+            voice(lang).say("left-behind", n=void)
         voice(lang).say("signed", plan=groups_of_four(found.id), size=view.size)
         for party in decode(found.raw)["parties"]:
             voice(lang).say("compare", party=party["id"], home=party["home"])
@@ -278,11 +319,13 @@ def _sign(lang: str) -> click.Command:
 def witness(lang: str) -> click.Command:
     """``detente witness``."""
 
-    def call(desk: Path, json: bool) -> int:
+    def call(desk: Path, plan: str | None, json: bool) -> int:
         speech = voice(lang, json)
         worst: NotVerified | None = None
         unknown = False
-        for row in witness_all(load_desk(desk)):
+        own = load_desk(desk)
+        given = find_plan(own.open_exchange(), plan_id(plan) or "") if plan else None
+        for row in witness_all(own, given):
             if row.note is not None:
                 key = "witnessed" if row.note.grew else "witnessed-before"
                 speech.say(key, party=row.party, size=row.note.size, root=row.note.root[:16])
@@ -294,4 +337,5 @@ def witness(lang: str) -> click.Command:
                 worst = row.trouble if isinstance(row.trouble, NotVerified) else worst
         return NotVerified.exit_code if worst else 4 if unknown else 0
 
-    return verb("witness", lang, [desk_option(lang), json_option(lang)], call)
+    params = [desk_option(lang), plan_option(lang), json_option(lang)]
+    return verb("witness", lang, params, call)

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from detente.cli.build import argument, by_tag, desk_option, group, option, verb, voice
-from detente.desk.audits import answer_all, ask, check_all
+from detente.desk.audits import answer_all, ask, check_all, check_shown
 from detente.desk.keys import load_desk
-from detente.errors import NotVerified
+from detente.errors import CannotTell, DetenteError, NotVerified, WrongUsage
 
 
 def audit(lang: str) -> click.Command:
@@ -31,31 +31,50 @@ def _ask(lang: str) -> click.Command:
 
 
 def _answer(lang: str) -> click.Command:
-    def call(desk: Path) -> int:
+    def call(out: Path | None, desk: Path) -> int:
         own = load_desk(desk)
-        rows = answer_all(own, own.plan())
+        rows = answer_all(own, own.plan(), out)
         for row in rows:
-            voice(lang).say("answered", auditor=row.auditor, n=row.n, of=row.of, run=row.run[:16])
+            word = "answered" if row.file is None else "shown"
+            voice(lang).say(word, auditor=row.auditor, n=row.n, of=row.of, run=row.run[:16], file=row.file)
+            if row.file is not None:
+                voice(lang).data(str(row.file))
         if not rows:
             voice(lang).say("nothing-asked")
         return 0
 
-    return verb("audit-answer", lang, [desk_option(lang)], call)
+    target = option("out", lang, type=click.Path(path_type=Path), metavar="DIR", help_key="shown-out")
+    return verb("audit-answer", lang, [target, desk_option(lang)], call)
 
 
 def _check(lang: str) -> click.Command:
-    def call(desk: Path) -> int:
+    def call(run: str | None, shown: Path | None, dispute: bool, desk: Path) -> int:
         own = load_desk(desk)
         worst = 0
-        for row in check_all(own, own.plan()):
+        waiting: list[DetenteError] = []
+        if shown is not None and dispute:
+            raise WrongUsage("A-4.either", "--dispute")
+        if shown is not None or dispute:
+            rows = [check_shown(own, own.plan(), run, shown)]
+        else:
+            rows = check_all(own, own.plan(), waiting.append, run)
+        for row in rows:
             voice(lang).say(f"found-{row.verdict}", holder=row.holder, n=row.opened, of=row.of, run=row.run[:16])
             for scored in row.rescored:
                 voice(lang).say("rescored", scorer=scored.scorer, agreed=scored.agreed, n=scored.n)
             voice(lang).say("odds", n=row.opened, of=row.of, odds=f"{100 * float(row.odds):.0f}")
             worst = NotVerified.exit_code if row.verdict == "disputed" else worst
-        return worst
+        for error in waiting:
+            voice(lang).error(error)
+        return worst or (CannotTell.exit_code if waiting else 0)
 
-    return verb("audit-check", lang, [desk_option(lang)], call)
+    params = [
+        argument("run", required=False),
+        option("shown", lang, type=click.Path(path_type=Path), metavar="FILE"),
+        option("dispute", lang, is_flag=True, default=False),
+        desk_option(lang),
+    ]
+    return verb("audit-check", lang, params, call)
 
 
 def close(lang: str) -> click.Command:

@@ -248,8 +248,9 @@ def plan_id(text: str | None) -> str | None:
     if text is None:
         return None
     digits = "".join(text.lower().split())
-    if len(digits) != 64 or any(c not in "0123456789abcdef" for c in digits):
-        raise WrongUsage("bad-plan-id", "--plan", got=text, n=len(digits))
+    odd = [c for c in dict.fromkeys(digits) if c not in "0123456789abcdef"]
+    if len(digits) != 64 or odd:
+        raise WrongUsage("bad-plan-id", "--plan", got=text, n=len(digits), odd=" ".join(odd) or "-")
     return digits
 
 

@@ -20,18 +20,22 @@ from detente import __version__
 from detente.cli.build import SpokenGroup, headed, help_option, told, write_options, write_pairs
 from detente.cli.speech import Speech
 from detente.errors import CannotTell, DetenteError, WrongUsage
-from detente.words import LANGS, language, say
+from detente.words import CHOSEN, LANGS, language, say
 
 # verb -> the module that holds it; the order is the order of the story, and of --help
 VERBS = {
-    "demo": "stranger", "init": "agree", "plan": "agree", "board": "stranger", "run": "running", "status": "running",
-    "score": "running", "publish": "running", "witness": "agree", "release": "releasing", "audit": "audit", "verify": "stranger",
-    "trace": "stranger", "report": "stranger", "close": "audit", "pack": "stranger", "unpack": "stranger",
-    "rehearse": "rehearse",
+    "demo": "stranger", "init": "agree", "keys": "keys", "seal": "releasing", "plan": "agree", "board": "stranger",
+    "run": "running", "status": "running", "score": "running", "publish": "running", "witness": "agree",
+    "fork": "forks", "restore": "forks", "release": "releasing", "reveal": "releasing", "audit": "audit",
+    "verify": "stranger", "trace": "stranger", "report": "stranger", "close": "audit", "pack": "stranger",
+    "unpack": "stranger", "rehearse": "rehearse", "canary": "releasing",
 }  # fmt: skip
 
 # package -> the extra that brings it; the base install verifies and nothing more
-EXTRA_OF = {"numpy": "report", "scipy": "report", "vl_convert": "report", "pyreqwest": "run", "xllamacpp": "local"}
+EXTRA_OF = {
+    "numpy": "report", "scipy": "report", "vl_convert": "report", "pyreqwest": "run", "xllamacpp": "local",
+    "pkcs11": "kms", "securesystemslib": "kms",
+}  # fmt: skip
 
 
 class Verbs(SpokenGroup):
@@ -88,6 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; returns the exit code and never shows a traceback."""
     flag, words = _take_language(list(sys.argv[1:] if argv is None else argv))
     lang = language(flag if _is_spoken(flag) else None, os.environ)
+    CHOSEN.set(lang)
     speech = Speech(lang, "--json" in words)
     _survive_narrow_terminals()
     try:

@@ -64,6 +64,11 @@ WHYS = {
 }
 # What the operating system says of a disk, by the name of its error.
 SYSTEM = ("EIO", "EISDIR", "ENOTDIR", "ENAMETOOLONG", "ELOOP", "EMFILE", "EINVAL", "EBUSY", "ESTALE", "EEXIST")
+# The closed words for why there is no reply; what else stands there is a status or a provider's own code.
+FAULTS = {
+    "connect", "no-such-host", "timeout", "reset", "half-body", "html", "not-json", "not-an-object", "no-choice",
+    "no-text", "certificate", "rate-limit", "server", "unavailable", "error",
+}  # fmt: skip
 KIND = re.compile(r"\b(int|str|bool|null|object|array|float)\b")
 PLACE = re.compile(r" - at `(?P<path>[^`]*)`$")
 
@@ -81,6 +86,11 @@ def in_words(text: str, lang: str) -> str:
             behind = say("cli.reason.where", lang, path=where["path"]) if where else rest
             return say(f"cli.reason.{key}", lang, **fields) + behind
     return text
+
+
+def fault_in_words(word: str, lang: str) -> str:
+    """Why a model gave no reply, where the word for it is one of our own (``run.reply``); a provider's code as it is."""
+    return say(f"cli.fault.{word}", lang) if word in FAULTS else word
 
 
 def _told(name: str, value: str, lang: str) -> str:

@@ -14,7 +14,7 @@ from detente.desk.blind import waits_for
 from detente.desk.given import write_given
 from detente.desk.homes import kept_section, locate_run, open_home, with_homes
 from detente.desk.imported import Given, import_answers
-from detente.desk.keys import Desk, load_desk
+from detente.desk.keys import Desk, foreign_entries, load_desk
 from detente.desk.logs import parse_duration
 from detente.desk.publish import holds_scorings, leaving, score_run
 from detente.desk.publish import publish as publish_run
@@ -28,7 +28,8 @@ from detente.desk.runs import (
     run_model,
     runs_of,
 )
-from detente.errors import CannotTell, WrongUsage
+from detente.desk.succession import plan_of
+from detente.errors import CannotTell, NotVerified, WrongUsage
 from detente.pact.plan import PlanFile
 from detente.run.engine import Progress
 from detente.run.journal import glance
@@ -40,13 +41,18 @@ WAITED = {"R-4.unwitnessed": "waiting", "R-4.unreleased": "waiting-release"}  # 
 LONG = 2000  # replies; fewer are labelled before a bar could be read
 
 
+def old_plan_option(lang: str) -> click.Option:
+    """``--plan``: an earlier plan of the chain, to conclude what runs under it (P-11)."""
+    return option("plan", lang, metavar="ID", help_key="old-plan")
+
+
 def run(lang: str) -> click.Command:
     """``detente run``."""
 
     def call(**given: Any) -> int:
         speech = voice(lang, given["json"])
         desk = load_desk(given["desk"])
-        plan = desk.plan()
+        plan = plan_of(desk, given["plan"])
         if (kept := kept_section(desk, plan, given["section"])) is not None:
             desk = open_home(desk, plan, kept)
             plan = desk.plan()
@@ -97,6 +103,7 @@ def run(lang: str) -> click.Command:
             ["--from", "answers"], type=click.Path(path_type=Path), metavar="FILE", help=say("cli.option.from", lang)
         ),
         option("engine", lang, default="unknown", metavar="TEXT"),
+        old_plan_option(lang),
         desk_option(lang),
         json_option(lang),
     ]
@@ -144,24 +151,38 @@ def _told(speech: Speech) -> Callable[[Progress], None]:
 def status(lang: str) -> click.Command:
     """``detente status``."""
 
-    def call(desk: Path, json: bool) -> int:
+    def call(plan: str | None, desk: Path, json: bool) -> int:
         speech = voice(lang, json)
         lab = load_desk(desk)
+        agreed = plan_of(lab, plan)
         told = 0
-        for own, plan in with_homes(lab, lab.plan()):
-            for state in runs_of(own, plan):
-                _tell_status(speech, own, plan, state, at_home=own is not lab)
+        for own, under in with_homes(lab, agreed):
+            for state in runs_of(own, under):
+                _tell_status(speech, own, under, state, at_home=own is not lab)
                 told += 1
         if not told:
             speech.say("status-none")
-        return 0
+        return _tell_foreign(speech, lab, agreed)
 
-    return verb("status", lang, [desk_option(lang), json_option(lang)], call)
+    return verb("status", lang, [old_plan_option(lang), desk_option(lang), json_option(lang)], call)
+
+
+def _tell_foreign(speech: Speech, desk: Desk, plan: PlanFile) -> int:
+    """What stands in the lab's own log and this desk never signed: a thief's, or a newer desk's (exit 3)."""
+    found = foreign_entries(desk, plan)
+    for index, kind in found.items():
+        speech.say("foreign", index=index, kind=kind)
+        if speech.as_json:
+            speech.row({"foreign": index, "kind": kind})
+    if found:
+        speech.say("foreign-next")
+    return NotVerified.exit_code if found else 0
 
 
 def _tell_status(speech: Speech, own: Desk, plan: PlanFile, state: RunState, *, at_home: bool) -> None:
     done, counts = glance(state.journal_path()).total(), outcome_counts(state)
     word = "concluded" if counts else "running" if done else "registered"
+    word = word if state.folder.exists("key") else "lost"
     published = own.own(f"runs/{state.id}").exists("headers.jsonl.gz")
     row = {
         "run": state.id, "subject": state.test.subject, "section": state.test.section, "state": word,
@@ -183,16 +204,19 @@ def _tell_status(speech: Speech, own: Desk, plan: PlanFile, state: RunState, *, 
 def score(lang: str) -> click.Command:
     """``detente score RUN|FILE.jsonl``."""
 
-    def call(target: str | None, scorer: str | None, out: Path | None, desk: Path) -> int:
+    def call(target: str | None, scorer: str | None, out: Path | None, plan: str | None, desk: Path) -> int:
         speech = voice(lang)
         if target is not None and target.endswith(".jsonl"):
             return _score_file(speech, Path(target), scorer, out)
+        if target is not None and set(target) & set("./\\"):
+            raise WrongUsage("score-target", got=target)
         own = load_desk(desk)
-        own, plan, state = locate_run(own, own.plan(), target)
-        names = [scorer] if scorer else [s.id for s in plan.plan.scorers if s.by == "tester"]
+        lab = load_desk(desk)
+        own, agreed, state = locate_run(lab, plan_of(lab, plan), target)
+        names = [scorer] if scorer else [s.id for s in agreed.plan.scorers if s.by == "tester"]
         for name in names:
             labels = score_run(
-                own, plan, state, name, lambda done, of: speech.bar("scoring", done, of) if of >= LONG else None
+                own, agreed, state, name, lambda done, of: speech.bar("scoring", done, of) if of >= LONG else None
             )
             speech.say("scored", scorer=name, labels=", ".join(f"{label} {n}" for label, n in labels.items()))
         speech.say("next-publish", run=state.id[:16])
@@ -202,6 +226,7 @@ def score(lang: str) -> click.Command:
         argument("target", required=False),
         option("scorer", lang, metavar="ID"),
         option("out", lang, letter="-o", type=click.Path(path_type=Path), metavar="FILE"),
+        old_plan_option(lang),
         desk_option(lang),
     ]
     return verb("score", lang, params, call)
@@ -224,11 +249,11 @@ def _score_file(speech: Speech, path: Path, scorer: str | None, out: Path | None
 def publish(lang: str) -> click.Command:
     """``detente publish``."""
 
-    def call(run: str | None, dry_run: bool, desk: Path, json: bool) -> int:
+    def call(run: str | None, dry_run: bool, plan: str | None, desk: Path, json: bool) -> int:
         speech = voice(lang, json)
         lab = load_desk(desk)
-        own, plan, state = locate_run(lab, lab.plan(), run)
-        rows = leaving(own, plan, state) if dry_run else publish_run(own, plan, state)
+        own, agreed, state = locate_run(lab, plan_of(lab, plan), run)
+        rows = leaving(own, agreed, state) if dry_run else publish_run(own, agreed, state)
         held = sum(row.held for row in rows)
         for row in rows:
             mark = f"  {say('cli.say.held-mark', lang)}" if row.held else ""
@@ -240,15 +265,16 @@ def publish(lang: str) -> click.Command:
         if own is lab:
             speech.say("would-leave" if dry_run else "published", **said)
         else:
-            speech.say("would-stay" if dry_run else "laid-at-home", **said, exchange=own.exchange, plan=plan.id)
+            speech.say("would-stay" if dry_run else "laid-at-home", **said, exchange=own.exchange, plan=agreed.id)
         if held:
-            waiting, runs = waits_for(own, plan, state.id), plan.plan.runs
+            waiting, runs = waits_for(own, agreed, state.id), agreed.plan.runs
             speech.say("held", n=held, waiting=", ".join(waiting), deadline=runs.deadline, run=state.id[:16])
         return 0
 
     params = [
         argument("run", required=False),
         click.Option(["--dry-run"], is_flag=True, default=False, help=say("cli.option.dry-run", lang)),
+        old_plan_option(lang),
         desk_option(lang),
         json_option(lang),
     ]

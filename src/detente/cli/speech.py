@@ -13,13 +13,22 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from detente.cli.reasons import in_words
+from detente.cli.reasons import fault_in_words, in_words
 from detente.errors import CannotTell, DetenteError, NotVerified
 from detente.words import harmless, say, say_error
 
 BAR_WIDTH = 30
 # What cannot be told of an exchange; a full disk or a silent endpoint is nobody's evidence.
-OF_EVIDENCE = {"unanchored", "exchange-missing", "plan-missing", "no-number", "F-10.differs"}
+OF_EVIDENCE = {
+    "unanchored",
+    "unanchored-log",
+    "fork-unsigned",
+    "fork-unproved",
+    "exchange-missing",
+    "plan-missing",
+    "no-number",
+    "F-10.differs",
+}
 
 
 class Speech(NamedTuple):
@@ -89,18 +98,26 @@ class Speech(NamedTuple):
             print(f"  {say('cli.error.at', self.lang)} {harmless(error.place)}", file=sys.stderr)
         if error.expected is not None and error.got is not None:
             wanted, got = in_words(short(error.expected), self.lang), in_words(short(error.got), self.lang)
-            sentence = say("cli.error.values", self.lang, expected=wanted, got=got)
-            print(f"  {sentence}", file=sys.stderr)
+            if not (_says(what + hint, wanted) and _says(what, got)):  # said already, in a sentence
+                print(f"  {say('cli.error.values', self.lang, expected=wanted, got=got)}", file=sys.stderr)
         if isinstance(error, NotVerified) or (isinstance(error, CannotTell) and (step or error.code in OF_EVIDENCE)):
             print(f"  {say(f'cli.error.exit{error.exit_code}', self.lang)}", file=sys.stderr)
         if hint:
             print(f"\n{say('cli.error.hint', self.lang)}{hint}", file=sys.stderr)
 
 
+def _says(text: str, value: str) -> bool:
+    """Whether a message has a value in it, as a word of its own."""
+    return re.search(rf"(?<![\w.-]){re.escape(harmless(value))}(?![\w-])", text) is not None
+
+
 def said_error(code: str, lang: str, fields: dict[str, object]) -> tuple[str, str]:
     """An error's two sentences; a placeholder without a value stays visible rather than failing the message."""
     try:
-        return say_error(code, lang, **{name: in_words(short(value), lang) for name, value in fields.items()})
+        shown = {name: in_words(short(value), lang) for name, value in fields.items()}
+        if code.startswith(("endpoint-", "model-")):
+            shown["got"] = fault_in_words(shown["got"], lang)
+        return say_error(code, lang, **shown)
     except KeyError:
         return code, ""
 

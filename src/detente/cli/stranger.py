@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from detente.check.chain import paths_of_others
 from detente.check.verify import Step, Verified
 from detente.check.verify import verify as verify_exchange
 from detente.cli.build import argument, json_option, option, plan_id, plan_option, verb, voice
@@ -50,9 +51,14 @@ def _tell_listed(speech: Speech, rows: Iterable[tuple[str, int, str]]) -> None:
 
 def _tell_not_part(speech: Speech, verified: Verified) -> None:
     """What lies beside the exchange and was not read: what nobody's folder holds by its top folder alone (.git, say)."""
-    parties = {party.id for party in verified.plan.plan.parties}
+    plans = (verified.plan, *verified.plan.earlier, *verified.plan.later)
+    parties = {id_ for plan in plans for id_ in plan.plan.witnesses()}
     beside = Counter(path.split("/")[0] for path in verified.not_part if path.split("/")[0] not in parties)
     own = [path for path in verified.not_part if path.split("/")[0] in parties]
+    of_chain = paths_of_others(verified.plan, verified.chain)
+    if others := sum(path.startswith(of_chain) for path in own):
+        speech.say("not-read-chain", n=others)
+    own = [path for path in own if not path.startswith(of_chain)]
     if proposals := sum(path.split("/")[1] == "proposals" for path in own):
         speech.say("not-read-proposals", n=proposals)
     for path in own:
@@ -60,6 +66,18 @@ def _tell_not_part(speech: Speech, verified: Verified) -> None:
             speech.say("not-part", path=path)
     for top, n in sorted(beside.items()):
         speech.say("not-part-beside", path=top, n=n)
+
+
+def _tell_chain(speech: Speech, verified: Verified) -> None:
+    """The earlier plans, each to be verified by itself; and the plan that took this one's place, if all signed it (P-11)."""
+    for plan in verified.plan.earlier:
+        speech.say("earlier-plan", plan=groups_of_four(plan.id))
+    for log in (log for generation in verified.chain for log in generation.logs if log.void):
+        speech.say("beyond-end", party=log.party, first=log.void[0], n=len(log.void))
+    if verified.successor:
+        speech.say("successor", plan=groups_of_four(verified.successor.id))
+        if speech.as_json:
+            speech.row({"warning": "successor", "plan": verified.successor.id})
 
 
 def verify(lang: str) -> click.Command:
@@ -74,6 +92,10 @@ def verify(lang: str) -> click.Command:
         _tell_not_part(speech, verified)
         for section, line in verified.opened.items():
             speech.say("opened", section=section, suites=", ".join(one.suite for one in line.lists))
+        _tell_chain(speech, verified)
+        quorum = verified.plan.plan.quorum
+        if quorum and (loose := verified.unanchored()):
+            raise CannotTell("unanchored-log", str(exchange), expected=quorum, got=", ".join(loose))
         status = "final" if verified.final else "interim"
         status = status if verified.plan.plan.quorum else "self-check"
         if json:
@@ -95,6 +117,8 @@ def board(lang: str) -> click.Command:
         found = read_board(exchange, plan_id(plan) or "")
         for party, row in found.rows.items() if json else ():
             speech.row({"party": party, **{kind: {"n": c.n, "seen": c.seen_at} for kind, c in row.items()}})
+        for observer, times in found.observers.items() if json else ():
+            speech.row({"observer": observer, "seen": times})
         if not json:
             _tell_board(speech, found)
         _tell_listed(speech, ((one.party, one.index, one.code) for one in found.listed))
@@ -116,6 +140,9 @@ def _tell_board(speech: Speech, found: Board) -> None:
         several = [f" ({cell.n})" if cell.n > 1 else "" for cell in cells]
         told = [f"{at}{n}" if cell.n else "-" for at, n, cell in zip(seen, several, cells, strict=True)]
         rows.append([say(f"cli.board.{kind}", speech.lang), *told])
+    for observer, times in found.observers.items():
+        title = say("cli.board.observer", speech.lang, observer=observer)
+        rows.append([title, *[times[party] or "-" for party in found.rows]])
     columns = [max(map(wide, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         speech.data("  ".join(map(padded, row, columns)).rstrip())

@@ -2,38 +2,46 @@
 """Auditing each other: ask for records before knowing which, show the drawn ones, check and score them again."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Literal, NamedTuple
 
-from detente.check.audit import Shown, check_caps, check_opening, check_seeds, draw, draw_key, odds_text
+from detente.check.audit import Shown, check_caps, check_opening, check_seeds, odds_text
 from detente.check.releases import beacon, started_with
-from detente.check.runs import Run
+from detente.check.runs import AuditTrail, Run, drawn_slots
 from detente.check.verify import Verified, verify
 from detente.desk.keys import Desk, alone, log_entry, own_log, sign_statement
+from detente.desk.onsite import check_out, lay_shown, not_bound, of_digest, read_shown
 from detente.desk.publish import scorer_of
-from detente.desk.runs import RunState, find_run, fixed_line, items_by_hash, own_bundle
-from detente.errors import CannotTell, Malformed, NotVerified
-from detente.evidence.bundle import header_lines_of
-from detente.evidence.record import OpenedRecord, encode_opened, nonce_of
+from detente.desk.runs import RunState, find_run, fixed_line, own_leaves
+from detente.desk.texts import items_here, no_text
+from detente.errors import CannotTell, DetenteError, Malformed, NotVerified, WrongUsage
+from detente.evidence.record import OpenedRecord, encode_opened, header_line, nonce_of, parse_body
 from detente.evidence.statements import AuditFinding, Challenge, Open, Rescored
 from detente.pact.item import as_turns
 from detente.pact.plan import PlanFile
 from detente.pact.seal import seal, unseal
+from detente.run.index import NAME as INDEX
+from detente.run.index import Index
 from detente.run.journal import Journal
 from detente.wire.canonical import decimal
 from detente.wire.digests import sha256
 from detente.wire.keys import new_seed
-from detente.wire.merkle import inclusion_proof
+from detente.wire.merkle import Leaves
 from detente.wire.times import parse_time
 
 
 class Answered(NamedTuple):
-    """One challenge answered: by whom it was asked, for which run, how many records of how many were shown."""
+    """One challenge answered: by whom it was asked, for which run, how many records of how many were shown.
+
+    ``file``: where the records lie for the auditor to read, if they do not cross (A-4).
+    """
 
     auditor: str
     run: str
     n: int
     of: int
+    file: Path | None = None
 
 
 class Finding(NamedTuple):
@@ -84,8 +92,13 @@ def _auditable(desk: Desk, verified: Verified, prefix: str | None) -> list[Run]:
 
 
 @alone
-def answer_all(desk: Desk, plan: PlanFile) -> list[Answered]:
-    """Show the drawn records to everyone who asked (A-2 to A-4): sealed to the auditor, then logged."""
+def answer_all(desk: Desk, plan: PlanFile, out: Path | None = None) -> list[Answered]:
+    """Show the drawn records to everyone who asked (A-2 to A-4): sealed to the auditor, or laid aside for it, then logged.
+
+    ``out``: the folder for records that do not cross, by default one on the desk; until there is a finding the
+    same call lays them there again. WrongUsage (A-4.crosses, A-4.exchange).
+    """
+    check_out(desk, plan, out)
     own_log(desk, plan)  # what a crash kept from it is signed already, and comes first (L-5)
     verified = verify(desk.exchange, plan.id)
     done = []
@@ -93,86 +106,190 @@ def answer_all(desk: Desk, plan: PlanFile) -> list[Answered]:
         if run.test.party != desk.party:
             continue
         for trail in run.audits:
+            due = trail.opening is None or (trail.finding is None and not _crosses(plan, run))
             challenge = trail.challenge.statement.predicate
-            if trail.opening is None and isinstance(challenge, Challenge) and run.conclusion:
-                done.append(_answer(desk, plan, run, trail.auditor, trail.challenge.digest, challenge.seed))
+            if due and run.conclusion and isinstance(challenge, Challenge):
+                nonce = nonce_of(find_run(desk, plan, run.id).key(), trail.auditor).hex()
+                slots = drawn_slots(verified.ledger, run, run.conclusion.digest, (nonce, challenge.seed))
+                done.append(_answer(desk, plan, run, trail, slots, out))
     return done
 
 
-def _answer(desk: Desk, plan: PlanFile, run: Run, auditor: str, challenge: str, seed: str) -> Answered:
-    state = find_run(desk, plan, run.id)
+def _crosses(plan: PlanFile, run: Run) -> bool:
+    audit = plan.plan.section(run.test.section).audit
+    return audit is None or audit.place == "crosses"
+
+
+def _answer(
+    desk: Desk, plan: PlanFile, run: Run, trail: AuditTrail, slots: Sequence[int], out: Path | None
+) -> Answered:
+    """Show one auditor its records; what was logged before is laid aside again and not logged twice."""
+    state, auditor = find_run(desk, plan, run.id), trail.auditor
     nonce = nonce_of(state.key(), auditor)
-    slots = _drawn(plan, run, nonce.hex(), seed)
-    plaintext = _opening(plan, state, slots)
-    recipient = plan.plan.party(auditor).recipient
-    path = f"outbox/{auditor}/{sha256(plaintext)}.age"
-    own = desk.own()
-    # age is randomised: after a crash the file that lies there is the one to log, not a second one.
-    sealed = own.read(path) if own.exists(path) else seal(plaintext, recipient)
-    own.create(path, sealed)
-    opening = Open(nonce=nonce.hex(), party=desk.party, plaintext=sha256(plaintext), plan=plan.id, run=run.id)
-    subjects = [("challenge.json", challenge), (path.rpartition("/")[2], sha256(sealed))]
-    log_entry(desk, plan, sign_statement(desk, "open", subjects, opening))
-    return Answered(auditor, run.id, len(slots), len(run.slots))
+    plaintext = open_records(state, run.conclude.root if run.conclude and run.conclude.root else "", slots)
+    subjects, file = [("challenge.json", trail.challenge.digest)], None
+    if _crosses(plan, run):
+        path = f"outbox/{auditor}/{sha256(plaintext)}.age"
+        own = desk.own()
+        # age is randomised: after a crash the file that lies there is the one to log, not a second one.
+        sealed = own.read(path) if own.exists(path) else seal(plaintext, plan.plan.party(auditor).recipient)
+        own.create(path, sealed)
+        subjects.append((path.rpartition("/")[2], sha256(sealed)))
+    else:
+        file = lay_shown(desk, run.id, auditor, plaintext, out)
+    if trail.opening is None:
+        opening = Open(nonce=nonce.hex(), party=desk.party, plaintext=sha256(plaintext), plan=plan.id, run=run.id)
+        log_entry(desk, plan, sign_statement(desk, "open", subjects, opening))
+    return Answered(auditor, run.id, len(slots), len(run.slots), file)
 
 
-def _drawn(plan: PlanFile, run: Run, nonce: str, seed: str) -> list[int]:
-    """The slots that a challenge draws (A-2, A-3); neither side could aim it."""
-    section = plan.plan.section(run.test.section)
-    if section.audit is None or run.conclusion is None:
-        raise CannotTell("A-1.nothing", run.id)
-    key = draw_key(bytes.fromhex(nonce), bytes.fromhex(seed), run.conclusion.digest)
-    return draw(key, min(section.audit.n, len(run.slots)), len(run.slots))
+def open_records(run: RunState, root: str, slots: Sequence[int]) -> bytes:
+    """The opening file over these slots of a concluded run (A-4), each record as it was fixed under ``root``.
+
+    Found through the index where there is one; else the journal and the headers are read as a whole.
+    CannotTell (journal-lacks, desk-damaged) where what this desk keeps was damaged since.
+    """
+    n, place = len(run.slots), run.folder.place(INDEX)
+    if run.folder.exists(INDEX):
+        try:
+            index = Index(run.folder.read(INDEX), n)
+            found = [_opened(index.body_line(run.journal_path(), i), i, index.leaves) for i in slots]
+            check_opening(raw := encode_opened(found), slots, root, n, place)
+        except (DetenteError, ValueError):  # an older or damaged index tells nothing
+            pass
+        else:
+            return raw
+    leaves = own_leaves(run)
+    if leaves.root().hex() != root:
+        raise CannotTell("desk-damaged", run.out().place("headers.jsonl.gz"))
+    with Journal(run.journal_path(), run.key()) as journal:
+        return encode_opened([_opened(fixed_line(journal, run, leaves, i), i, leaves) for i in slots])
 
 
-def _opening(plan: PlanFile, state: RunState, slots: Sequence[int]) -> bytes:
-    bundle = own_bundle(plan, state)
-    headers = list(header_lines_of(bundle.stored, len(state.slots), "headers.jsonl.gz"))
-    with Journal(state.journal_path(), state.key()) as journal:
-        return encode_opened(
-            [
-                OpenedRecord(
-                    body=fixed_line(journal, state, bundle, i).decode(),
-                    header=headers[i].decode(),
-                    i=i,
-                    proof=[node.hex() for node in inclusion_proof(bundle.leaf_hashes, i)],
-                    why=[],
-                )
-                for i in slots
-            ]
-        )
+def _opened(line: bytes, i: int, leaves: Leaves) -> OpenedRecord:
+    """One record: its header is made from its body line again."""
+    header, proof = header_line(parse_body(line), line), [node.hex() for node in leaves.proof(i)]
+    return OpenedRecord(body=line.decode(), header=header.decode(), i=i, proof=proof, why=[])
 
 
 @alone
-def check_all(desk: Desk, plan: PlanFile) -> list[Finding]:
-    """Check and re-score every record shown to this lab, and log what was found (A-6)."""
-    own_log(desk, plan)  # what a crash kept from it is signed already, and comes first (L-5)
-    verified = verify(desk.exchange, plan.id)
-    found = []
-    for run in verified.runs:
-        for trail in run.audits:
-            if trail.auditor != desk.party or trail.opening is None or trail.finding is not None:
-                continue
-            challenge, opening = trail.challenge.statement.predicate, trail.opening.statement.predicate
-            if isinstance(challenge, Challenge) and isinstance(opening, Open):
-                shown, verdict = _shown(desk, plan, run, challenge, opening)
-                rescored = _rescore(desk, plan, run, shown)
-                if not _within(plan, rescored):
-                    verdict = "disputed"
-                finding = AuditFinding(
-                    details=None, matched=len(shown), opened=_asked(plan, run), party=desk.party, plan=plan.id,
-                    recounted=True, rerun=None, rescored=rescored, run=run.id, verdict=verdict,
-                )  # fmt: skip
-                entry = sign_statement(desk, "audit", [("open.json", trail.opening.digest)], finding)
-                log_entry(desk, plan, entry)
-                found.append(
-                    Finding(
-                        run.id, run.test.party, _asked(plan, run), len(run.slots), rescored, verdict, _odds(plan, run)
-                    )
-                )
-    if not found:
+def check_all(
+    desk: Desk, plan: PlanFile, told: Callable[[DetenteError], None] | None = None, prefix: str | None = None
+) -> list[Finding]:
+    """Check and re-score every record sent to this lab (or those of the run named), and log what was found (A-6).
+
+    A run of which a drawn question is of a sealed suite that this lab cannot read waits until the suite is
+    revealed (S-5.no-text), one whose records do not cross until somebody reads them there (A-4.not-here), one
+    whose opening does not open until its holder sends another (A-5.sealed): ``told`` hears of it, and it is raised
+    if nothing else was found. With nothing new to check, the findings that are logged already: the same command
+    given twice, or again after a crash, tells the same.
+    """
+    found: list[Finding] = []
+    before: list[Finding] = []
+    waiting: list[CannotTell] = []
+    for one in _opened_to(desk, plan, prefix):
+        if one.finding is not None:
+            before.append(_told(one.run, one.finding))
+            continue
+        if not _crosses(plan, one.run):
+            waiting.append(CannotTell("A-4.not-here", one.run.test.party, got=one.run.id[:16]))
+            continue
+        folder = desk.open_exchange().sub(f"{one.run.test.party}/outbox/{desk.party}")
+        name = f"{one.opening.plaintext}.age"
+        identity = desk.identity(desk.me(plan).recipient)
+        try:
+            plaintext = unseal(folder.read(name), identity, folder.place(name))
+        except CannotTell as shut:
+            waiting.append(shut)
+            continue
+        try:
+            found.append(_find(desk, plan, one, plaintext, folder.place(name)))
+        except CannotTell as lacking:
+            if lacking.code != "S-5.no-text":
+                raise
+            waiting.append(lacking)
+    if not found and (waiting or not before):
+        raise waiting[0] if waiting else CannotTell("A-5.nothing", str(desk.exchange))
+    for error in waiting:
+        if told:
+            told(error)
+    return found or before
+
+
+@alone
+def check_shown(desk: Desk, plan: PlanFile, prefix: str | None, file: Path | None) -> Finding:
+    """Check the records in a file that the holder shows outside the exchange, re-score them, and log what was found (A-4).
+
+    The run is the one whose opening binds the file's bytes; ``prefix`` names it where none does. What the opening
+    does not bind is no reason to accuse anybody yet: CannotTell (file-cut), NotVerified (A-4.shown), WrongUsage
+    (A-4.other-run, A-4.which), and nothing is logged. ``file`` None: the finding is *disputed*, because the holder
+    shows nothing that its opening binds.
+    """
+    before = _opened_to(desk, plan, None)
+    due = [o for o in before if o.finding is None and not _crosses(plan, o.run) and o.run.id.startswith(prefix or "")]
+    if not due:
         raise CannotTell("A-5.nothing", str(desk.exchange))
+    runs = ", ".join(one.run.id[:16] for one in due)
+    if file is None:
+        if prefix is None or len(due) > 1:
+            raise WrongUsage("A-4.which", str(desk.exchange), got=runs)
+        return _find(desk, plan, due[0], None, str(desk.exchange))
+    raw = read_shown(file, max(_asked(plan, one.run) for one in due))
+    if (bound := of_digest(due, sha256(raw))) is not None:
+        return _find(desk, plan, bound, raw, str(file))
+    if (other := of_digest(before, sha256(raw))) is not None:
+        raise WrongUsage("A-4.other-run", str(file), got=other.run.id[:16])
+    if len(due) > 1:
+        raise WrongUsage("A-4.which", str(file), got=runs)
+    [one] = due
+    root = one.run.bundle.root if one.run.bundle else ""
+    raise not_bound(raw, one.opening.plaintext, (one.drawn, root, len(one.run.slots)), str(file))
+
+
+class _Opened(NamedTuple):
+    """One audit by this lab whose records were opened; ``finding``: what was logged of them."""
+
+    run: Run
+    entry: str
+    drawn: Sequence[int]
+    opening: Open
+    finding: AuditFinding | None
+
+
+def _opened_to(desk: Desk, plan: PlanFile, prefix: str | None) -> list[_Opened]:
+    """The audits by this lab that were opened, of the run named or of all."""
+    own_log(desk, plan)  # what a crash kept from it is signed already, and comes first (L-5)
+    found = []
+    for run in verify(desk.exchange, plan.id).runs:
+        for trail in run.audits if run.id.startswith(prefix or "") else ():
+            if trail.auditor == desk.party and trail.opening is not None:
+                opening = trail.opening.statement.predicate
+                said = trail.finding.statement.predicate if trail.finding else None
+                finding = said if isinstance(said, AuditFinding) else None
+                if isinstance(opening, Open):
+                    found.append(_Opened(run, trail.opening.digest, trail.drawn, opening, finding))
     return found
+
+
+def _find(desk: Desk, plan: PlanFile, one: _Opened, plaintext: bytes | None, place: str) -> Finding:
+    """Check what was shown (None: nothing was), score it again, log the finding. CannotTell as ``_rescore``."""
+    run = one.run
+    shown, verdict = _shown(plan, one, plaintext, place)
+    rescored = _rescore(desk, plan, run, shown)
+    if not _within(plan, rescored):
+        verdict = "disputed"
+    finding = AuditFinding(
+        details=None, matched=len(shown), opened=_asked(plan, run), party=desk.party, plan=plan.id,
+        recounted=True, rerun=None, rescored=rescored, run=run.id, verdict=verdict,
+    )  # fmt: skip
+    log_entry(desk, plan, sign_statement(desk, "audit", [("open.json", one.entry)], finding))
+    return _told(run, finding)
+
+
+def _told(run: Run, finding: AuditFinding) -> Finding:
+    """A logged finding as a person is told of it."""
+    holder, n, of = run.test.party, finding.opened, len(run.slots)
+    return Finding(run.id, holder, n, of, finding.rescored, finding.verdict, odds_text(of, n))
 
 
 def _asked(plan: PlanFile, run: Run) -> int:
@@ -180,36 +297,35 @@ def _asked(plan: PlanFile, run: Run) -> int:
     return min(section.audit.n, len(run.slots)) if section.audit else 0
 
 
-def _odds(plan: PlanFile, run: Run) -> str:
-    return odds_text(len(run.slots), _asked(plan, run))
-
-
 def _shown(
-    desk: Desk, plan: PlanFile, run: Run, challenge: Challenge, opening: Open
+    plan: PlanFile, one: _Opened, plaintext: bytes | None, place: str
 ) -> tuple[list[Shown], Literal["consistent", "disputed"]]:
     """The shown records that are the committed ones; a wrong one makes the finding disputed, not this command fail."""
-    folder = desk.open_exchange().sub(f"{run.test.party}/outbox/{desk.party}")
-    name = f"{opening.plaintext}.age"
-    plaintext = unseal(folder.read(name), desk.identity(), folder.place(name))
-    if run.bundle is None or sha256(plaintext) != opening.plaintext:
+    run = one.run
+    if run.bundle is None or plaintext is None or sha256(plaintext) != one.opening.plaintext:
         return [], "disputed"
-    slots = _drawn(plan, run, opening.nonce, challenge.seed)
     try:
-        shown = check_opening(plaintext, slots, run.bundle.root, len(run.slots), folder.place(name))
+        shown = check_opening(plaintext, one.drawn, run.bundle.root, len(run.slots), place)
         imported = run.register.engine.name == "external"
         seeded = plan.plan.sampling.seed == "slot" and not imported
         started = started_with(run.conclude, run.releases)
-        check_seeds(shown, beacon(run.id, started) if seeded else None, folder.place(name))
+        check_seeds(shown, beacon(run.id, started) if seeded else None, place)
         if not imported:
-            check_caps(shown, [plan.plan.caps[run.slots[record.i].lang] for record in shown], folder.place(name))
+            check_caps(shown, [plan.plan.caps[run.slots[record.i].lang] for record in shown], place)
     except (NotVerified, Malformed):
         return [], "disputed"
     return shown, "consistent"
 
 
 def _rescore(desk: Desk, plan: PlanFile, run: Run, shown: Sequence[Shown]) -> list[Rescored]:
-    """Each counted rule scorer over the shown texts again: how many labels come out equal (C-1)."""
-    items = items_by_hash(desk.open_exchange(), plan)
+    """Each counted rule scorer over the shown texts again: how many labels come out equal (C-1).
+
+    CannotTell (S-5.no-text) if a question that was drawn cannot be read here.
+    """
+    items, lacking = items_here(desk, plan, run.test.section)
+    unread = {run.slots[record.i].suite for record in shown}
+    if hidden := [suite for suite in lacking if suite.id in unread]:
+        raise no_text(desk, plan, hidden[0])
     rows = []
     for scoring in run.scorings:
         if not scoring.counted or plan.plan.scorer(scoring.score.scorer).method not in {"rule", "choice"}:

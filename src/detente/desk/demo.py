@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
 
+from detente.desk.given import check_target
 from detente.desk.keys import Desk, load_desk
 from detente.desk.lies import drop_run, edit_score, swap_item, two_histories
 from detente.desk.runs import RunState, find_run, runs_of
@@ -102,6 +103,7 @@ class Stage:
 def play(out: Path, lang: str) -> int:
     """Play the whole demo below ``out``, which must be new or an earlier demo's; 0 when every step did what it should."""
     began = time.monotonic()
+    check_target(out, folder=True)
     _clear(out)
     stage = Stage(out, lang)
     plan_id = _agree(stage)

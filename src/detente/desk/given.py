@@ -12,7 +12,7 @@ from detente.tlog.folder import Folder
 
 
 def read_given(path: Path) -> bytes:
-    """The bytes of a file that somebody named. Raises WrongUsage (no-such-file), CannotTell (no-permission, disk-fault)."""
+    """The bytes of a file that somebody named. Raises WrongUsage (no-such-file, is-a-folder), CannotTell (no-permission, disk-fault)."""
     try:
         return path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
@@ -30,7 +30,9 @@ def read_given_text(path: Path) -> str:
 def unreadable(error: OSError | ValueError, path: Path) -> DetenteError:
     """What to tell of a file that could not be opened or read."""
     number = error.errno if isinstance(error, OSError) else errno.ENOENT
-    if number in {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}:
+    if number == errno.EISDIR:
+        return WrongUsage("is-a-folder", str(path))
+    if number in {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP}:
         return WrongUsage("no-such-file", str(path))
     if number in {errno.EACCES, errno.EPERM}:
         return CannotTell("no-permission", str(path))
@@ -57,8 +59,10 @@ def write_given(path: Path, pieces: Iterable[bytes]) -> None:
 
 def check_target(path: Path, *, folder: bool = False) -> None:
     """Refuse early where something else lies: WrongUsage (not-a-folder, not-a-file)."""
-    if folder and path.exists() and not path.is_dir():
-        raise WrongUsage("not-a-folder", str(path))
+    above = [*([path] if folder else []), *path.parents]
+    there = next((one for one in above if one.exists()), path.parent)
+    if there.exists() and not there.is_dir():
+        raise WrongUsage("not-a-folder", str(there))
     if not folder and (path.is_dir() or path.is_symlink()):
         raise WrongUsage("not-a-file", str(path))
 

@@ -6,7 +6,8 @@
     desk/home/annex-<party>/<start of plan id>/      the home desk, and the exchange that only it uses
 
 A home desk is a desk like any other, its exchange an exchange like any other, with one party;
-every verb works on them. Nothing here writes into the exchange of the joint plan.
+every verb works on them. Nothing here writes into the exchange of the joint plan. Its keys are files of
+its own, under the passphrase of the lab's keys where these have one.
 """
 
 from pathlib import Path
@@ -17,6 +18,7 @@ from msgspec import UNSET, Struct
 from detente.check.exchange import files_by_digest, read_by_digest
 from detente.check.verify import SUITE_LIMIT
 from detente.desk.given import read_given, read_hex
+from detente.desk.keyring import lies_open, lock_keys, passphrase_of, unlock_keys
 from detente.desk.keys import Desk, alone, load_desk, make_card, make_desk
 from detente.desk.plans import files_to_lay, lay_proposal, sign_plan, suite_sources
 from detente.desk.runs import RunState, acceptances, find_run, runs_of
@@ -155,11 +157,14 @@ def open_home(desk: Desk, plan: PlanFile, section: Section) -> Desk:
     """The home desk of a section kept at home, made where it is not there, with its one-party plan signed by itself.
 
     After a crash the same call goes on. CannotTell (P-2.not-in-force) before the joint plan is; WrongUsage as
-    ``find_prepared`` and ``home_plan``, and (P-6.begun-with-others) where other suites were prepared since it began.
+    ``find_prepared`` and ``home_plan``, (P-6.begun-with-others) where other suites were prepared since it began, and
+    (old-plan) for one that would begin under a plan that this lab has left (P-11).
     """
     fixed = None if section.commitment is UNSET else str(section.commitment)
     prepared = find_prepared(desk, section.id, fixed)
     acceptances(desk, plan)
+    if plan.id != desk.plan_id() and _load_home(desk, plan, section.id) is None:
+        raise WrongUsage("old-plan", str(desk.root), expected=desk.plan_id(), got=plan.id)
     home = _load_home(desk, plan, section.id) or _make_home(desk, plan, section.id)
     _hand_over(desk, home, plan)
     if home.folder().exists("plan.txt"):
@@ -209,8 +214,32 @@ def _load_home(desk: Desk, plan: PlanFile, section: str) -> Desk | None:
 
 def _make_home(desk: Desk, plan: PlanFile, section: str) -> Desk:
     root = _home_root(desk, plan, section)
-    made = make_desk(root / "desk", desk.party, desk.name, desk.home, root / "exchange", [])
+    made = make_desk(
+        root / "desk", desk.party, desk.name, desk.home, root / "exchange", [],
+        passphrase=passphrase_of(desk.root / "keys"),
+    )  # fmt: skip
     return made._replace(models=desk.models)
+
+
+def lock_all(desk: Desk) -> None:
+    """Put the keys of the desk and of its home desks under one passphrase. WrongUsage (keys-locked) where all are; as ``lock_keys``."""
+    own, homes = desk.root / "keys", [folder for folder in _home_keys(desk) if lies_open(folder)]
+    if lies_open(own) or not homes:
+        lock_keys(own)
+    for folder in homes:
+        lock_keys(folder, passphrase_of(own))
+
+
+def unlock_all(desk: Desk) -> None:
+    """Lay the keys of the home desks and of the desk open again, its own last. Raises as ``unlock_keys``."""
+    for folder in _home_keys(desk):
+        if passphrase_of(folder) is not None:
+            unlock_keys(folder)
+    unlock_keys(desk.root / "keys")
+
+
+def _home_keys(desk: Desk) -> list[Path]:
+    return sorted(desk.root.glob("home/*/*/desk/keys"))
 
 
 def _hand_over(desk: Desk, home: Desk, plan: PlanFile) -> None:

@@ -33,11 +33,14 @@ def import_answers(
 ) -> tuple[RunState, Bundle]:
     """Register with the file's digest, take every answer of it into the journal, conclude.
 
-    WrongUsage (R-10.not-allowed) where the section does not allow imports, (R-10.other-file) if
+    WrongUsage (R-10.not-allowed) where the section does not allow imports, (R-10.sealed) where others' sealed
+    suites are in it: a registration names the file, and their questions come after it; (R-10.other-file) if
     the run was registered over another file. Nothing is registered for a file with a slot missing.
     """
     if not plan.plan.section(test.section).external:
         raise WrongUsage("R-10.not-allowed", f"$.sections {test.section}")
+    if unseen := [s.id for s in plan.plan.suites_of(test.section) if s.sealed and s.owner != desk.party]:
+        raise WrongUsage("R-10.sealed", f"$.suites {unseen[0]}", got=", ".join(unseen))
     path, digest = given.path, sha256(read_given(given.path))
     engine = Engine(name=EXTERNAL, version=given.made_by, sha256=digest)
     _check_first(desk, plan, test, path)

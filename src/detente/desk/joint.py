@@ -90,6 +90,7 @@ def _refuse_open(verified: Verified, result: Result) -> None:
         ends = [row["end"] for row in rows if (row["party"], row["subject"], row["section"]) == name]
         over = any(
             note.at > deadline
+            and note.witness in plan.cosigners()
             and note.size <= view.sizes[test.party]
             and (view.notes is None or note.digest in view.notes)
             for note in verified.histories[test.party].seen

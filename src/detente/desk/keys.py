@@ -2,9 +2,10 @@
 """A lab's desk: its keys, its models, its place in the exchange, and the card it hands to the others.
 
 desk/desk.toml      who we are, where the exchange lies, which model answers for which subject
-desk/keys/          four secrets, readable by the owner alone; they never leave the desk
+desk/keys/          its secrets (an observer: one), readable by the owner alone (desk.keyring); they never leave the desk
 desk/card.json      the public half, to hand over: what a plan says of a party and its subjects
 desk/pending/       envelopes on their way into the log (L-5)
+desk/signed/        every envelope that this desk ever signed for the log, so that a foreign one is seen
 desk/state/         what this lab's witness last cosigned (L-2)
 desk/runs/<run>/    journals, keys and texts of runs
 desk/home/          an annex kept at home: its suites, its runs, and a log of its own (see homes.py)
@@ -12,31 +13,42 @@ desk/home/          an annex kept at home: its suites, its runs, and a log of it
 
 import json
 import os
-import secrets
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
+from typing import Concatenate, Literal, NamedTuple, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 
-from detente.check.exchange import find_plan, notes_of, party_folder
+from detente.check.exchange import (
+    PLAN_LIMIT,
+    bound_bytes,
+    cut_text,
+    find_plan,
+    log_folder,
+    mirror_path,
+    party_folder,
+    statement_under,
+)
 from detente.desk.given import read_hex
+from detente.desk.keyring import ROLES, SIGNING, generations, make_keys, read_keys, recipient_of, signing_key
+from detente.desk.signers import open_device
 from detente.errors import CannotTell, WrongUsage
 from detente.evidence.statements import Predicate, encode_statement
-from detente.pact.plan import Party, PlanFile
-from detente.pact.seal import new_identity, read_identity
+from detente.pact.chain import party_in
+from detente.pact.plan import Party, PlanFile, WitnessKey, parse_plan
+from detente.pact.seal import read_identity
 from detente.run.model import Model, load_model
 from detente.tlog.folder import Folder, is_leftover
-from detente.tlog.log import LogView, append, finish, origin_of
-from detente.wire.canonical import check_id, check_language, decode, encode
+from detente.tlog.log import LogView, append, finish, origin_of, read_log
+from detente.tlog.witness import known_notes
+from detente.wire.canonical import check_id, check_language, decode, encode, reason_and_path
 from detente.wire.digests import sha256
 from detente.wire.dsse import seal_envelope
-from detente.wire.keys import SigningKey, new_seed
+from detente.wire.keys import Signer, new_seed
 
-KEYS = ("statement", "log", "witness")
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -56,7 +68,7 @@ class ModelEntry(NamedTuple):
 
 
 class Desk(NamedTuple):
-    """A desk as it lies on the disk; every verb takes one."""
+    """A desk as it lies on the disk; every verb takes one. An ``observer``'s has the witness key alone, and only witnesses."""
 
     root: Path
     party: str
@@ -64,20 +76,73 @@ class Desk(NamedTuple):
     home: str
     exchange: Path
     models: list[ModelEntry]
+    devices: Mapping[str, Sequence[str]] = {}  # role -> addresses of keys that a device or a service holds
+    observer: bool = False
 
     def folder(self, *parts: str) -> Folder:
         """A folder of the desk."""
         return Folder(self.root.joinpath(*parts))
 
-    def signer(self, role: str) -> SigningKey:
-        """One of the three Ed25519 keys: statement, log or witness; CannotTell (key-broken)."""
-        return SigningKey(bytes.fromhex(read_hex(self.folder("keys"), f"{role}.key", "key-broken")))
+    def signer(self, role: str, public: str | None = None) -> Signer:
+        """One of the Ed25519 keys (statement, log or witness): that of the plan in force, or the one with this public half.
 
-    def identity(self) -> str:
-        """The age identity that opens what others seal for this lab; CannotTell (key-broken)."""
-        keys, name = self.folder("keys"), "recipient.key"
-        text = keys.read(name).decode("ascii", "replace").strip() if keys.exists(name) else ""
-        return read_identity(text, keys.place(name)).secret
+        Before any plan, the newest. CannotTell (key-broken), WrongUsage (other-key, no-device ...).
+        """
+        held = self._held(role)
+        if public is None and len(held) > 1:
+            public = self._agreed(role)
+        if public is None:
+            return self._open(held[-1])
+        for name in held:
+            if (signer := self._open(name)).public == public:
+                return signer
+        newest = self._open(held[-1]).public
+        among = "observers" if self.observer else "parties"
+        raise WrongUsage("other-key", f"$.{among} {self.party} {role}", expected=newest, got=public)
+
+    def statement_signer(self, plan_id: str) -> Signer:
+        """The statement key that the lab has in one of its plans."""
+        return self.signer("statement", self._agreed("statement", plan_id))
+
+    def newest(self, role: str) -> Signer:
+        """The key of a role that was made last: what the card says."""
+        return self._open(self._held(role)[-1])
+
+    def _held(self, role: str) -> list[str]:
+        """Where the keys of a role are, the oldest first: files, then devices."""
+        held = [*generations(read_keys(self.folder("keys")), role), *self.devices.get(role, ())]
+        return held or [f"{role}.key"]
+
+    def _open(self, name: str) -> Signer:
+        if name.endswith(".key"):
+            folder = self.folder("keys")
+            return signing_key(folder, read_keys(folder), name)
+        return open_device(name)
+
+    def _agreed(self, role: str, plan_id: str | None = None) -> str | None:
+        """The public key of a role in the plan that this desk signed (or the one given), None before any."""
+        if plan_id is None and not self.folder().exists("plan.txt"):
+            return None
+        id_ = plan_id or self.plan_id()
+        own = self.own("plans", id_)
+        if not own.exists("plan.json"):
+            return None
+        plan = parse_plan(bound_bytes(own, "plan.json", id_, cut_text(id_, b"}"), PLAN_LIMIT), own.place("plan.json"))
+        party = party_in(plan, self.party)
+        return key_of(party, role) if party else None
+
+    def identity(self, recipient: str | None = None) -> str:
+        """The age identity that opens what others seal for this lab: the one of this recipient, or the newest.
+
+        CannotTell (key-broken).
+        """
+        keys = self.folder("keys")
+        texts = read_keys(keys)
+        names = generations(texts, "recipient") or ["recipient.key"]
+        for name in names if recipient else ():
+            if recipient_of(keys, texts, name) == recipient:
+                return texts[name]
+        return read_identity(texts.get(names[-1], ""), keys.place(names[-1])).secret
 
     def open_exchange(self) -> Folder:
         """The exchange that this desk works with."""
@@ -101,16 +166,24 @@ class Desk(NamedTuple):
         return find_plan(self.open_exchange(), self.plan_id())
 
     def me(self, plan: PlanFile) -> Party:
-        """The lab as the plan has it; WrongUsage if the plan has other keys for it."""
+        """The lab as the plan has it; WrongUsage if the plan has other keys for it (observer-only: this desk has none of them)."""
+        if self.observer:
+            raise WrongUsage("observer-only", str(self.root))
         party = next((p for p in plan.plan.parties if p.id == self.party), None)
         if party is None:
             raise WrongUsage("not-a-party", str(self.root), got=self.party)
-        for role, key in (("statement", party.statement), ("log", party.log.key), ("witness", party.witness.key)):
-            if key != self.signer(role).public:
-                raise WrongUsage(
-                    "other-key", f"$.parties {self.party} {role}", expected=self.signer(role).public, got=key
-                )
+        for role in SIGNING:
+            self.signer(role, key_of(party, role))
         return party
+
+    def witness_key(self, plan: PlanFile) -> WitnessKey:
+        """The name and key under which this desk cosigns in the plan: a party's, or an observer's; WrongUsage as ``me``."""
+        if not self.observer:
+            return self.me(plan).witness
+        if (found := plan.plan.witnesses().get(self.party)) is None:
+            raise WrongUsage("not-a-party", str(self.root), got=self.party)
+        self.signer("witness", found.key)
+        return found
 
     def load_model(self, subject: str, slots: int) -> Model:
         """The model that answers for a subject; its key comes from the environment and goes nowhere else."""
@@ -125,6 +198,11 @@ class Desk(NamedTuple):
         return load_model(entry.use, system=entry.system, key=key, slots=slots)
 
 
+def key_of(party: Party, role: str) -> str:
+    """A party's public key of one role, as a plan has it."""
+    return {"statement": party.statement, "log": party.log.key, "witness": party.witness.key}[role]
+
+
 def alone(verb: Callable[Concatenate[Desk, P], R]) -> Callable[Concatenate[Desk, P], R]:
     """One signing verb of a desk at a time; CannotTell (folder-busy) for a second one beside it.
 
@@ -134,6 +212,8 @@ def alone(verb: Callable[Concatenate[Desk, P], R]) -> Callable[Concatenate[Desk,
 
     @wraps(verb)
     def locked(desk: Desk, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        if desk.observer:
+            raise WrongUsage("observer-only", str(desk.root))
         with desk.folder().held():
             if desk.exchange.is_dir():
                 _sweep(desk.own())
@@ -150,11 +230,14 @@ def _sweep(own: Folder) -> None:
 
 
 def make_desk(
-    root: Path, party: str, name: Mapping[str, str], home: str, exchange: Path, models: list[ModelEntry]
-) -> Desk:
+    root: Path, party: str, name: Mapping[str, str], home: str, exchange: Path, models: list[ModelEntry],
+    *, passphrase: str | None = None, observer: bool = False,
+) -> Desk:  # fmt: skip
     """Create a desk and the lab's folder in the exchange; after a crash or a full disk the same call goes on.
 
-    Everything is judged before anything is written, and keys are never written twice. Raises
+    An ``observer``'s desk has the witness key alone; one that lies there already is kept, as every key is.
+    Everything is judged before anything is written, and keys are never written twice, nor in the clear where a
+    ``passphrase`` is given. Raises
     WrongUsage (desk-exists, desk-inside, not-a-folder, P-1.home, bad-home, as ``load_model``), Malformed (B-5.id, B-5.language).
     """
     check_id(party, "init")
@@ -174,20 +257,32 @@ def make_desk(
             raise WrongUsage("not-a-folder", str(there))
     if exchange.resolve() in [root.resolve(), *root.resolve().parents]:
         raise WrongUsage("desk-inside", str(root), got=str(exchange))
-    if folder.exists("desk.toml"):
-        raise WrongUsage("desk-exists", folder.place("desk.toml"), expected=load_desk(root).party, got=party)
-    keys = root / "keys"
-    for private in (root, keys):
+    if folder.exists("desk.toml") and (owner := load_desk(root).party) != party:
+        raise WrongUsage("desk-exists", folder.place("desk.toml"), expected=owner, got=party)
+    for private in (root, root / "keys"):
         private.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for half in filter(lambda path: is_leftover(path.name), keys.iterdir()):
-        half.unlink()
-    for role in KEYS:
-        _write_secret(keys / f"{role}.key", new_seed().hex())
-    _write_secret(keys / "recipient.key", new_identity().secret)
+    # Two at once would each make keys, and hand out a card with keys that the other has replaced.
+    with folder.held():
+        if folder.exists("desk.toml"):  # somebody was faster, just now: given again, the command compares with that one
+            raise CannotTell("folder-busy", str(root))
+        make_keys(root / "keys", passphrase, ("witness",) if observer else ROLES)
+        text = _desk_text(party, name, (home, os.path.relpath(exchange, root)), models, observer=observer)
+        folder.create("desk.toml", text.encode())
+        desk = load_desk(root)
+        make_own_folder(desk)
+    return desk
+
+
+def _desk_text(
+    party: str, name: Mapping[str, str], places: tuple[str, str], models: list[ModelEntry], *, observer: bool
+) -> str:
+    """The desk file; ``places``: the lab's own page, and the exchange as seen from the desk."""
+    home, exchange = places
     lines = [
         f"party = {_quoted(party)}",
         f"home = {_quoted(home)}",
-        f"exchange = {_quoted(os.path.relpath(exchange, root))}",
+        f"exchange = {_quoted(exchange)}",
+        *(["observer = true"] if observer else []),
     ]
     lines += ["[name]", *(f"{_quoted(tag)} = {_quoted(text)}" for tag, text in name.items())]
     for entry in models:
@@ -196,10 +291,7 @@ def make_desk(
         lines += [f"key_env = {_quoted(entry.key_env)}"] if entry.key_env else []
         lines += ["coded = true"] if entry.coded else []
         lines += [f"name = {{ {', '.join(f'{_quoted(t)} = {_quoted(n)}' for t, n in entry.name.items())} }}"]
-    folder.create("desk.toml", ("\n".join(lines) + "\n").encode())
-    desk = load_desk(root)
-    make_own_folder(desk)
-    return desk
+    return "\n".join(lines) + "\n"
 
 
 def make_own_folder(desk: Desk) -> None:
@@ -224,7 +316,9 @@ class _DeskFile(msgspec.Struct, forbid_unknown_fields=True):
     home: str
     exchange: str
     name: dict[str, str]
+    observer: bool = False
     model: list[_ModelRow] = []
+    keys: dict[Literal["statement", "log", "witness"], str | list[str]] = {}
 
 
 def load_desk(root: Path) -> Desk:
@@ -236,8 +330,8 @@ def load_desk(root: Path) -> Desk:
     try:
         read = msgspec.convert(tomllib.loads(folder.read("desk.toml").decode("utf-8")), _DeskFile, strict=True)
     except (ValueError, RecursionError, msgspec.ValidationError) as error:
-        reason, _, path = str(error).partition(" - at `")
-        raise WrongUsage("desk-broken", f"{place} {path.removesuffix('`')}".strip(), got=reason) from error
+        reason, path = reason_and_path(error)
+        raise WrongUsage("desk-broken", f"{place} {path}".strip(), got=reason) from error
     check_id(read.party, f"{place} party")
     models = [ModelEntry(m.subject, m.use, m.name, m.system, m.key_env, m.coded) for m in read.model]
     subjects = [entry.subject for entry in models]
@@ -245,28 +339,40 @@ def load_desk(root: Path) -> Desk:
         check_id(entry.subject, f"{place} [[model]]")
         if subjects.count(entry.subject) > 1:
             raise WrongUsage("desk-broken", f"{place} [[model]]", got=f"{entry.subject}, {entry.subject}")
-    return Desk(root, read.party, read.name, read.home, Path(os.path.normpath(root / read.exchange)), models)
+    devices: dict[str, Sequence[str]] = {
+        role: [found] if isinstance(found, str) else found for role, found in read.keys.items()
+    }
+    exchange = Path(os.path.normpath(root / read.exchange))
+    return Desk(root, read.party, read.name, read.home, exchange, models, devices, read.observer)
 
 
 def make_card(desk: Desk) -> bytes:
-    """What the lab hands to the others, JCS: its entry in a plan but for the roles, and its subjects' descriptors."""
-    log = desk.signer("log").public
-    home = _base(desk.home)
-    subjects = [_card_subject(desk, entry) for entry in desk.models]
-    card = {
-        "home": desk.home,
-        "id": desk.party,
-        "log": {"key": log, "origin": origin_of(home, log)},
-        "name": desk.name,
-        "recipient": read_identity(desk.identity(), "").recipient,
-        "statement": desk.signer("statement").public,
-        "subjects": subjects,
-        "witness": {"key": desk.signer("witness").public, "name": f"{home}/witness"},
-    }
+    """What the lab hands to the others, JCS: its entry in a plan but for the roles, and its subjects' descriptors.
+
+    An observer's card is its whole entry in a plan: id, name and witness key.
+    """
+    home, key = _base(desk.home), desk.newest("witness").public
+    # as with a log (P-4): in a chain of plans a name stands for one key (P-11)
+    witness = {"key": key, "name": origin_of(f"{home}/witness", key)}
+    card: dict[str, object] = {"id": desk.party, "name": desk.name, "witness": witness}
+    if not desk.observer:
+        card |= _party_card(desk, home)
     raw = encode(card)
     folder = desk.folder("")
     folder.swap("card.json", folder.read("card.json") if folder.exists("card.json") else None, raw)
     return raw
+
+
+def _party_card(desk: Desk, home: str) -> dict[str, object]:
+    """What a party's card has beside an observer's."""
+    log = desk.newest("log").public
+    return {
+        "home": desk.home,
+        "log": {"key": log, "origin": origin_of(home, log)},
+        "recipient": read_identity(desk.identity(), "").recipient,
+        "statement": desk.newest("statement").public,
+        "subjects": [_card_subject(desk, entry) for entry in desk.models],
+    }
 
 
 def _base(home: str) -> str:
@@ -308,38 +414,56 @@ def commitment_line(desk: Desk, subject: str, described: Mapping[str, object]) -
 
 def sign_statement(desk: Desk, kind: str, subjects: list[tuple[str, str]], predicate: Predicate) -> bytes:
     """A statement in its envelope, signed by the lab's statement key; not yet in any log."""
-    return seal_envelope(encode_statement(kind, subjects, predicate), desk.signer("statement"))
+    return seal_envelope(encode_statement(kind, subjects, predicate), desk.statement_signer(predicate.plan))
 
 
 def log_entry(desk: Desk, plan: PlanFile, entry: bytes) -> LogView:
     """An envelope appended to the lab's own log, after comparing with what others hold of it (L-5, L-6)."""
-    me = desk.me(plan)
-    seen = [note.raw for note in notes_of(desk.open_exchange(), me, plan)]
-    return append(desk.own("log"), desk.folder("pending"), entry, desk.signer("log"), me.log.origin, seen)
+    me, seen = desk.me(plan), held_by_others(desk, plan)
+    desk.folder("signed").create(sha256(entry), entry)
+    log = log_folder(desk.open_exchange(), me, plan)
+    return append(log, desk.folder("pending"), entry, desk.signer("log", me.log.key), me.log.origin, seen)
+
+
+def held_by_others(desk: Desk, plan: PlanFile) -> list[bytes]:
+    """Every note of this lab's log in any mirror of the exchange, whoever's, in whatever state the mirror is (L-6)."""
+    me, exchange = desk.me(plan), desk.open_exchange()
+    tops = sorted(path.name for path in exchange.root.iterdir() if path.is_dir() and not path.is_symlink())
+    mirrors = [party_folder(exchange, *mirror_path(top, me.log.origin)) for top in tops]
+    return [raw for mirror in mirrors for raw in known_notes(mirror, me.log.origin, me.log.key)]
 
 
 def own_log(desk: Desk, plan: PlanFile) -> LogView:
     """The lab's own log as it stands, after any envelope that a crash left pending."""
+    me, seen = desk.me(plan), held_by_others(desk, plan)
+    log = log_folder(desk.open_exchange(), me, plan)
+    return finish(log, desk.folder("pending"), desk.signer("log", me.log.key), me.log.origin, seen)
+
+
+def foreign_entries(desk: Desk, plan: PlanFile) -> dict[int, str]:
+    """Entries in the lab's own log that this desk did not sign, by index with their kind: somebody else holds its keys.
+
+    Or the desk is older than its log. What stands before the first that it is known to have signed is left out:
+    desks kept no such list at first.
+    """
     me = desk.me(plan)
-    seen = [note.raw for note in notes_of(desk.open_exchange(), me, plan)]
-    return finish(desk.own("log"), desk.folder("pending"), desk.signer("log"), me.log.origin, seen)
+    log = log_folder(desk.open_exchange(), me, plan)
+    if not log.exists("checkpoint"):
+        return {}
+    view = read_log(log, me.log.origin, me.log.key)
+    signed = set(desk.folder("signed").names())
+    mine = [sha256(entry) in signed for entry in view.entries]
+    found: dict[int, str] = {}
+    for index, entry in enumerate(view.entries):
+        if not mine[index] and any(mine[:index]):
+            found[index] = kind_under(plan, me, entry)
+    return found
 
 
-def _write_secret(path: Path, text: str) -> None:
-    """A secret that only the owner may read, whole or not at all; one that is there stays."""
-    if path.exists():
-        return
-    half = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    handle = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        half.replace(path)
-    except OSError:
-        half.unlink(missing_ok=True)
-        raise
+def kind_under(plan: PlanFile, me: Party, entry: bytes) -> str:
+    """The kind of an entry of the lab's own log under the plan or one before it; ``?`` where it is no statement of the lab's."""
+    said = next((found for one in (plan, *plan.earlier) if (found := statement_under(entry, me, one))), None)
+    return said.kind if said else "?"
 
 
 def _quoted(text: str | None) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from detente.desk.keys import Desk, own_log
 from detente.desk.runs import RunState
+from detente.pact.chain import log_name
 from detente.pact.plan import PlanFile
 from detente.tlog.folder import Folder
 from detente.tlog.log import append
@@ -51,8 +52,11 @@ def two_histories(copy: Path, desk: Desk, plan: PlanFile) -> None:
 def rewrite_log(copy: Path, desk: Desk, plan: PlanFile, edit: Callable[[Sequence[bytes]], Sequence[bytes]]) -> None:
     """Replace the lab's log in ``copy`` by one of edited entries, signed with the lab's own log key."""
     entries = edit(own_log(desk, plan).entries)
-    folder, scratch = Folder(copy / desk.party / "log"), Folder(copy.parent / f"{copy.name}.pending")
+    folder, scratch = (
+        Folder(copy / desk.party / log_name(plan, desk.me(plan))),
+        Folder(copy.parent / f"{copy.name}.pending"),
+    )
     shutil.rmtree(folder.root)
     for entry in entries:
-        append(folder, scratch, entry, desk.signer("log"), desk.me(plan).log.origin, [])
+        append(folder, scratch, entry, desk.signer("log", desk.me(plan).log.key), desk.me(plan).log.origin, [])
     shutil.rmtree(scratch.root)

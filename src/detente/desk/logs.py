@@ -9,15 +9,16 @@ from detente.check.exchange import (
     History,
     Violation,
     find_plan,
+    log_folder,
     mirror_path,
     open_exchange,
-    party_folder,
     read_entries,
     read_history,
 )
 from detente.desk.keys import Desk
 from detente.errors import DetenteError, WrongUsage
-from detente.pact.plan import Party, PlanFile
+from detente.pact.chain import witness_keys
+from detente.pact.plan import Party, Plan, PlanFile
 from detente.tlog.folder import Folder
 from detente.tlog.witness import Cosigned, witness_log
 from detente.wire.times import encode_time, parse_time
@@ -38,10 +39,13 @@ def witness(desk: Desk, plan: PlanFile | None = None) -> list[Witnessed]:
 
     A log that is not there yet is told as trouble, not raised. A fork or rollback is told too,
     after the others were seen: one bad log must not stop the witness of the rest. A log without
-    growth is cosigned again once a date has passed by which something was due from its owner.
+    growth is cosigned again once a date has passed by which something was due from its owner. An
+    observer's desk does the same, and remembers the first plan that it was given, or one that supersedes it.
     """
     plan = plan or desk.plan()
-    me = desk.me(plan)
+    me = desk.witness_key(plan)
+    if desk.observer:
+        _remember(desk, plan)
     exchange = desk.open_exchange()
     now = int(time.time())
     found = []
@@ -51,15 +55,16 @@ def witness(desk: Desk, plan: PlanFile | None = None) -> list[Witnessed]:
         mirror = exchange.sub("/".join(mirror_path(desk.party, party.log.origin)))
         try:
             note = witness_log(
-                party_folder(exchange, party.id, "log"),
+                log_folder(exchange, party, plan),
                 party.log.origin,
                 party.log.key,
-                me.witness.name,
-                desk.signer("witness"),
+                me.name,
+                desk.signer("witness", me.key),
                 desk.folder("state"),
                 mirror,
                 now,
-                since=max((due for due in _dues(exchange, me, party, plan) if due < now), default=0),
+                since=max((due for due in _dues(exchange, desk.party, party, plan) if due < now), default=0),
+                former=witness_keys(plan, desk.party),
             )
             found.append(Witnessed(party.id, note, None))
         except DetenteError as error:
@@ -67,12 +72,31 @@ def witness(desk: Desk, plan: PlanFile | None = None) -> list[Witnessed]:
     return found
 
 
-def _dues(exchange: Folder, me: Party, other: Party, plan: PlanFile) -> list[int]:
-    """When something is due from ``other``: the plan's deadline (R-11), and the answer to each of our challenges it saw (A-5)."""
+def _remember(desk: Desk, plan: PlanFile) -> None:
+    """What an observer, who signs no plan, keeps of the one that it works under.
+
+    It lays a superseding plan in its own folder, as parties do by signing: so a reader of the plan before
+    knows its key of now (P-11).
+    """
+    folder, last = desk.folder(), None
+    if folder.exists("plan.txt"):
+        last = desk.plan_id()
+    if last is None or last in {one.id for one in plan.earlier}:
+        if plan.plan.supersedes and any(one.id == desk.party for one in plan.plan.observers):
+            desk.own().create(f"plans/{plan.id}/plan.json", plan.raw)
+        folder.swap("plan.txt", last.encode() if last else None, plan.id.encode())
+
+
+def _dues(exchange: Folder, who: str, other: Party, plan: PlanFile) -> list[int]:
+    """When something is due from ``other``: the plan's deadline (R-11), and the answer to each challenge of ``who`` it saw (A-5)."""
     dues = [parse_time(plan.plan.runs.deadline)]
     try:
+        me = plan.plan.party(who)
         history = read_history(exchange, me, plan)
-    except DetenteError:  # our own log is not here, or is in trouble of its own
+    except (
+        KeyError,
+        DetenteError,
+    ):  # an observer asks for nothing; or our own log is not here, or in trouble of its own
         return dues
     entries, _ = read_entries(me, history.view, plan)
     hours = {section.audit.answerHours for section in plan.plan.sections if section.audit}
@@ -91,10 +115,14 @@ class BoardCell(NamedTuple):
 
 
 class Board(NamedTuple):
-    """party x step: what each log holds, what could not be read (a log may not be there yet), and entries that V-3 refuses."""
+    """party x step: what each log holds, what could not be read (a log may not be there yet), and entries that V-3 refuses.
+
+    ``observers``: per observer and party when it last cosigned that party's log.
+    """
 
     plan: PlanFile
     rows: dict[str, dict[str, BoardCell]]
+    observers: dict[str, dict[str, str | None]]
     trouble: dict[str, DetenteError]
     listed: list[Violation]
 
@@ -105,6 +133,7 @@ def board(exchange_root: Path, plan_id: str) -> Board:
     plan = find_plan(exchange, plan_id)
     rows: dict[str, dict[str, BoardCell]] = {}
     trouble: dict[str, DetenteError] = {}
+    observers: dict[str, dict[str, str | None]] = {one.id: {} for one in plan.plan.observers}
     listed: list[Violation] = []
     for party in plan.plan.parties:
         try:
@@ -114,18 +143,23 @@ def board(exchange_root: Path, plan_id: str) -> Board:
             continue
         entries, refused = read_entries(party, history.view, plan)
         listed += refused
+        for id_, times in observers.items():
+            last = max((note.at for note in history.seen if note.witness == id_), default=None)
+            times[party.id] = encode_time(last) if last else None
         rows[party.id] = {
             kind: BoardCell(
                 len(indices := [entry.index for entry in entries if entry.statement.kind == kind]),
-                _quorum_time(history, indices[-1], plan.plan.quorum) if indices else None,
+                _quorum_time(history, indices[-1], plan.plan) if indices else None,
             )
             for kind in KINDS
         }
-    return Board(plan, rows, trouble, listed)
+    return Board(plan, rows, observers, trouble, listed)
 
 
-def _quorum_time(history: History, index: int, quorum: int) -> str | None:
-    times = sorted(history.first_seen(index, history.view.size, None).values())
+def _quorum_time(history: History, index: int, plan: Plan) -> str | None:
+    first = history.first_seen(index, history.view.size, None)
+    times = sorted(at for witness, at in first.items() if witness in plan.cosigners())
+    quorum = plan.quorum
     return encode_time(times[quorum - 1]) if quorum and len(times) >= quorum else None
 
 

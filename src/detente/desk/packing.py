@@ -22,7 +22,7 @@ from detente.report.joint import Joint
 from detente.report.reading import Reading
 from detente.report.result import joint_of
 from detente.report.spreadsheet import codebook, write_csv
-from detente.tlog.folder import Folder, is_leftover
+from detente.tlog.folder import Folder, is_leftover, meant_for
 from detente.wire.canonical import check_id, decode, encode, is_device
 from detente.wire.digests import sha256
 from detente.wire.note import parse_checkpoint
@@ -82,9 +82,9 @@ def pack(verified: Verified, out: Path) -> int:
     joint = joint_of(verified)
     exchange = Folder(verified.root)
     inside = {f"report/{name}": raw for name, raw in report_files(joint).items()}
-    for party in verified.plan.plan.parties:
+    for party in dict.fromkeys(p.id for plan in (verified.plan, *verified.plan.earlier) for p in plan.plan.parties):
         # what lies beside the parties' folders (.git, say) is not part of the exchange (L-7)
-        paths = [path for path in exchange.names(party.id) if not is_leftover(path)]
+        paths = [path for path in exchange.names(party) if not is_leftover(path)]
         inside |= {f"exchange/{path}": exchange.read(path) for path in paths}
     spelled: dict[str, str] = {}
     for name in inside:  # whoever gets it could not lay it open
@@ -138,6 +138,10 @@ def unpack(archive: Path, exchange: Path, keep: str | None) -> Unpacked:
             raw = _read_member(opened, members[path], place)
             if folder.exists(path):
                 _later(folder, path, raw)
+        laid = set(paths)
+        for path in filter(is_leftover, folder.names()):  # of an unpacking that was killed
+            if meant_for(path) in laid:
+                folder.drop(path)
         done = {"new": 0, "grown": 0, "same": 0}
         for path in paths:
             done[_lay(folder, path, _read_member(opened, members[path], place))] += 1
@@ -162,7 +166,7 @@ def _later(folder: Folder, path: str, raw: bytes) -> bytes:
         notes = path.removesuffix("checkpoint") + "notes"
         newest = [name for name in folder.names(notes) if not is_leftover(name)]
         return folder.read(newest[-1]) if newest else raw
-    if path.endswith("/log/checkpoint"):
+    if re.fullmatch(r"[^/]+/log(-[0-9a-f]{16})?/checkpoint", path):
         here, there = parse_checkpoint(old, place), parse_checkpoint(raw, place)
         if there.size == here.size and there.root != here.root:
             raise NotVerified("L-5.changed", place, step="V-2", expected=here.root, got=there.root)

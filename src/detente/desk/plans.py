@@ -12,20 +12,32 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from detente.check.exchange import bound_bytes, cut_text, files_by_digest, find_plan, read_by_digest, read_entries
+from detente.check.exchange import (
+    bound_bytes,
+    cut_text,
+    files_by_digest,
+    find_plan,
+    read_by_digest,
+    read_entries,
+    with_chain,
+)
 from detente.check.verify import named_files, suite_text
 from detente.desk.given import read_given
 from detente.desk.keys import Desk, alone, log_entry, make_card, own_log, sign_statement
+from detente.desk.sealed import own_items
+from detente.desk.succession import check_successor, finish_left, heads_of
 from detente.errors import CannotTell, Malformed, NotVerified, WrongUsage
 from detente.evidence.counts import parse_definition
 from detente.evidence.statements import Accept
+from detente.pact.chain import check_chain
 from detente.pact.draft import Change, Draft, Supplies, compare_plans, draft_plan, read_draft
-from detente.pact.item import Item, Listed, SourceSuite, encode_suite, parse_list, read_source
+from detente.pact.item import Item, Listed, SourceSuite, encode_suite, parse_list, parse_suite, read_source
 from detente.pact.plan import Plan, PlanFile, Suite, later_parts, parse_plan
+from detente.pact.sealed import SealedCard, parse_card
 from detente.score.scorer import SCORERS, definition_file, rule_files
 from detente.tlog.folder import Folder
 from detente.tlog.log import LogView
-from detente.wire.canonical import decode, decode_as, encode
+from detente.wire.canonical import decode, decode_as, encode, reason_and_path, stops_early
 from detente.wire.digests import sha256
 from detente.wire.lines import compress
 
@@ -71,6 +83,12 @@ class _Card(Struct, forbid_unknown_fields=True):
     witness: _Key
 
 
+class _ObserverCard(Struct, forbid_unknown_fields=True):
+    id: str
+    name: dict[str, str]
+    witness: _Key
+
+
 def load_suite(name: str, place: str) -> SourceSuite:
     """A suite by the name of a built-in one (``core-v0``) or by the path of its folder."""
     built_in = files("detente") / "data" / "suites" / name
@@ -83,8 +101,14 @@ def load_suite(name: str, place: str) -> SourceSuite:
 
 
 @alone
-def new_plan(desk: Desk, draft_path: Path, cards: Sequence[Path]) -> Proposal:
-    """Propose a plan: lay it, and every file it names, in the lab's own folder; unsigned, of no force (P-10)."""
+def new_plan(
+    desk: Desk, draft_path: Path, cards: Sequence[Path], *, heads: Mapping[str, int] | None = None
+) -> Proposal:
+    """Propose a plan: lay it, and every file it names, in the lab's own folder; unsigned, of no force (P-10).
+
+    ``heads``: the plan supersedes the one that this desk signed, its logs cut at these sizes by party, or as they
+    stand (P-11); None for a first plan.
+    """
     place = str(draft_path)
     draft = read_draft(read_given(draft_path), place)
     by_party: dict[str, Mapping[str, Any]] = {}
@@ -95,11 +119,17 @@ def new_plan(desk: Desk, draft_path: Path, cards: Sequence[Path]) -> Proposal:
     folder = draft_path.parent
     suites = suite_sources(draft["suite"], folder, place)
     definitions = {name: definition_file(name) for name in SCORERS}
+    sealed = {row["sealed"]: _sealed_card(folder / row["sealed"]) for row in draft["suite"] if "sealed" in row}
     try:
-        made = draft_plan(draft, Supplies(by_party, suites, definitions, int(time.time())), place)
+        made = draft_plan(draft, Supplies(by_party, suites, definitions, int(time.time()), sealed), place)
     except Malformed as error:
         raise error.at(place) from None
-    plan = parse_plan(made.raw, place)
+    if heads is not None:
+        old = desk.plan()
+        link = {"heads": heads_of(desk, old, heads), "plan": old.id}
+        made = made._replace(raw=encode({**decode(made.raw), "supersedes": link}))
+    plan = with_chain(desk.open_exchange(), parse_plan(made.raw, place))
+    check_chain(plan, place)
     for name in SCORERS:
         if definitions[name] in made.files.values():
             made.files.update(rule_files(name))
@@ -116,6 +146,11 @@ def _beside(folder: Path, name: str) -> str:
     return str(folder / name) if (folder / name / "suite.toml").is_file() else name
 
 
+def _sealed_card(path: Path) -> SealedCard:
+    """The card of a sealed suite, named in a draft by its path beside it."""
+    return parse_card(read_given(path), str(path))
+
+
 def _own_card(desk: Desk) -> dict[str, Any]:
     folder, place = desk.folder(), str(desk.root / "card.json")
     return _card(folder.read("card.json") if folder.exists("card.json") else make_card(desk), place)
@@ -128,10 +163,10 @@ def _read_card(path: Path) -> dict[str, Any]:
 def _card(raw: bytes, place: str) -> dict[str, Any]:
     card: dict[str, Any] = decode(raw, place)
     try:
-        msgspec.convert(card, _Card, strict=True)
+        msgspec.convert(card, _Card if "log" in card else _ObserverCard, strict=True)
     except msgspec.ValidationError as error:
-        reason, _, path = str(error).partition(" - at `")
-        raise Malformed("card-shape", f"{place} {path.removesuffix('`') or '$'}", got=reason) from error
+        reason, path = reason_and_path(error)
+        raise Malformed("card-shape", f"{place} {path or '$'}", got=reason) from error
     return card
 
 
@@ -141,20 +176,28 @@ def lay_proposal(desk: Desk, plan: PlanFile, made: Draft) -> None:
     for digest, raw in made.files.items():
         own.create(f"plans/{plan.id}/files/{digest}", raw)
     for suite in plan.plan.suites:
+        if suite.sealed:
+            continue
         text = encode_suite(suite.id, plan.plan.canary, made.items[suite.id])
         own.create(f"plans/{plan.id}/suites/{suite.id}.jsonl.gz", compress(text, spelled_once=True))
     own.create(f"proposals/{plan.id}/plan.json", plan.raw)
 
 
 def objections_to(exchange: Folder, plan: PlanFile) -> dict[str, list[Objection]]:
-    """What each party objected to in a proposal; Malformed names the file that does not fit."""
+    """What each party objected to in a proposal; CannotTell (file-cut) or Malformed names the file that does not fit."""
     ending = f"/proposals/{plan.id}/objections.json"
     paths = [path for path in exchange.names() if path.endswith(ending) and path.count("/") == 3]
     return {path.split("/")[0]: _objections(exchange, path) for path in paths}
 
 
 def _objections(folder: Folder, path: str) -> list[Objection]:
-    return decode_as(folder.read(path), list[Objection], folder.place(path))
+    raw, place = folder.read(path), folder.place(path)
+    try:
+        return decode_as(raw, list[Objection], place)
+    except Malformed as error:
+        if raw[:1] in {b"", b"["} and stops_early(raw):
+            raise CannotTell("file-cut", place) from error
+        raise
 
 
 def find_proposal(exchange: Folder, prefix: str) -> PlanFile:
@@ -175,7 +218,8 @@ def find_proposal(exchange: Folder, prefix: str) -> PlanFile:
     if any("/plans/" in path for path in paths):
         return find_plan(exchange, id_)
     whole = [path for path in paths if sha256(exchange.read(path)) == id_] or paths
-    return parse_plan(bound_bytes(exchange, whole[0], id_, cut_text(id_, b"}")), exchange.place(whole[0]))
+    raw = bound_bytes(exchange, whole[0], id_, cut_text(id_, b"}"))
+    return with_chain(exchange, parse_plan(raw, exchange.place(whole[0])))
 
 
 def suite_items(exchange: Folder, plan: PlanFile) -> dict[str, list[Item]]:
@@ -201,10 +245,10 @@ def _suite_text(exchange: Folder, plan: PlanFile, suite: Suite, listed: list[Lis
 
 
 def all_texts(exchange: Folder, plan: PlanFile) -> dict[str, list[Item]]:
-    """The items of every suite; CannotTell (file-missing) where a text has not come here."""
+    """The items of every suite but sealed ones that are not revealed; CannotTell (file-missing) where a text has not come here."""
     texts = suite_items(exchange, plan)
     for suite in plan.plan.suites:
-        if suite.id not in texts:
+        if suite.id not in texts and not suite.sealed:
             raise CannotTell(
                 "file-missing", exchange.place(f"{suite.owner}/plans/{plan.id}/suites/{suite.id}.jsonl.gz")
             )
@@ -267,7 +311,8 @@ def sign_plan(desk: Desk, plan: PlanFile) -> LogView:
     """Log the acceptance of a plan's digest (P-2), after checking the plan and every file it names.
 
     A plan that this version cannot carry out is refused before anything is signed. Signing the
-    same plan twice is one acceptance. The lab's other, unsigned plan folders are put away.
+    same plan twice is one acceptance. A desk that signed another plan goes on to this one only if it supersedes that
+    (P-11). The lab's other, unsigned plan folders are put away.
     """
     desk.me(plan)
     _refuse_later(plan.plan)
@@ -275,14 +320,17 @@ def sign_plan(desk: Desk, plan: PlanFile) -> LogView:
     where = files_by_digest(exchange, plan)
     all_texts(exchange, plan)
     named_files(exchange, plan)  # what verify would refuse (V-5) is not signed
-    folder = desk.folder()
-    if folder.exists("plan.txt") and desk.plan_id() != plan.id:
-        raise WrongUsage("signed-another", str(desk.root), expected=desk.plan_id(), got=plan.id)
+    _refuse_unsealed(desk, plan)
+    left = check_successor(desk, plan)
     own = desk.own()
     for digest, ending in files_to_lay(exchange, plan, where).items():
         own.create(f"plans/{plan.id}/files/{digest}", read_by_digest(exchange, where, digest, ending))
     own.create(f"plans/{plan.id}/plan.json", plan.raw)
-    folder.create("plan.txt", plan.id.encode())
+    if left is not None:
+        finish_left(desk, left)
+    # From here on the desk works under this plan, with the keys that it has in it.
+    folder = desk.folder()
+    folder.swap("plan.txt", folder.read("plan.txt") if folder.exists("plan.txt") else None, plan.id.encode())
     view = own_log(desk, plan)
     accepted, _ = read_entries(desk.me(plan), view, plan)
     if all(entry.statement.kind != "accept" for entry in accepted):
@@ -313,6 +361,18 @@ def _refuse_later(plan: Plan) -> None:
     """What the formats have and this version has not: refused by name, so that nobody signs what cannot be kept."""
     if found := later_parts(plan):
         raise WrongUsage("plan-later", "plan.json", got=", ".join(found))
+
+
+def _refuse_unsealed(desk: Desk, plan: PlanFile) -> None:
+    """Nobody signs for a sealed suite of its own that it could never release: the very items must be on the desk."""
+    lists = suite_lists(desk.open_exchange(), plan)
+    for suite in plan.plan.suites:
+        if suite.sealed and suite.owner == desk.party:
+            items, place = own_items(desk, suite, lists[suite.id]), f"$.suites {suite.id}"
+            if items is None:
+                raise WrongUsage("S-5.not-sealed-here", place, got=suite.id)
+            text = encode_suite(suite.id, plan.plan.canary, items)
+            parse_suite(text, suite.id, plan.plan.canary, lists[suite.id], place, suite.languages)
 
 
 def plan_ids(root: Path) -> list[str]:

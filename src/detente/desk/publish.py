@@ -9,9 +9,10 @@ from typing import NamedTuple
 from detente.check.runs import run_folder, scores_path
 from detente.desk.blind import waits_for
 from detente.desk.keys import Desk, alone, log_entry, own_log, sign_statement
-from detente.desk.runs import RunState, fixed_line, items_by_hash, own_bundle
+from detente.desk.runs import RunState, fixed_line, own_bundle, own_leaves
+from detente.desk.texts import section_items
 from detente.errors import CannotTell, Malformed, NotVerified, WrongUsage
-from detente.evidence.counts import Definition, count, encode_scores, is_scored, kinds_scored, parse_definition
+from detente.evidence.counts import Definition, count, encode_scores, kinds_scored, parse_definition, scored_slots
 from detente.evidence.record import parse_body
 from detente.evidence.statements import Score
 from detente.pact.item import as_turns
@@ -49,20 +50,20 @@ def score_run(
         raise WrongUsage("no-scorer", "score", expected=", ".join(s.id for s in plan.plan.scorers), got=scorer)
     bundle = own_bundle(plan, run)
     labels_of, definition = scorer_of(desk, plan, known.definition)
-    items = items_by_hash(desk.open_exchange(), plan)
-    kinds = kinds_scored(plan.plan, scorer)
-    wanted = [slot for slot in run.slots if is_scored(slot, bundle.codes[slot.i], kinds)]
+    items = section_items(desk, plan, run.test.section)
+    wanted = scored_slots(run.slots, bundle.codes, kinds_scored(plan.plan, scorer))
     labels: dict[int, str] = {}
+    leaves = own_leaves(run)
     with Journal(run.journal_path(), run.key()) as journal:
-        for n, slot in enumerate(wanted, 1):
+        for n, slot in enumerate(itertools.compress(run.slots, wanted), 1):
             item = items[slot.item]
-            body = parse_body(fixed_line(journal, run, bundle, slot.i), f"slot {slot.i}")
+            body = parse_body(fixed_line(journal, run, leaves, slot.i), f"slot {slot.i}")
             reference = item.reference[slot.lang] if isinstance(item.reference, dict) else None
             labels[slot.i] = labels_of.label(
                 "\n".join(as_turns(item.text[slot.lang])), body.output or "", reference
             ).label
             if told:
-                told(n, len(wanted))
+                told(n, wanted.count(1))
     plain = encode_scores(labels, {})
     stored = compress(plain)
     counted = count(plan.plan, scorer, definition.labels, run.slots, bundle.codes, labels)
@@ -116,7 +117,7 @@ def leaving(desk: Desk, plan: PlanFile, run: RunState) -> list[Leaving]:
     for name in names:
         entry = out.read(name)
         try:
-            statement = json.loads(open_envelope(entry, desk.signer("statement").public))
+            statement = json.loads(open_envelope(entry, desk.me(plan).statement))
         except (Malformed, NotVerified) as error:
             raise CannotTell("desk-damaged", out.place(name)) from error
         fields = [*statement["predicate"], *(f"subject {one['name']}" for one in statement["subject"])]

@@ -6,6 +6,7 @@
     desk/runs/<run>/start.json          what was in hand before the first request (R-4)
     desk/runs/<run>/releases/           the releases that it names, envelope by envelope (R-5)
     desk/runs/<run>/journal/            bodies and trace as they come
+    desk/runs/<run>/records.index       made at the end: to open single records fast; nothing is lost with it
     desk/runs/<run>/out/                what ``publish`` will lay into the exchange, byte for byte
 
 Until ``publish`` nothing of a run but its registration has left.
@@ -31,8 +32,9 @@ from detente.check.releases import needed, notes_over, releases_of
 from detente.desk.given import read_hex
 from detente.desk.keys import Desk, alone, commitment_line, log_entry, own_log, sign_statement
 from detente.desk.plans import all_texts, suite_lists
-from detente.errors import CannotTell, DetenteError, WrongUsage
-from detente.evidence.bundle import Bundle, make_bundle, read_bundle
+from detente.desk.texts import section_items
+from detente.errors import CannotTell, DetenteError, Malformed, NotVerified, WrongUsage
+from detente.evidence.bundle import Bundle, leaves_of, make_bundle, read_bundle
 from detente.evidence.record import beacon_of, draw_commit, header_line, nonce_of, parse_body, slot_seed
 from detente.evidence.statements import (
     Conclude,
@@ -49,6 +51,8 @@ from detente.pact.item import Item, as_turns
 from detente.pact.plan import PlanFile, Test
 from detente.pact.slots import Slots
 from detente.run.engine import Progress, answer
+from detente.run.index import NAME as INDEX
+from detente.run.index import make_index
 from detente.run.journal import Journal
 from detente.run.model import Message, Prompt, Sampling
 from detente.tlog.folder import Folder
@@ -57,7 +61,7 @@ from detente.wire.canonical import decode_as, encode
 from detente.wire.digests import sha256
 from detente.wire.dsse import open_envelope
 from detente.wire.keys import new_seed
-from detente.wire.merkle import leaf_hash
+from detente.wire.merkle import Leaves, hash_leaves, leaf_hash
 from detente.wire.times import encode_time
 
 Told = Callable[[Progress], None]
@@ -153,6 +157,7 @@ def _not_behind(run: RunState) -> RunState:
 
 def pick_test(desk: Desk, plan: PlanFile, subject: str | None, section: str) -> Test:
     """The test of the plan that this lab is to run; WrongUsage (no-test) lists the choices."""
+    desk.me(plan)
     mine = [
         t for t in plan.plan.tests if t.party == desk.party and t.section == section and subject in {None, t.subject}
     ]
@@ -171,8 +176,11 @@ def register_run(desk: Desk, plan: PlanFile, test: Test, engine: Engine, *, agai
     """
     runs = runs_of(desk, plan)
     mine = [run for run in runs if run.test == test]
-    if mine and mine[-1].logged is None:
+    lost = again and bool(mine) and not mine[-1].folder.exists("key")
+    if mine and mine[-1].logged is None and not lost:  # a lost run stays unfinished; another attempt may be left
         return _not_behind(mine[-1])
+    if plan.id != desk.plan_id():  # a lab that signed the next plan registers nothing more under the last (P-11)
+        raise WrongUsage("old-plan", str(desk.root), expected=desk.plan_id(), got=plan.id)
     if len(mine) >= plan.plan.runs.max:
         raise WrongUsage("R-1.attempts", f"$.runs.max {test.subject}", expected=plan.plan.runs.max, got=len(mine) + 1)
     if mine and not again:
@@ -212,7 +220,10 @@ def _signed_before(desk: Desk, plan: PlanFile, wanted: Register, logged: set[str
         if name != "registration.json" or id_ in logged or not runs.exists(f"{id_}/key"):
             continue
         entry = runs.read(path)
-        register = parse_statement(open_envelope(entry, desk.me(plan).statement), runs.place(path)).predicate
+        try:
+            register = parse_statement(open_envelope(entry, desk.me(plan).statement), runs.place(path)).predicate
+        except NotVerified:  # signed under another plan of the chain, with the key of then
+            continue
         if isinstance(register, Register) and structs.replace(register, drawCommits=wanted.drawCommits) == wanted:
             return entry
     return None
@@ -237,7 +248,8 @@ def acceptances(desk: Desk, plan: PlanFile) -> list[str]:
 def receipt_for(desk: Desk, plan: PlanFile, run: RunState, *, unwitnessed: bool) -> Receipt:
     """What is in hand to start with (R-4), fixed on the desk the first time and never changed after.
 
-    CannotTell (R-4.unwitnessed, R-4.unreleased) names who has yet to witness the registration, or to release it.
+    CannotTell (R-4.unwitnessed, R-4.unreleased) names who has yet to witness the registration, or to release it;
+    what ``section_items`` raises, even for an unwitnessed start: without the questions there is no run.
     """
     awaited = needed(plan.plan.section(run.test.section), desk.party)
     if run.folder.exists("start.json"):
@@ -263,6 +275,8 @@ def receipt_for(desk: Desk, plan: PlanFile, run: RunState, *, unwitnessed: bool)
     late = [id_ for id_ in awaited if id_ not in {one.entry.party for one in released}]
     if late and not unwitnessed:
         raise CannotTell("R-4.unreleased", run.id, owing=", ".join(late), run=run.id[:16])
+    # A text that is not here, or is not the listed one, is told before anything is fixed.
+    section_items(desk, plan, run.test.section)
     notes = [newest[id_].digest for id_ in order] if len(order) >= plan.plan.quorum else []
     for one in released:
         run.folder.create(f"releases/{one.entry.digest}.json", one.raw)
@@ -309,9 +323,8 @@ def _releases_here(desk: Desk, plan: PlanFile, run: RunState) -> list[_Held]:
 class Prompts:
     """The questions of a run in slot order, with their seeds and caps (S-4, R-5); made one at a time, and counted."""
 
-    def __init__(self, plan: PlanFile, run: RunState, exchange: Folder) -> None:
-        self._plan, self._run = plan.plan, run
-        self._items = items_by_hash(exchange, plan)
+    def __init__(self, plan: PlanFile, run: RunState, items: Mapping[str, Item]) -> None:
+        self._plan, self._run, self._items = plan.plan, run, items
 
     def __len__(self) -> int:
         return len(self._run.slots)
@@ -327,7 +340,7 @@ class Prompts:
 
 
 def items_by_hash(exchange: Folder, plan: PlanFile) -> dict[str, Item]:
-    """Every item by the hash that headers name it with; CannotTell (file-missing) where a suite's text has not come here."""
+    """Every item that lies open, by the hash that headers name it with; CannotTell (file-missing) where a public text has not come here."""
     lists, texts = suite_lists(exchange, plan), all_texts(exchange, plan)
     return {entry.item: item for suite, items in texts.items() for entry, item in zip(lists[suite], items, strict=True)}
 
@@ -346,15 +359,28 @@ def own_bundle(plan: PlanFile, run: RunState) -> Bundle:
         raise WrongUsage("not-concluded", run.id[:16])
     out = run.out()
     return read_bundle(
-        out.read("headers.jsonl.gz"), plan.id, run.id, plan.plan.canary, run.slots, out.place("headers.jsonl.gz")
+        out.pieces("headers.jsonl.gz"), plan.id, run.id, plan.plan.canary, run.slots, out.place("headers.jsonl.gz")
     )
 
 
-def fixed_line(journal: Journal, run: RunState, bundle: Bundle, i: int) -> bytes:
+def own_leaves(run: RunState) -> Leaves:
+    """The leaf hashes of the headers that this desk fixed, to hold records against and to open them; CannotTell (desk-damaged)."""
+    out, n = run.out(), len(run.slots)
+    place = out.place("headers.jsonl.gz")
+    try:
+        leaves = leaves_of(out.pieces("headers.jsonl.gz"), n, place)
+    except Malformed as error:
+        raise CannotTell("desk-damaged", place) from error
+    if len(leaves) != n:
+        raise CannotTell("desk-damaged", place)
+    return leaves
+
+
+def fixed_line(journal: Journal, run: RunState, leaves: Leaves, i: int) -> bytes:
     """Slot i's body line, if it is still the one that was fixed; CannotTell (journal-lacks) where the journal was damaged since."""
     line = journal.body_line(i) if i in journal else b""
     try:
-        sound = leaf_hash(header_line(parse_body(line), line)) == bundle.leaf_hashes[i]
+        sound = leaf_hash(header_line(parse_body(line), line)) == leaves[i]
     except DetenteError:
         sound = False
     if not sound:
@@ -372,7 +398,7 @@ def run_model(
     """
     if run.concluded():
         return own_bundle(plan, run)
-    exchange = desk.open_exchange()
+    items = section_items(desk, plan, run.test.section)
     if run.register.engine.name == EXTERNAL:
         raise WrongUsage("R-10.began-outside", run.id[:16], got=run.register.engine.version)
     model = desk.load_model(run.test.subject, concurrency)
@@ -382,7 +408,7 @@ def run_model(
     async def ask(journal: Journal) -> None:
         try:
             await answer(
-                Prompts(plan, run, exchange), model, journal,
+                Prompts(plan, run, items), model, journal,
                 receipt=receipt, sampling=sampling, concurrency=concurrency, progress=told,
             )  # fmt: skip
         finally:
@@ -417,10 +443,13 @@ def conclude_run(desk: Desk, plan: PlanFile, run: RunState, receipt: Receipt, jo
             raise WrongUsage("R-7.item", f"slot {slot.i}", expected=slot.item, got=body.item)
         lines.append(header_line(body, line))
     bundle = make_bundle(plan.id, run.id, plan.plan.canary, lines)
+    leaves = Leaves(hash_leaves(lines))
     out = run.out()
     if run.concluded():
         return bundle
     out.create("headers.jsonl.gz", bundle.stored)
+    run.folder.drop(INDEX)  # one of an earlier try: the journal may have been lost and filled anew since
+    run.folder.create(INDEX, make_index(journal, leaves))
     trace = journal.trace_digest()
     conclusion = Conclude(
         attestations=[],

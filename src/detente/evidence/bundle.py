@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A run's headers as one published file: their order, their root, and how the slots ended (R-7, T-5)."""
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from msgspec import UNSET
 
 from detente.errors import CannotTell, DetenteError, NotVerified
+from detente.evidence.blocks import header_codes
 from detente.evidence.record import (
     HEADER_LIMIT,
     OUTCOMES,
@@ -18,21 +19,20 @@ from detente.evidence.record import (
 from detente.evidence.statements import OutcomeCounts
 from detente.pact.slots import Slot, Slots
 from detente.wire.digests import sha256
-from detente.wire.lines import compress, decompress, join_lines, readable_start, seems_whole, split_lines
-from detente.wire.merkle import hash_leaves, root
+from detente.wire.lines import LineReader, compress, join_lines
+from detente.wire.merkle import Frontier, Leaves, hash_leaves, root
 
 CUT = len(OUTCOMES)  # the code of a reply cut at the plan's own cap; otherwise the index in OUTCOMES
 
 
-class Bundle(NamedTuple):
-    """A headers file: stored bytes, digests of stored and plain bytes, root, and one outcome code a slot."""
+@dataclass(frozen=True)
+class Bundle:
+    """What a headers file says: digests of its stored and plain bytes, its root, and one outcome code a slot."""
 
-    stored: bytes
     stored_sha256: str
     plain_sha256: str
     root: str
     codes: bytes
-    leaf_hashes: list[bytes]
 
     def outcomes(self) -> OutcomeCounts:
         """How the slots ended; cut is counted inside replied (T-5)."""
@@ -41,6 +41,13 @@ class Bundle(NamedTuple):
     def outcome(self, i: int) -> str:
         """Slot i's outcome word."""
         return outcome_word(self.codes[i])
+
+
+@dataclass(frozen=True)
+class MadeBundle(Bundle):
+    """The same with the file's stored bytes, as they are to be written."""
+
+    stored: bytes
 
 
 def outcome_word(code: int) -> str:
@@ -55,47 +62,51 @@ def count_outcomes(codes: bytes) -> OutcomeCounts:
     return OutcomeCounts(cut=cut, failed=failed, filtered=filtered, replied=replied + cut, truncated=truncated)
 
 
-def make_bundle(plan: str, run: str, canary: str, header_lines: Iterable[bytes]) -> Bundle:
+def make_bundle(plan: str, run: str, canary: str, header_lines: Iterable[bytes]) -> MadeBundle:
     """The headers file of a finished run, from its header lines in slot order."""
     lines = list(header_lines)
     plain = join_lines([headers_start(plan, run, canary), *lines])
     stored = compress(plain)
     codes = bytes(_code(parse_header(line)) for line in lines)
-    leaves = hash_leaves(lines)
-    return Bundle(stored, sha256(stored), sha256(plain), root(leaves).hex(), codes, leaves)
+    return MadeBundle(sha256(stored), sha256(plain), root(hash_leaves(lines)).hex(), codes, stored)
 
 
-def read_bundle(stored: bytes, plan: str, run: str, canary: str, slots: Slots, place: str) -> Bundle:
-    """A published headers file, read strictly against the slots that the plan fixes (R-7, S-4).
+def read_bundle(stored: bytes | Iterable[bytes], plan: str, run: str, canary: str, slots: Slots, place: str) -> Bundle:
+    """A published headers file, or the pieces of it, read strictly against the slots that the plan fixes (R-7, S-4).
 
     Raises NotVerified("R-7.*") for a line that is not slot i's, CannotTell("file-cut") where the
     file stops early and what is there is sound.
     """
-    limit = HEADER_LIMIT * (len(slots) + 1)
-    try:
-        plain, whole = decompress(stored, limit, place), True
-    except CannotTell:
-        # Sound lines and then nothing: cut off. Anything else in what is there: not verified.
-        plain, whole = readable_start(stored, limit), False
-        plain = plain[: plain.rfind(b"\n") + 1]
-    lines = split_lines(plain, place, HEADER_LIMIT) if plain else []
-    if lines:
-        start = parse_headers_start(lines[0], f"{place}:1")
-        if (start.plan, start.run, start.canary) != (plan, run, canary):
-            raise NotVerified("R-7.start", f"{place}:1", expected=f"{run} {plan}", got=f"{start.run} {start.plan}")
-    headers = lines[1:]
+    reader = LineReader(stored, HEADER_LIMIT * (len(slots) + 1), HEADER_LIMIT, place)
+    codes, tree = bytearray(), Frontier()
+    for block in reader.blocks():
+        lines = block
+        if reader.count == 0:
+            start = parse_headers_start(lines[0], f"{place}:1")
+            if (start.plan, start.run, start.canary) != (plan, run, canary):
+                raise NotVerified("R-7.start", f"{place}:1", expected=f"{run} {plan}", got=f"{start.run} {start.plan}")
+            lines = lines[1:]
+        lines = lines[: len(slots) - len(codes)]  # what is beyond them is counted below
+        if lines:
+            usual = header_codes(lines, slots, len(codes))
+            codes += usual if usual is not None else _read_codes(lines, slots, len(codes), place)
+            tree.extend(hash_leaves(lines))
+    if reader.was_cut and reader.count <= len(slots) + 1:
+        raise CannotTell("file-cut", place, expected=len(slots) + 1, got=reader.count)
+    if not reader.whole or reader.count != len(slots) + 1:
+        raise NotVerified("R-7.count", place, expected=len(slots) + 1, got=reader.count)
+    return Bundle(reader.stored_sha256, reader.plain_sha256, tree.root().hex(), bytes(codes))
+
+
+def _read_codes(lines: Sequence[bytes], slots: Slots, first: int, place: str) -> bytes:
+    """The same of one block, line by line: whatever is wrong with a line is said here."""
     codes = bytearray()
-    for line, slot in zip(headers, slots, strict=False):
+    for i, line in enumerate(lines, first):
         try:
-            codes.append(_slot_code(parse_header(line), slot))
+            codes.append(_slot_code(parse_header(line), slots[i]))
         except DetenteError as error:
-            raise error.at(f"{place}:{slot.i + 2}") from None
-    if not whole and not seems_whole(stored, len(plain)) and len(lines) <= len(slots) + 1:
-        raise CannotTell("file-cut", place, expected=len(slots) + 1, got=len(lines))
-    if not whole or len(lines) != len(slots) + 1:
-        raise NotVerified("R-7.count", place, expected=len(slots) + 1, got=len(lines))
-    leaves = hash_leaves(headers)
-    return Bundle(stored, sha256(stored), sha256(plain), root(leaves).hex(), bytes(codes), leaves)
+            raise error.at(f"{place}:{i + 2}") from None
+    return bytes(codes)
 
 
 def _slot_code(header: Header, slot: Slot) -> int:
@@ -110,10 +121,15 @@ def _code(header: Header) -> int:
     return CUT if header.cut is not UNSET else OUTCOMES.index(header.outcome)
 
 
-def header_lines_of(stored: bytes, n: int, place: str) -> Iterator[bytes]:
-    """The header lines of a headers file already verified, in slot order."""
-    plain = decompress(stored, HEADER_LIMIT * (n + 1), place)
-    yield from split_lines(plain, place, HEADER_LIMIT)[1:]
+def leaves_of(stored: bytes | Iterable[bytes], n: int, place: str) -> Leaves:
+    """The leaf hashes of a headers file of ``n`` slots that was verified already, to open records with."""
+    reader, leaves = LineReader(stored, HEADER_LIMIT * (n + 1), HEADER_LIMIT, place), Leaves()
+    for block in reader.blocks():
+        leaves.extend(hash_leaves(block if reader.count else block[1:]))
+    return leaves
 
 
-__all__ = ["CUT", "Bundle", "count_outcomes", "header_lines_of", "make_bundle", "outcome_word", "read_bundle"]
+__all__ = [
+    "CUT", "Bundle", "MadeBundle", "count_outcomes", "leaves_of", "make_bundle", "outcome_word",
+    "read_bundle",
+]  # fmt: skip

@@ -2,22 +2,26 @@
 """Scores over a run's replies, and the counts from which every rate and interval can be made again (C-4, C-7)."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import combinations, groupby
-from operator import attrgetter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations, compress, islice
 from typing import Any, NamedTuple
 
 from msgspec import UNSET, Struct, UnsetType
 
 from detente.errors import CannotTell, Malformed, NotVerified
+from detente.evidence.blocks import label_codes
 from detente.evidence.bundle import CUT, outcome_word
 from detente.evidence.record import OUTCOMES, Index
+from detente.pact.item import Listed
 from detente.pact.plan import Measure, Plan
-from detente.pact.slots import Slot, Slots
+from detente.pact.slots import Slots
 from detente.wire.canonical import NS, Hex, decode_as, encode
-from detente.wire.lines import decompress, join_lines, readable_start, seems_whole, split_lines
+from detente.wire.lines import LineReader, join_lines
 
 SCORE_LIMIT = 4096  # B-8, bytes of one score line
+MOST_LABELS = 250  # C-1; so that a slot's label fits into a byte
+_HAS_TEXT = bytes(code <= CUT and outcome_word(code) in {"replied", "truncated"} for code in range(256))
+_NONE, _ERROR = 255, 254  # codes of "no label here" and of "the scorer failed"
 
 
 class Definition(Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,6 +56,52 @@ class ScoreLine(Struct, frozen=True, forbid_unknown_fields=True):
     raters: list[Rater] | UnsetType = UNSET
 
 
+# How an item in one language fared over its epochs: how often it ended with this outcome and this label, by code.
+Way = tuple[tuple[tuple[int, int], int], ...]
+
+
+class Labels(Mapping[int, str]):
+    """The labels of a run, {slot: label, or "" where the scorer failed}, in one byte a slot."""
+
+    def __init__(self, names: Sequence[str], codes: bytes) -> None:
+        """``codes``: of each slot the index in ``names``, or that of no label, or of a failure."""
+        self.names = names
+        self.codes = codes
+
+    def __getitem__(self, i: int) -> str:
+        code = self.codes[i] if 0 <= i < len(self.codes) else _NONE
+        if code == _NONE:
+            raise KeyError(i)
+        return self.name(code)
+
+    def __iter__(self) -> Iterator[int]:
+        return (i for i, code in enumerate(self.codes) if code != _NONE)
+
+    def __len__(self) -> int:
+        return len(self.codes) - self.codes.count(_NONE)
+
+    def name(self, code: int) -> str:
+        """The label that a code stands for, "" for a failure."""
+        return "" if code == _ERROR else self.names[code]
+
+    @classmethod
+    def of(cls, names: Sequence[str], n: int, given: Mapping[int, str]) -> "Labels":
+        """The labels ``given`` for a run of ``n`` slots."""
+        if isinstance(given, cls) and given.names == names:
+            return given
+        names = [*names, *sorted(set(given.values()) - {"", *names})]
+        code_of = {name: code for code, name in enumerate(names)} | {"": _ERROR}
+        return cls(names, bytes(code_of[given[i]] if i in given else _NONE for i in range(n)))
+
+
+class Scores(NamedTuple):
+    """What a published scores file says: its labels, and the digests of its stored and plain bytes."""
+
+    labels: Labels
+    stored_sha256: str
+    plain_sha256: str
+
+
 class Tally(NamedTuple):
     """How one item fared over its epochs in one language, for one measure."""
 
@@ -65,7 +115,7 @@ def parse_definition(raw: bytes, place: str) -> Definition:
     """A scorer's definition file, read strictly (C-1)."""
     read = decode_as(raw, Definition, place)
     # An empty label would look like a scorer's error in what is counted.
-    sound = all(read.labels) and len(set(read.labels)) == len(read.labels) > 0
+    sound = all(read.labels) and MOST_LABELS >= len(set(read.labels)) == len(read.labels) > 0
     if read.type != NS + "scorer/v1" or not sound:
         raise Malformed("C-1.definition", place, got=read.type)
     return read
@@ -77,9 +127,15 @@ def kinds_scored(plan: Plan, scorer: str) -> set[str]:
     return kinds | ({"control"} if plan.competence.scorer == scorer else set())
 
 
-def is_scored(slot: Slot, code: int, kinds: set[str]) -> bool:
-    """Whether a slot gets a label: an item of these kinds with text to read (C-2)."""
-    return slot.kind in kinds and outcome_word(code) in {"replied", "truncated"}
+def scored_slots(slots: Slots, codes: bytes, kinds: set[str]) -> bytes:
+    """Of each slot 1 if it gets a label: an item of these kinds with text to read (C-2), else 0."""
+    wanted = bytes(slots.column(lambda entry: entry.kind in kinds, 0, len(slots)))
+    return _both(wanted, codes.translate(_HAS_TEXT))
+
+
+def _both(a: bytes, b: bytes) -> bytes:
+    """Byte by byte ``a & b``, as two large numbers."""
+    return (int.from_bytes(a, "big") & int.from_bytes(b, "big")).to_bytes(len(a), "big")
 
 
 def encode_scores(labels: Mapping[int, str], errors: Mapping[int, str]) -> bytes:
@@ -89,41 +145,60 @@ def encode_scores(labels: Mapping[int, str], errors: Mapping[int, str]) -> bytes
     return join_lines(encode(rows[i]) for i in sorted(rows))
 
 
-def read_scores(
-    stored: bytes, expected: Sequence[int], labels: Sequence[str], place: str
-) -> tuple[dict[int, str], bytes]:
-    """A published scores file: {slot: label, or "" where the scorer failed}, and the plain bytes.
+def read_scores(stored: bytes | Iterable[bytes], expected: bytes, labels: Sequence[str], place: str) -> Scores:
+    """A published scores file, or the pieces of it, read strictly.
 
-    ``expected`` are the slots that must have a line, rising. Raises NotVerified("C-4.*") for a
-    missing, extra or unordered slot and for a label outside the definition.
+    ``expected``: of each slot of the run 1 if it must have a line, else 0. Raises NotVerified("C-4.*")
+    for a missing, extra or unordered slot and for a label outside the definition, CannotTell("file-cut").
     """
-    limit = SCORE_LIMIT * (len(expected) + 1)
-    try:
-        plain, whole = decompress(stored, limit, place), True
-    except CannotTell:
-        plain, whole = readable_start(stored, limit), False
-        plain = plain[: plain.rfind(b"\n") + 1]
-    found: dict[int, str] = {}
-    lines = split_lines(plain, place, SCORE_LIMIT) if plain else []
+    wanted = expected.count(1)
+    reader = LineReader(stored, SCORE_LIMIT * (wanted + 1), SCORE_LIMIT, place)
+    slots, found, done = compress(range(len(expected)), expected), bytearray(b"\xff" * len(expected)), 0
     # Most lines are a label and nothing else, in the one spelling that it has (B-1): those are looked up.
-    endings = {encode({"label": label})[1:]: label for label in labels}
-    for n, (line, i) in enumerate(zip(lines, expected, strict=False), 1):
-        if line.startswith(head := b'{"i":%d,' % i) and (label := endings.get(line[len(head) :])) is not None:
-            found[i] = label
+    endings = {b"," + encode({"label": label})[1:]: code for code, label in enumerate(labels)}
+    for lines in reader.blocks():
+        places = list(islice(slots, len(lines)))
+        if places:
+            codes = label_codes(lines[: len(places)], places, endings)
+            if codes is None:
+                codes = _read_labels(lines, places, endings, labels, place, done)
+            if places[-1] - places[0] + 1 == len(places):
+                found[places[0] : places[-1] + 1] = codes
+            else:
+                for i, code in zip(places, codes, strict=True):
+                    found[i] = code
+            done += len(places)
+    if reader.was_cut and reader.count <= wanted:
+        raise CannotTell("file-cut", place, expected=wanted, got=reader.count)
+    if not reader.whole or reader.count != wanted:
+        raise NotVerified("C-4.count", place, expected=wanted, got=reader.count)
+    return Scores(Labels(labels, bytes(found)), reader.stored_sha256, reader.plain_sha256)
+
+
+def _read_labels(
+    lines: Sequence[bytes],
+    slots: Sequence[int],
+    endings: Mapping[bytes, int],
+    labels: Sequence[str],
+    place: str,
+    before: int,
+) -> bytes:
+    """The labels of one block, line by line: whatever is wrong with a line is said here."""
+    codes = bytearray()
+    for n, (line, i) in enumerate(zip(lines, slots, strict=False), before + 1):
+        here = f"{place}:{n}"
+        if line.startswith(head := b'{"i":%d' % i) and (code := endings.get(line[len(head) :])) is not None:
+            codes.append(code)
             continue
-        row = decode_as(line, ScoreLine, f"{place}:{n}")
+        row = decode_as(line, ScoreLine, here)
         if row.i != i:
-            raise NotVerified("C-4.slot", f"{place}:{n}", expected=i, got=row.i)
+            raise NotVerified("C-4.slot", here, expected=i, got=row.i)
         if (row.label is UNSET) == (row.error is UNSET):
-            raise NotVerified("C-4.label", f"{place}:{n}", expected="label | error")
+            raise NotVerified("C-4.label", here, expected="label | error")
         if row.label is not UNSET and row.label not in labels:
-            raise NotVerified("C-4.label", f"{place}:{n}", expected=" | ".join(labels), got=row.label)
-        found[i] = "" if row.label is UNSET else row.label
-    if not whole and not seems_whole(stored, len(plain)) and len(lines) <= len(expected):
-        raise CannotTell("file-cut", place, expected=len(expected), got=len(lines))
-    if not whole or len(lines) != len(expected):
-        raise NotVerified("C-4.count", place, expected=len(expected), got=len(lines))
-    return found, plain
+            raise NotVerified("C-4.label", here, expected=" | ".join(labels), got=row.label)
+        codes.append(_ERROR if row.label is UNSET else labels.index(row.label))
+    return bytes(codes)
 
 
 def count(
@@ -138,23 +213,31 @@ def count(
     spread: Counter[tuple[str | int, ...]] = Counter()
     pairs: Counter[tuple[Any, ...]] = Counter()
     measures = [measure for measure in plan.measures if measure.scorer == scorer]
-    for (suite, _, kind, hazard), item in groupby(slots, key=attrgetter("suite", "item", "kind", "hazard")):
-        by_lang = {lang: [slot.i for slot in epochs] for lang, epochs in groupby(item, key=attrgetter("lang"))}
-        for lang, places in by_lang.items():
-            cell = (hazard, kind, lang, suite)
-            ended = outcomes[cell]
-            for i in places:
-                ended[codes[i]] += 1
-                if i in given:
-                    cells[cell][given[i]] += 1
-        for measure in measures:
-            if measure.kind == kind and measure.covers(suite):
-                tallies = {lang: tally_item(measure, places, codes, given) for lang, places in by_lang.items()}
-                for lang, tally in tallies.items():
-                    spread[(measure.id, hazard, lang, suite, *tally)] += 1
-                for a, b in combinations(tallies, 2):
-                    columns = zip(tallies[a], tallies[b], strict=True)
-                    pairs[(measure.id, hazard, (a, b), suite, *columns)] += 1
+    known = Labels.of(labels, len(slots), given)
+    for start, suite, listed in slots.suites():
+        n = len(listed) * len(suite.languages) * suite.epochs
+        column, ways = _ways(codes[start : start + n], known.codes[start : start + n], suite.epochs)
+        together = _alike(listed, column, len(suite.languages))
+        alone: Counter[tuple[str, str, str, int]] = Counter()
+        for (kind, hazard, *taken), items in together.items():
+            for lang, way in zip(suite.languages, taken, strict=True):
+                alone[kind, hazard, lang, way] += items
+        for (kind, hazard, lang, way), items in alone.items():
+            cell = (hazard, kind, lang, suite.id)
+            for (code, label), times in ways[way]:
+                outcomes[cell][code] += times * items
+                if label != _NONE:
+                    cells[cell][known.name(label)] += times * items
+        for measure in [measure for measure in measures if measure.covers(suite.id)]:
+            tallies = [_tally(measure, way, known) for way in ways]
+            for (kind, hazard, lang, way), items in alone.items():
+                if kind == measure.kind:
+                    spread[(measure.id, hazard, lang, suite.id, *tallies[way])] += items
+            for (kind, hazard, *taken), items in together.items():
+                for (a, x), (b, y) in combinations(zip(suite.languages, taken, strict=True), 2):
+                    if kind == measure.kind:
+                        columns = zip(tallies[x], tallies[y], strict=True)
+                        pairs[(measure.id, hazard, (a, b), suite.id, *columns)] += items
     body = {
         "cells": [_cell(key, [n[label] for label in labels] + [n[""]]) for key, n in sorted(cells.items())],
         "crossed": [],
@@ -165,25 +248,42 @@ def count(
     return encode(body)
 
 
+def _ways(codes: bytes, labels: bytes, epochs: int) -> tuple[list[int], list[Way]]:
+    """Of each item in each language the way it fared over its epochs, as a number; and the ways. Few differ, of many."""
+    both = bytearray(2 * len(codes))
+    both[::2], both[1::2] = labels, codes
+    marks = both.decode("utf-16-le")  # a character a slot; outcomes are so few that none is a surrogate
+    units = [marks[i : i + epochs] for i in range(0, len(marks), epochs)]
+    sorted_ = {unit: "".join(sorted(unit)) for unit in dict.fromkeys(units)}  # the order of epochs tells nothing
+    ways = {unit: way for way, unit in enumerate(dict.fromkeys(sorted_.values()))}
+    column = [ways[sorted_[unit]] for unit in units]
+    return column, [tuple((divmod(ord(mark), 256), n) for mark, n in Counter(unit).items()) for unit in ways]
+
+
+def _alike(listed: Sequence[Listed], column: Sequence[int], n_langs: int) -> Counter[tuple[Any, ...]]:
+    """How many items have one kind and hazard and fared in one way in each language: {(kind, hazard, way, ...): items}."""
+    kinds, hazards = ([getattr(entry, name) for entry in listed] for name in ("kind", "hazard"))
+    return Counter(zip(kinds, hazards, *(column[lang::n_langs] for lang in range(n_langs)), strict=True))
+
+
 def _five(n: Counter[int]) -> list[int]:
     """replied, filtered, truncated, failed, and of the replied: cut."""
     counted = [n[code] for code in range(len(OUTCOMES))]
     return [counted[0] + n[CUT], *counted[1:], n[CUT]]
 
 
-def tally_item(measure: Measure, places: Iterable[int], codes: bytes, given: Mapping[int, str]) -> Tally:
-    """One item in one language over its epochs, by slot numbers: hits, scored, filtered, failed (scorer errors too)."""
+def _tally(measure: Measure, way: Way, known: Labels) -> Tally:
+    """How one item in one language fared over its epochs: hits, scored, filtered, failed (scorer errors too)."""
     hits = scored = filtered = failed = 0
-    for i in places:
-        word = outcome_word(codes[i])
-        label = given.get(i)
+    for (code, label), times in way:
+        word = outcome_word(code)
         if word == "filtered":
-            filtered += 1
-        elif label:
-            scored += 1
-            hits += label in measure.hit
-        elif word == "failed" or label == "":
-            failed += 1
+            filtered += times
+        elif label not in {_NONE, _ERROR}:
+            scored += times
+            hits += times * (known.name(label) in measure.hit)
+        elif word == "failed" or label == _ERROR:
+            failed += times
     return Tally(hits, scored, filtered, failed)
 
 

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from detente.errors import Malformed
+from detente.wire.canonical import reason_and_path
 from detente.wire.times import encode_time
 
 Number = str | int | float
@@ -24,6 +25,7 @@ class _Suite(Struct, forbid_unknown_fields=True, rename={"source": "from"}):
     source: str | UnsetType = UNSET
     variant: str | UnsetType = UNSET
     of: str | UnsetType = UNSET
+    sealed: str | UnsetType = UNSET
     id: str | UnsetType = UNSET
     languages: Tags | UnsetType = UNSET
     epochs: int | UnsetType = UNSET
@@ -98,6 +100,8 @@ class _Draft(Struct, forbid_unknown_fields=True):
     texts: Tags | UnsetType = UNSET
     naming: str | UnsetType = UNSET
     quorum: int | UnsetType = UNSET
+    observers: list[str] | UnsetType = UNSET
+    observers_count: bool | UnsetType = UNSET
     audit: _Audit | UnsetType = UNSET
     sampling: _Sampling | UnsetType = UNSET
     caps: dict[str, _Cap] | UnsetType = UNSET
@@ -136,8 +140,8 @@ def _checked(draft: dict[str, Any], shape: type[Struct], place: str) -> dict[str
     except RecursionError:  # a dotted key of a thousand parts
         raise Malformed("draft-shape", place, got="...") from None
     except msgspec.ValidationError as error:
-        reason, _, path = str(error).partition(" - at `")
-        raise Malformed("draft-shape", f"{place} {path.removesuffix('`')}".strip(), got=reason) from error
+        reason, path = reason_and_path(error)
+        raise Malformed("draft-shape", f"{place} {path}".strip(), got=reason) from error
     return plain
 
 

@@ -256,6 +256,10 @@ class Plan(Struct, frozen=True, forbid_unknown_fields=True):
         """The subject called ``id_``; KeyError if the plan has none."""
         return _by_id(self.subjects, id_)
 
+    def suite(self, id_: str) -> Suite:
+        """The suite called ``id_``; KeyError if the plan has none."""
+        return _by_id(self.suites, id_)
+
     def scorer(self, id_: str) -> Scorer:
         """The scorer called ``id_``; KeyError if the plan has none."""
         return _by_id(self.scorers, id_)
@@ -273,19 +277,28 @@ class Plan(Struct, frozen=True, forbid_unknown_fields=True):
         return [section for section in self.sections if section.disclosure == "home"]
 
     def cosigners(self) -> dict[str, WitnessKey]:
-        """Who may witness, by id: the parties, and the observers where they count."""
+        """Whose cosignatures make a quorum, by id: the parties', and the observers' where they count."""
+        found = self.witnesses()
+        return found if self.observersCount else {party.id: found[party.id] for party in self.parties}
+
+    def witnesses(self) -> dict[str, WitnessKey]:
+        """Everybody who mirrors and cosigns logs, by id: the parties and the observers, whether or not those count."""
         found = {party.id: party.witness for party in self.parties}
-        if self.observersCount:
-            found |= {observer.id: observer.witness for observer in self.observers}
-        return found
+        return found | {observer.id: observer.witness for observer in self.observers}
 
 
 class PlanFile(NamedTuple):
-    """A plan with the bytes that were accepted: ``id`` is their SHA-256 (P-1); nothing is ever re-encoded."""
+    """A plan with the bytes that were accepted: ``id`` is their SHA-256 (P-1); nothing is ever re-encoded.
+
+    ``earlier``: the plans that it supersedes, the nearest first; ``later``: those lying beside it that
+    supersede it. Both are empty in what ``parse_plan`` returns, which sees one file (P-11).
+    """
 
     id: str
     raw: bytes
     plan: Plan
+    earlier: tuple["PlanFile", ...] = ()
+    later: tuple["PlanFile", ...] = ()
 
 
 class _HasId(Protocol):
@@ -384,7 +397,7 @@ def _check_parties(plan: Plan, place: str) -> None:
     for n, observer in enumerate(plan.observers):
         _one_role(seen, observer.witness.key, f"{place} $.observers[{n}].witness.key")
     # Cosigners and logs are told apart by name in the same notes, and mirrors lie under the name of the log.
-    names = [key.name for key in plan.cosigners().values()] + [party.log.origin for party in plan.parties]
+    names = [key.name for key in plan.witnesses().values()] + [party.log.origin for party in plan.parties]
     for name in names:
         check_name(name, f"{place} $.parties")
     if len(set(names)) != len(names):
@@ -561,15 +574,11 @@ def _check_covered(plan: Plan, measure: Measure, path: str) -> None:
 def later_parts(plan: Plan) -> list[str]:
     """The parts of a plan whose rules this version neither carries out nor checks, by member; empty for most plans."""
     later = {
-        "supersedes": plan.supersedes is not None,
-        "observers": bool(plan.observers),
         "gate": plan.gate is not None,
-        "suites.sealed": any(suite.sealed for suite in plan.suites),
         "sections.disclosure": any(
             section.disclosure != "home" and "parties" in {section.disclosure.headers, section.disclosure.scores}
             for section in plan.sections
         ),
-        "sections.audit.place": any(section.audit and section.audit.place != "crosses" for section in plan.sections),
         "scorers.method": any(scorer.method in {"judge", "human"} for scorer in plan.scorers),
         "measures.corrected": any(measure.corrected is not None for measure in plan.measures),
     }

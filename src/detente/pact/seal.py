@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What crosses from one party to another unread by the rest: age files, to a recipient the plan names."""
+"""age files: what crosses from one party to another unread by the rest, and what lies under a passphrase at home."""
 
 from typing import NamedTuple
 
 import pyrage
+import pyrage.passphrase
 
-from detente.errors import CannotTell, Malformed
+from detente.errors import CannotTell, Malformed, WrongUsage
 
 
 class Identity(NamedTuple):
@@ -52,3 +53,16 @@ def unseal(raw: bytes, secret: str, place: str) -> bytes:
         return bytes(pyrage.decrypt(raw, [pyrage.x25519.Identity.from_str(secret)]))
     except pyrage.DecryptError as error:
         raise CannotTell("A-5.sealed", place) from error
+
+
+def lock(plain: bytes, passphrase: str) -> bytes:
+    """``plain`` as an age file that only the passphrase opens (scrypt, about a second of work by design)."""
+    return bytes(pyrage.passphrase.encrypt(plain, passphrase))
+
+
+def unlock(raw: bytes, passphrase: str, place: str) -> bytes:
+    """What a locked file holds. WrongUsage (wrong-passphrase) if it does not open, with nothing of what was tried."""
+    try:
+        return bytes(pyrage.passphrase.decrypt(raw, passphrase))
+    except pyrage.DecryptError:
+        raise WrongUsage("wrong-passphrase", place) from None

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The slots of a run: every planned question, language and repeat has one place, fixed by the plan alone (S-4)."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain, repeat
+from typing import NamedTuple, TypeVar
 
 from detente.pact.item import Listed
 from detente.pact.plan import Plan, Suite
+
+T = TypeVar("T")
 
 
 class Slot(NamedTuple):
@@ -36,6 +39,24 @@ class Slots(Sequence[Slot]):
 
     def __len__(self) -> int:
         return self._n
+
+    def suites(self) -> Sequence[tuple[int, Suite, Sequence[Listed]]]:
+        """The suites in order, each with the number of its first slot and its items."""
+        return self._blocks
+
+    def column(self, value: Callable[[Listed], T], start: int, stop: int) -> list[T]:
+        """``value`` of the item of each slot from ``start`` to ``stop``; asked for once an item, for the million."""
+        found: list[T] = []
+        for begin, suite, listed in self._blocks:
+            each = len(suite.languages) * suite.epochs
+            first, last = max(start - begin, 0), min(stop - begin, len(listed) * each)
+            if first < last:
+                items = listed[first // each : -(-last // each)]
+                times = [each] * len(items)
+                times[0] -= first % each
+                times[-1] -= -last % each
+                found += chain.from_iterable(map(repeat, map(value, items), times))
+        return found
 
     def __getitem__(self, i: int) -> Slot:  # type: ignore[override]  # no slices: nobody needs a copy
         if not 0 <= i < self._n:

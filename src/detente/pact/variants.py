@@ -8,7 +8,7 @@ asks whether the model speaks the language at all; wrapped it would ask somethin
 plain suite asks it already.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -71,6 +71,17 @@ def derive(name: str, items: Sequence[Item], languages: Sequence[str], place: st
             raise Malformed("S-2.twice", place, got=item.id)
         seen.add(item.id)
     return made
+
+
+def family(plan: Plan, suites: Iterable[str]) -> list[Suite]:
+    """These suites, those that they are variants of, and all variants of those: who reads one knows the questions of all."""
+    wanted = set(suites)
+    roots = {_root(suite) for suite in plan.suites if suite.id in wanted}
+    return [suite for suite in plan.suites if _root(suite) in roots]
+
+
+def _root(suite: Suite) -> str:
+    return suite.variant.of if suite.variant else suite.id
 
 
 def check_variants(plan: Plan, lists: Mapping[str, Sequence[Listed]], texts: Mapping[str, Sequence[Item]]) -> None:

@@ -60,7 +60,7 @@ def _who(reading: Reading) -> list[Spoken]:
             roles=listed([spoken(f"cover.role-{role}") for role in party["roles"]]),
         )
         for party in reading.plan["parties"]
-    ]
+    ] + [spoken("cover.observer", party=reading.party(one["id"])) for one in reading.plan["observers"]]
 
 
 def _when(reading: Reading) -> list[Spoken]:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The joint result as the pages read it: result.json, the plan, and what the plan names by digest."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypedDict
 
@@ -52,6 +52,7 @@ class Joint(NamedTuple):
     subject to its descriptor (P-12; absent where the plan holds a commitment or the file is not there),
     ``scorers`` a scorer to its definition (C-1), ``hazards`` is the taxonomy in its order.
     ``opened`` has, by section kept at home, the suites that its opened commitment names: (id, SHA-256 of the list).
+    ``revealed`` are the suites whose text lies open now: no statement says so, so no result does.
     All text in it is foreign and may be hostile.
     """
 
@@ -66,3 +67,4 @@ class Joint(NamedTuple):
     walks: Sequence[Walk]
     hazards: Sequence[Hazard]
     opened: Mapping[str, Sequence[tuple[str, str]]] = MappingProxyType({})
+    revealed: Collection[str] = ()

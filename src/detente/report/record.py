@@ -4,7 +4,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from detente.report.apart import kept_apart, sealed
 from detente.report.beside import beside, scorings
+from detente.report.earlier import earlier_runs
 from detente.report.facts import Facts
 from detente.report.markup import Child, Html, el, joined, paragraphs, table, text
 from detente.report.numerals import groups_of_four
@@ -160,8 +162,10 @@ def runs(reading: Reading, voice: Voice, facts: Facts, tally: Tally) -> Html:
         parts.append(voice.element("p", spoken("outcomes.none")))
     if any(run["scorings"] for run in reading.runs):
         parts.append(scorings(reading, voice, voice.say("beside.caption", n=tally.table())))
+    parts += sealed(reading, voice, tally)
     parts += [voice.element("h3", spoken("runs.violations")), _violations(reading, voice)]
     parts += [voice.element("h3", spoken("runs.out")), _stays_out(reading, voice)]
+    parts += earlier_runs(reading, voice, tally)
     return chapter(voice, "runs", parts)
 
 
@@ -246,6 +250,7 @@ def _stays_out(reading: Reading, voice: Voice) -> Html:
             spoken("runs.opened", section=section_name(reading, one["section"]), suite=suite, list=digest)
             for suite, digest in reading.joint.opened.get(one["section"], ())
         ]
+    lines += kept_apart(reading)
     if not lines:
         return voice.element("p", spoken("runs.nothing-out"))
     return el("ul", (voice.element("li", line) for line in lines))

@@ -101,6 +101,7 @@ def joint_of(verified: Verified) -> Joint:
         walks=walks(verified, made.view, result),
         hazards=load_hazards(),
         opened={id_: [(one.suite, one.list) for one in line.lists] for id_, line in verified.opened.items()},
+        revealed=frozenset(verified.texts),
     )
 
 

@@ -2,6 +2,7 @@
 """The walk from a number back to bytes that someone signed before they knew it: what ``detente trace`` prints."""
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from detente.check.facts import View
@@ -50,8 +51,9 @@ def pick(walks: Sequence[Named], result: Mapping[str, Any], number: str | None, 
         raise WrongUsage("no-such-run", "--run", expected=_runs(walks, result), got=run or "-")
     fits = [one for one in of_run if number in {None, one.name}]
     if not fits:
-        names = dict.fromkeys(one.name for one in of_run)
-        raise WrongUsage("no-such-number", "trace", expected=" ".join(names), got=number)
+        names = list(dict.fromkeys(one.name for one in of_run))
+        near = get_close_matches(str(number), names, n=4, cutoff=0.5) or names
+        raise WrongUsage("no-such-number", "trace", expected=" ".join(near), got=number)
     if number is not None and len({one.run for one in fits}) > 1:
         raise WrongUsage("number-of-several", "--run", expected=_runs(fits, result), got=number)
     return fits[0]

@@ -25,11 +25,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from typing import TYPE_CHECKING, NamedTuple
 
-from msgspec import UNSET
-
 from detente.errors import CannotTell, WrongUsage
-from detente.evidence.record import Body, salt_of
-from detente.run.journal import Journal, Outcomes, trace_row
+from detente.run.journal import Journal, Outcomes, body_of, trace_row
 from detente.run.reply import FATAL, Message, Model, ModelFault, Prompt, Reply, Sampling
 
 if TYPE_CHECKING:  # a rehearsal needs no log and does not pay for its cryptography
@@ -302,19 +299,7 @@ class Loop:
 
     def _put(self, prompt: Prompt, reply: Reply) -> None:
         journal = self.journal
-        journal.put(
-            Body(
-                i=prompt.i,
-                item=prompt.item,
-                outcome=reply.outcome,
-                output=reply.output,
-                salt=salt_of(journal.key, prompt.i),
-                seed=prompt.seed,
-                cut=True if reply.cut else UNSET,
-                reason=reply.reason if reply.reason is not None else UNSET,
-                tokens=reply.tokens if reply.tokens is not None else UNSET,
-            )
-        )
+        journal.put(body_of(journal.key, prompt.i, prompt.item, reply, prompt.seed))
         self.here += 1
         self.tokens += reply.tokens or 0
         self.by_lang[prompt.lang] = self.by_lang.get(prompt.lang, 0) + 1

@@ -15,11 +15,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from msgspec import UNSET
-
 from detente.errors import CannotTell, Malformed
-from detente.evidence.record import BODY_LIMIT, OUTCOMES, Body, mend_text, salt_of
-from detente.run.journal import Journal, Outcomes
+from detente.evidence.record import BODY_LIMIT, OUTCOMES, mend_text
+from detente.run.journal import Journal, Outcomes, body_of
 from detente.run.reply import Reply
 from detente.wire.canonical import kind_of
 
@@ -75,19 +73,7 @@ def take_answers(path: Path, slots: Iterable[SlotLike], journal: Journal) -> Out
     """The answers as bodies in the journal: no seed, no trace (R-10). Slots that it has already are left alone."""
     for slot, reply in read_answers(path, slots):
         if slot.i not in journal:
-            journal.put(
-                Body(
-                    i=slot.i,
-                    item=slot.item,
-                    outcome=reply.outcome,
-                    output=reply.output,
-                    salt=salt_of(journal.key, slot.i),
-                    seed=None,
-                    cut=True if reply.cut else UNSET,
-                    reason=reply.reason if reply.reason is not None else UNSET,
-                    tokens=reply.tokens if reply.tokens is not None else UNSET,
-                )
-            )
+            journal.put(body_of(journal.key, slot.i, slot.item, reply, None))
     journal.flush()
     return journal.outcomes()
 

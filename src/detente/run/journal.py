@@ -30,8 +30,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+from msgspec import UNSET
+
 from detente.errors import CannotTell, DetenteError, WrongUsage
 from detente.evidence.record import BODY_LIMIT, OUTCOMES, Body, encode_body, parse_body, salt_of
+from detente.run.reply import Reply
 from detente.wire.digests import sha256
 
 SYNC_S = 0.05
@@ -44,6 +47,21 @@ NONE = 255
 WORDS = {word.encode(): code for code, word in enumerate(OUTCOMES)}
 FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def body_of(key: bytes, i: int, item: str, reply: Reply, seed: int | None) -> Body:
+    """A reply as slot ``i``'s record (R-8), salted with the run's key (R-6); ``seed`` None for an imported answer."""
+    return Body(
+        i=i,
+        item=item,
+        outcome=reply.outcome,
+        output=reply.output,
+        salt=salt_of(key, i),
+        seed=seed,
+        cut=True if reply.cut else UNSET,
+        reason=reply.reason if reply.reason is not None else UNSET,
+        tokens=reply.tokens if reply.tokens is not None else UNSET,
+    )
 
 
 class Outcomes(NamedTuple):
@@ -136,6 +154,12 @@ class Journal:
         if i not in self:
             raise KeyError(i)
         return os.pread(self._bodies, self._lengths[i], self._offsets[i])
+
+    def place_of(self, i: int) -> tuple[int, int]:
+        """Where slot i's body line lies in the file: offset and length in bytes; KeyError if it has not ended."""
+        if i not in self:
+            raise KeyError(i)
+        return self._offsets[i], self._lengths[i]
 
     def bodies(self) -> Iterator[Body]:
         """All bodies in slot order, read one at a time."""
@@ -280,6 +304,13 @@ class Journal:
 
     def _place(self) -> str:
         return str(self.folder / "bodies.jsonl")
+
+
+def read_place(folder: Path, offset: int, length: int) -> bytes:
+    """What lies at a place of a journal that nobody writes any more, without opening it; the caller knows what it must be."""
+    with Told(str(folder)), (folder / "bodies.jsonl").open("rb") as file:
+        file.seek(offset)
+        return file.read(length)
 
 
 def glance(folder: Path) -> Outcomes:

@@ -15,8 +15,9 @@ import secrets
 import stat
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from detente.errors import CannotTell, NotVerified
 
@@ -63,11 +64,17 @@ class Folder:
         ``L-4.link`` if it is a link, or lies behind one, or is no plain file.
         """
         try:
-            if not self._is_file(path):
-                raise CannotTell("file-missing", self.place(path))
-            handle = os.open(self.root / path, os.O_RDONLY | _NO_FOLLOW | _BINARY)
-            with os.fdopen(handle, "rb") as file:
+            with self._opened(path) as file:
                 return file.read(-1 if at_most is None else at_most)
+        except OSError as error:
+            raise self._trouble(error, path) from None
+
+    def pieces(self, path: str, size: int = 1 << 16) -> Iterator[bytes]:
+        """The file's bytes, ``size`` at a time, for a file too large to hold. Raises as ``read`` does."""
+        try:
+            with self._opened(path) as file:
+                while piece := file.read(size):
+                    yield piece
         except OSError as error:
             raise self._trouble(error, path) from None
 
@@ -99,6 +106,19 @@ class Folder:
         self._write(path, raw)
         return True
 
+    def create_all(self, files: Mapping[str, bytes]) -> None:
+        """``create`` each of ``files`` in order; their folders go to the disk once, at the end."""
+        for path, raw in files.items():
+            if self.exists(path):
+                self.create(path, raw)
+            else:
+                self._write(path, raw, sync=False)
+        try:
+            for folder in {(self.root / path).parent for path in files}:
+                _sync_folder(folder)
+        except OSError as error:
+            raise self._trouble(error, "") from None
+
     def swap(self, path: str, old: bytes | None, new: bytes) -> None:
         """Replace a file that still holds ``old`` (None: is not there); CannotTell ``file-moved-on`` if it does not."""
         there = self.read(path) if self.exists(path) else None
@@ -107,12 +127,13 @@ class Folder:
         if there != new:
             self._write(path, new)
 
-    def drop(self, path: str) -> None:
-        """Remove a file, for good; nothing happens if it is not there."""
+    def drop(self, path: str, *, sync: bool = True) -> None:
+        """Remove a file, for good; nothing happens if it is not there. Without ``sync`` it may come back after a power cut."""
         try:
             if self._is_file(path):
                 (self.root / path).unlink()
-                _sync_folder((self.root / path).parent)
+                if sync:
+                    _sync_folder((self.root / path).parent)
         except OSError as error:
             raise self._trouble(error, path) from None
 
@@ -143,7 +164,10 @@ class Folder:
             return
         for entry in entries:
             path = self._parts(f"{prefix}/{entry.name}" if prefix else entry.name)
-            mode = entry.stat(follow_symlinks=False).st_mode
+            try:
+                mode = entry.stat(follow_symlinks=False).st_mode
+            except FileNotFoundError:
+                continue  # somebody who writes here just now gave it its name
             if stat.S_ISDIR(mode):
                 folders.append(path)
             elif stat.S_ISREG(mode):
@@ -158,6 +182,11 @@ class Folder:
             if odd or part in {"", ".", ".."}:
                 raise NotVerified("L-4.name", self.place(path), step=_STEP)
         return path
+
+    def _opened(self, path: str) -> BinaryIO:
+        if not self._is_file(path):
+            raise CannotTell("file-missing", self.place(path))
+        return os.fdopen(os.open(self.root / path, os.O_RDONLY | _NO_FOLLOW | _BINARY), "rb")
 
     def _is_file(self, path: str) -> bool:
         mode = self._mode(path)
@@ -191,7 +220,7 @@ class Folder:
                 raise
         return mode
 
-    def _write(self, path: str, raw: bytes) -> None:
+    def _write(self, path: str, raw: bytes, *, sync: bool = True) -> None:
         target = self.root / self._parts(path)
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
         try:
@@ -205,7 +234,8 @@ class Folder:
             except BaseException:
                 temporary.unlink(missing_ok=True)
                 raise
-            _sync_folder(target.parent)
+            if sync:
+                _sync_folder(target.parent)
         except OSError as error:
             raise self._trouble(error, path) from None
 
@@ -236,6 +266,12 @@ class Folder:
 def is_leftover(path: str) -> bool:
     """Whether this is a temporary file of ``Folder`` that a crash kept from its name."""
     return _TEMPORARY.fullmatch(path.rpartition("/")[2]) is not None
+
+
+def meant_for(leftover: str) -> str:
+    """The path that a leftover was on its way to."""
+    above, slash, name = leftover.rpartition("/")
+    return above + slash + name[1:].rsplit(".", 2)[0]
 
 
 def _sync_folder(folder: Path) -> None:

@@ -8,6 +8,7 @@ last one is its beginning. In this order, each on the disk before the next:
     tiles into the mirror      a cosignature says "I hold these bytes"
     the cosigned note into the private state
     the note into the mirror, where others see it
+    partial tiles out of the mirror that larger ones stand for now
 
 So a witness that crashed can always repeat itself, and never has to contradict itself. What it
 cosigned last is the largest note of its state and of its mirror (L-6): one of them may have come
@@ -15,25 +16,33 @@ from a backup. A mirror is ``<party>/mirror/<H(origin)>/{checkpoint, tile/, note
 
 A log that does not grow is cosigned again only when the caller says that a date has passed (``since``):
 "nothing had been logged by then" needs a note from after it (R-11, A-5). The later note of a size lies
-beside the first, since statements may name the first by its digest.
+beside the first, since statements may name the first by its digest. A cosignature says "at this time the
+largest tree that I saw was this one", so nothing is cosigned while the clock is behind the last note.
+
+Of a fork the mirror keeps both notes in ``fork/``, and where they are of two sizes what the longer tree
+has at the shorter size (``wire.fork``): whoever has the log's key can check it without the log.
 """
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
-from detente.errors import CannotTell, DetenteError, NotVerified
+from detente.errors import CannotTell, DetenteError, Malformed, NotVerified
 from detente.tlog.folder import Folder, is_leftover
-from detente.tlog.log import CHECKPOINT, LogView, read_log, read_tree
+from detente.tlog.log import CHECKPOINT, LogView, prune, read_log, read_tree
 from detente.wire.digests import sha256
+from detente.wire.fork import MAX_PROOF, OtherBeginning, parse_beginning, show_beginning
 from detente.wire.keys import Signer
-from detente.wire.merkle import root, roots_at
-from detente.wire.note import MAX_NOTE, Checkpoint, cosign, strip_note, verify_cosigned, verify_note
-from detente.wire.tiles import tile_files
+from detente.wire.merkle import roots_at
+from detente.wire.note import MAX_NOTE, Checkpoint, cosign, parse_note, strip_note, verify_cosigned, verify_note
+from detente.wire.tiles import level_files, root_of_levels
+from detente.wire.times import encode_time
 
 _STEP = "V-2"
 _NOTE = re.compile(r"notes/[0-9]{20}(-[0-9]{20})?")
 _FORK = re.compile(r"fork/[0-9a-f]{64}")
+_PROOF = re.compile(r"fork/[0-9a-f]{64}\.proof")
 
 
 class Receipt(NamedTuple):
@@ -86,17 +95,18 @@ def state_path(origin: str) -> str:
 
 def witness_log(  # noqa: PLR0917 - a log, a witness and two folders, each in the parts that a caller has
     log: Folder, origin: str, log_public: str, name: str, signer: Signer, state: Folder, mirror: Folder, now: int,
-    *, since: int = 0,
+    *, since: int = 0, former: Mapping[str, str] | None = None,
 ) -> Cosigned:  # fmt: skip
     """Cosign ``log`` as it stands and mirror it, by the rule at the top of this file (L-2).
 
     ``name`` and ``signer`` are the witness's, ``now`` its clock in unix seconds. Nothing new: the
-    note that exists, again, unless it is not later than ``since`` and ``now`` is. Raises NotVerified ``L-2.rollback`` (the log is smaller than what was
+    note that exists, again, unless it is not later than ``since`` and ``now`` is. ``former``: names and keys with
+    which this witness cosigned before; under a new one a log is cosigned afresh. Raises NotVerified ``L-2.rollback`` (the log is smaller than what was
     cosigned), ``L-2.fork`` (another history: both notes are kept in the mirror's ``fork/``), or as
-    ``read_log`` for a log that does not verify; CannotTell where something is missing. After any
-    of them nothing was signed.
+    ``read_log`` for a log that does not verify; CannotTell where something is missing, and
+    ``L-2.clock`` where ``now`` is earlier than the last note. After any of them nothing was signed.
     """
-    witness = {name: signer.public}
+    witness = {**(former or {}), name: signer.public}
     with state.held():
         last = _last_note(state, mirror, origin, log_public, witness)
         raw = log.read(CHECKPOINT, MAX_NOTE + 1)
@@ -108,18 +118,22 @@ def witness_log(  # noqa: PLR0917 - a log, a witness and two folders, each in th
         view = read_log(log, origin, log_public)
         if view.checkpoint != raw:
             raise CannotTell("file-moved-on", log.place(CHECKPOINT))
-        if last is not None and roots_at(view.leaf_hashes, [last.size])[last.size].hex() != last.root:
-            raise _forked(mirror, last, head, bare)
+        if last is not None and root_of_levels(view.levels, last.size).hex() != last.root:
+            raise _forked(mirror, last, head, bare, show_beginning(view.leaf_hashes, last.size, bare))
         for path in filter(is_leftover, mirror.names()):
             mirror.drop(path)
-        for path, tile in tile_files(view.entries, view.leaf_hashes):
-            mirror.create(path, tile)
-        if last is None or last.size < head.size or last.at <= since < now:
+        mirror.create_all(dict(level_files(view.entries, view.levels)))
+        if last is None or last.size < head.size or last.witness != name or last.at <= since < now:
+            if last is not None and now < last.at:
+                raise CannotTell(
+                    "L-2.clock", log.place(CHECKPOINT), expected=encode_time(last.at), got=encode_time(now)
+                )
             note, grew = cosign(bare, name, signer, now), True
         else:
             note, grew = last.raw, False
         at = verify_cosigned(note, origin, log_public, witness)[1][0].at
         _keep(state, mirror, origin, (head.size, at), note)
+        prune(mirror, head.size)
     return Cosigned(head.size, head.root, at, sha256(note), grew)
 
 
@@ -147,7 +161,26 @@ def read_notes(mirror: Folder, origin: str, log_public: str, witnesses: Mapping[
         found += [Seen(by, head.size, head.root, at, sha256(raw), raw) for by, at in cosignatures]
     newest = _newest(mirror, found, origin, log_public, witnesses)
     tree = read_tree(mirror, newest)
-    check_history(LogView(*newest, tree.entries, tree.leaf_hashes, b"", tree.unread), found)
+    check_history(LogView(*newest, tree.entries, tree.levels, b"", tree.unread), found)
+    return found
+
+
+def known_notes(mirror: Folder, origin: str, log_public: str) -> list[bytes]:
+    """Every note in a mirror that could be one of the log, whatever else is wrong with the mirror: for rule L-6.
+
+    Nothing is verified but what cannot be read. CannotTell ``file-cut``: who knows what it said.
+    """
+    found = []
+    for path in mirror.names():
+        if path == CHECKPOINT or _NOTE.fullmatch(path) or _FORK.fullmatch(path):
+            raw, place = mirror.read(path, MAX_NOTE + 1), mirror.place(path)
+            try:
+                parse_note(raw, place)
+            except Malformed:
+                with suppress(NotVerified):
+                    verify_note(raw, origin, log_public, place)
+            else:
+                found.append(raw)
     return found
 
 
@@ -157,14 +190,28 @@ def read_forks(mirror: Folder, origin: str, log_public: str) -> list[tuple[Check
     Raises as ``verify_note``, and NotVerified ``L-4.fork`` for a file not named by its digest.
     """
     forks = []
-    for path in mirror.names("fork"):
-        if _FORK.fullmatch(path):
-            raw = mirror.read(path, MAX_NOTE + 1)
-            head = verify_note(raw, origin, log_public, mirror.place(path))
-            if path != f"fork/{sha256(raw)}":
-                raise NotVerified("L-4.fork", mirror.place(path), step=_STEP, got=sha256(raw))
-            forks.append((head, raw))
+    for path in filter(_FORK.fullmatch, mirror.names("fork")):
+        raw = mirror.read(path, MAX_NOTE + 1)
+        head = verify_note(raw, origin, log_public, mirror.place(path))
+        if path != f"fork/{sha256(raw)}":
+            raise NotVerified("L-4.fork", mirror.place(path), step=_STEP, got=sha256(raw))
+        forks.append((head, raw))
     return forks
+
+
+def read_beginnings(mirror: Folder, origin: str, log_public: str) -> list[tuple[Checkpoint, OtherBeginning]]:
+    """What a mirror's ``fork/`` shows of longer trees at earlier sizes, each note of them signed by the log (L-2).
+
+    Raises as ``verify_note`` and ``parse_beginning``, and NotVerified ``L-4.fork`` as ``read_forks``.
+    """
+    found = []
+    for path in filter(_PROOF.fullmatch, mirror.names("fork")):
+        raw, place = mirror.read(path, MAX_PROOF + 1), mirror.place(path)
+        if path != f"fork/{sha256(raw)}.proof":
+            raise NotVerified("L-4.fork", place, step=_STEP, got=sha256(raw))
+        shown = parse_beginning(raw, place)
+        found.append((verify_note(shown.note, origin, log_public, place), shown))
+    return found
 
 
 def check_history(view: LogView, seen: Iterable[Seen]) -> None:
@@ -195,7 +242,7 @@ def check_history(view: LogView, seen: Iterable[Seen]) -> None:
 
 def _last_note(state: Folder, mirror: Folder, origin: str, log_public: str, witness: Mapping[str, str]) -> Seen | None:
     """The largest note that this witness ever cosigned of the log, as far as its state and its mirror know (L-6)."""
-    places = [(mirror, path) for path in mirror.names("notes")[-1:] if _NOTE.fullmatch(path)]
+    places = [(mirror, path) for path in [*filter(_NOTE.fullmatch, mirror.names("notes"))][-1:]]
     places += [(folder, path) for folder, path in ((mirror, CHECKPOINT), (state, state_path(origin)))]
     last: Seen | None = None
     for folder, path in places:
@@ -220,15 +267,17 @@ def _refuse_older(mirror: Folder, last: Seen, head: Checkpoint, bare: bytes) -> 
             tree = read_tree(mirror, Checkpoint(head.origin, last.size, last.root))
         except DetenteError:
             tree = None  # the mirror is damaged: smaller it is all the same
-        if tree is not None and root(tree.leaf_hashes[: head.size]).hex() != head.root:
-            raise _forked(mirror, last, head, bare)
+        if tree is not None and root_of_levels(tree.levels, head.size).hex() != head.root:
+            raise _forked(mirror, last, head, bare, show_beginning(tree.leaf_hashes, head.size, last.raw))
         raise NotVerified("L-2.rollback", head.origin, step=_STEP, expected=last.size, got=head.size)
 
 
-def _forked(mirror: Folder, last: Seen, head: Checkpoint, bare: bytes) -> NotVerified:
-    """The error to raise, after both notes are on the disk."""
+def _forked(mirror: Folder, last: Seen, head: Checkpoint, bare: bytes, shown: bytes | None = None) -> NotVerified:
+    """The error to raise, after both notes are on the disk, and what the longer one ``shown`` has at the size of the other."""
     for raw in (last.raw, bare):
         mirror.create(f"fork/{sha256(raw)}", raw)
+    if shown is not None:
+        mirror.create(f"fork/{sha256(shown)}.proof", shown)
     return NotVerified(
         "L-2.fork", head.origin, step=_STEP, expected=last.root, got=head.root, old=last.size, new=head.size
     )
@@ -253,10 +302,11 @@ def _newest(
     place = mirror.place(CHECKPOINT)
     raw = mirror.read(CHECKPOINT, MAX_NOTE + 1)
     if not found or raw != found[-1].raw:
-        head, _ = verify_cosigned(raw, origin, log_public, witnesses, place)
-        if all(head.size != note.size for note in found):
-            raise CannotTell("file-missing", mirror.place(note_path(head.size)))
+        head, [(_, at), *_] = verify_cosigned(raw, origin, log_public, witnesses, place)
         if raw in [note.raw for note in found]:
             raise CannotTell("mirror-behind", place)
+        same = [note for note in found if note.size == head.size]
+        if all(note.root == head.root and note.at < at for note in same):  # its own file has not come
+            raise CannotTell("file-missing", mirror.place(note_path(head.size, at if same else None)))
         raise NotVerified("L-4.checkpoint", place, step=_STEP)
     return Checkpoint(origin, found[-1].size, found[-1].root)

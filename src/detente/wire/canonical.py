@@ -74,6 +74,17 @@ def decode(raw: bytes, place: str = "") -> Any:
     return value
 
 
+def stops_early(raw: bytes) -> bool:
+    """Whether ``raw`` is JSON that ends where more was due, as a file does that was copied in part (L-7)."""
+    try:
+        _decoder.decode(raw)
+    except msgspec.DecodeError as error:
+        return str(error) == "Input data was truncated"
+    except (UnicodeDecodeError, RecursionError, ValueError):
+        pass
+    return False
+
+
 def decode_as(raw: bytes, shape: type[T], place: str = "") -> T:
     """``decode``, then the value as ``shape``, strictly typed (B-3).
 
@@ -83,9 +94,14 @@ def decode_as(raw: bytes, shape: type[T], place: str = "") -> T:
     try:
         return msgspec.convert(decode(raw, place), shape, strict=True)
     except msgspec.ValidationError as error:
-        reason, _, path = str(error).partition(" - at `")
-        where = path.removesuffix("`") or "$"
-        raise Malformed("B-3.shape", f"{place} {where}".lstrip(), got=reason) from None
+        reason, path = reason_and_path(error)
+        raise Malformed("B-3.shape", f"{place} {path or '$'}".lstrip(), got=reason) from None
+
+
+def reason_and_path(error: Exception) -> tuple[str, str]:
+    """What a typed reader says, apart from the JSON path that it says it of ("" where it names none)."""
+    reason, _, path = str(error).partition(" - at `")
+    return reason, path.removesuffix("`")
 
 
 def check_id(text: str, place: str = "") -> str:

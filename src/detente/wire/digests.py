@@ -3,11 +3,20 @@
 
 import hashlib
 import hmac
+from collections.abc import Iterable
 
 
 def sha256(raw: bytes) -> str:
     """SHA-256 of ``raw`` (FIPS 180-4) as 64 lowercase hex digits: ``H`` of the format pages."""
     return hashlib.sha256(raw).hexdigest()
+
+
+def sha256_of(pieces: Iterable[bytes]) -> str:
+    """SHA-256 of a file that comes in pieces, as 64 lowercase hex digits."""
+    running = hashlib.sha256()
+    for piece in pieces:
+        running.update(piece)
+    return running.hexdigest()
 
 
 def sha256_raw(raw: bytes) -> bytes:

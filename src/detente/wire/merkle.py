@@ -7,6 +7,7 @@ last node up gives the same tree as the recursive definition, at a third of the 
 
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
+from itertools import islice
 
 EMPTY_ROOT = sha256(b"").digest()
 """The root of a tree without leaves."""
@@ -133,39 +134,102 @@ def verify_consistency(old_size: int, old_root: bytes, new_size: int, new_root: 
 
 
 class Frontier:
-    """A tree that only grows, in O(log n) memory: the roots of its complete subtrees, largest first."""
+    """A tree that only grows, in O(log n) memory: of each level the last node that has no sibling yet."""
 
     def __init__(self) -> None:
         self.size = 0
-        self._subtrees: list[bytes] = []
+        self._waiting: list[bytes | None] = []  # by level; there is one where the size has that bit
 
     def add(self, leaf_hash: bytes) -> None:
         """Append one leaf, given as its hash."""
-        subtrees, carry = self._subtrees, self.size
-        while carry & 1:  # each trailing 1 of the size is a subtree as large as the one just completed
-            leaf_hash = sha256(b"\x01" + subtrees.pop() + leaf_hash).digest()
-            carry >>= 1
-        subtrees.append(leaf_hash)
-        self.size += 1
+        self.extend([leaf_hash])
+
+    def extend(self, leaf_hashes: Sequence[bytes]) -> None:
+        """Append leaves, given as their hashes; many at a time cost what ``root`` costs."""
+        self.size += len(leaf_hashes)
+        nodes, level = list(leaf_hashes), 0
+        while nodes:
+            if level == len(self._waiting):
+                self._waiting.append(None)
+            if (waiting := self._waiting[level]) is not None:
+                nodes.insert(0, waiting)
+            self._waiting[level] = nodes.pop() if len(nodes) & 1 else None
+            nodes, level = _join_pairs(nodes), level + 1
 
     def root(self) -> bytes:
         """The root of the leaves so far."""
-        if not self._subtrees:
-            return EMPTY_ROOT
-        *larger, running = self._subtrees
-        for subtree in reversed(larger):
-            running = node_hash(subtree, running)
-        return running
+        running = None
+        for node in self._waiting:
+            if node is not None:
+                running = node if running is None else node_hash(node, running)
+        return EMPTY_ROOT if running is None else running
+
+
+class Leaves(Sequence[bytes]):
+    """The leaf hashes of a large tree in 32 bytes each, and its proofs: an opened record costs one block, not the tree."""
+
+    BLOCK = 1024  # a power of two: the root of each whole block is a node of the tree
+
+    def __init__(self, leaf_hashes: Iterable[bytes] = ()) -> None:
+        self._raw: bytes | bytearray = bytearray()
+        self._blocks: list[bytes] = []
+        self.extend(leaf_hashes)
+
+    @classmethod
+    def kept(cls, raw: bytes, n: int) -> "Leaves":
+        """What ``to_bytes`` made of ``n`` leaves. It is believed: hold what comes of it against a root."""
+        leaves = cls()
+        leaves._raw = raw[: 32 * n]
+        leaves._blocks = [raw[i : i + 32] for i in range(32 * n, len(raw), 32)]
+        return leaves
+
+    def to_bytes(self) -> bytes:
+        """The leaf hashes one after the other, then the roots of the whole blocks."""
+        return bytes(self._raw) + b"".join(self._blocks)
+
+    def __len__(self) -> int:
+        return len(self._raw) // 32
+
+    def __getitem__(self, i: int) -> bytes:  # type: ignore[override]  # no slices: nobody needs a copy
+        if not 0 <= i < len(self):
+            raise IndexError(i)
+        return bytes(self._raw[32 * i : 32 * i + 32])
+
+    def extend(self, leaf_hashes: Iterable[bytes]) -> None:
+        """Append leaves, given as their hashes."""
+        self._raw += b"".join(leaf_hashes)
+        while (len(self._blocks) + 1) * self.BLOCK <= len(self):
+            self._blocks.append(root(self._block(len(self._blocks))))
+
+    def root(self) -> bytes:
+        """The tree's root."""
+        return root(self._level())
+
+    def proof(self, index: int) -> list[bytes]:
+        """``inclusion_proof``, in the time of one block and the roots of the others."""
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        block, inside = divmod(index, self.BLOCK)
+        return inclusion_proof(self._block(block), inside) + inclusion_proof(self._level(), block)
+
+    def _block(self, n: int) -> list[bytes]:
+        start = n * self.BLOCK
+        return [self[i] for i in range(start, min(start + self.BLOCK, len(self)))]
+
+    def _level(self) -> list[bytes]:
+        """The roots of all blocks, the last of which may be begun."""
+        begun = self._block(len(self._blocks))
+        return [*self._blocks, root(begun)] if begun else self._blocks
 
 
 def roots_at(leaf_hashes: Iterable[bytes], sizes: Iterable[int]) -> dict[int, bytes]:
     """The roots of the first ``size`` leaves for each of ``sizes``, in one pass; sizes beyond the leaves are absent."""
-    wanted, tree = set(sizes), Frontier()
-    roots = {0: EMPTY_ROOT} if 0 in wanted else {}
-    for leaf in leaf_hashes:
-        tree.add(leaf)
-        if tree.size in wanted:
-            roots[tree.size] = tree.root()
+    leaves, tree = iter(leaf_hashes), Frontier()
+    roots = {}
+    for size in sorted(set(sizes)):
+        tree.extend(list(islice(leaves, size - tree.size)))
+        if tree.size == size:
+            roots[size] = tree.root()
     return roots
 
 

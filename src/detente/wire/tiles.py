@@ -56,36 +56,71 @@ def parse_tile_path(path: str) -> TilePath | None:
     return TilePath(level, n, width) if width <= WIDTH and written == path else None
 
 
-def tiles_of(nodes: int) -> Iterator[tuple[int, int]]:
-    """(n, width) of each tile that a level with so many nodes has: the full ones, then the partial one if any."""
+def tiles_of(nodes: int, since: int = 0) -> Iterator[tuple[int, int]]:
+    """(n, width) of each tile that a level with so many nodes has: the full ones, then the partial one if any.
+
+    Tiles that were full when the level had ``since`` nodes are left out.
+    """
     full, rest = divmod(nodes, WIDTH)
-    yield from ((n, WIDTH) for n in range(full))
+    yield from ((n, WIDTH) for n in range(since // WIDTH, full))
     if rest:
         yield full, rest
 
 
 def tree_levels(leaf_hashes: Sequence[bytes]) -> list[Sequence[bytes]]:
     """Per level L the roots of all complete subtrees of 256^L leaves; the last level has at least one."""
-    levels: list[Sequence[bytes]] = [leaf_hashes]
-    while len(below := levels[-1]) >= WIDTH:
-        levels.append([root(below[i : i + WIDTH]) for i in range(0, len(below) - WIDTH + 1, WIDTH)])
-    return levels
+    return grow_levels([()], leaf_hashes)
+
+
+def grow_levels(levels: Sequence[Sequence[bytes]], more: Sequence[bytes]) -> list[Sequence[bytes]]:
+    """The ``tree_levels`` of a tree with the leaf hashes ``more`` behind its own: only tiles that become full are hashed."""
+    grown: list[Sequence[bytes]] = [(*levels[0], *more)]
+    while len(below := grown[-1]) >= WIDTH:
+        known = levels[len(grown)] if len(grown) < len(levels) else ()
+        first = len(known) * WIDTH
+        grown.append((*known, *[root(below[i : i + WIDTH]) for i in range(first, len(below) - WIDTH + 1, WIDTH)]))
+    return grown
+
+
+def root_of_levels(levels: Sequence[Sequence[bytes]], size: int | None = None) -> bytes:
+    """The root of the first ``size`` leaves (all of them by default) of ``tree_levels``: at most 256 hashes a level.
+
+    A tile is a complete subtree, so the tree over full tiles, with what is left over as its last
+    node, is the same tree (RFC 6962, section 2.1).
+    """
+    size = len(levels[0]) if size is None else size
+    left: list[bytes] = []
+    for level, row in enumerate(levels):
+        nodes = size >> (8 * level)
+        if nodes < WIDTH:
+            return root([*row[:nodes], *left])
+        rest = [*row[nodes - nodes % WIDTH : nodes], *left]
+        left = [root(rest)] if rest else []
+    raise IndexError(size)
 
 
 def tile_files(entries: Sequence[bytes], leaf_hashes: Sequence[bytes], since: int = 0) -> Iterator[tuple[str, bytes]]:
+    """``level_files`` of a tree that is given by its leaf hashes."""
+    return level_files(entries, tree_levels(leaf_hashes), since)
+
+
+def level_files(
+    entries: Sequence[bytes], levels: Sequence[Sequence[bytes]], since: int = 0
+) -> Iterator[tuple[str, bytes]]:
     """(path, bytes) of every file that a log of these entries has, entries first (L-5), then tiles from the leaves up.
 
     With ``since``, the size of an earlier checkpoint, full tiles that it already covered are left out.
     """
-    yield from (
-        (entries_path(n, width), encode_entries(entries[n * WIDTH : n * WIDTH + width]))
-        for n, width in tiles_of(len(entries))
-        if (n + 1) * WIDTH > since
-    )
-    for level, hashes in enumerate(tree_levels(leaf_hashes)):
-        for n, width in tiles_of(len(hashes)):
-            if (n + 1) * WIDTH > since >> (8 * level):
-                yield tile_path(level, n, width), b"".join(hashes[n * WIDTH : n * WIDTH + width])
+    for n, width in tiles_of(len(entries), since):
+        yield entries_path(n, width), encode_entries(entries[n * WIDTH : n * WIDTH + width])
+    for level, hashes in enumerate(levels):
+        for n, width in tiles_of(len(hashes), since >> (8 * level)):
+            yield tile_path(level, n, width), b"".join(hashes[n * WIDTH : n * WIDTH + width])
+
+
+def covered_width(level: int | None, n: int, size: int) -> int:
+    """How many hashes (or entries) of tile ``n`` a checkpoint of ``size`` covers: 0 to 256."""
+    return max(0, min(WIDTH, (size >> (8 * (level or 0))) - n * WIDTH))
 
 
 def tile_bytes(tile: TilePath, entries: Sequence[bytes], levels: Sequence[Sequence[bytes]]) -> bytes | None:
@@ -114,8 +149,11 @@ def encode_entries(entries: Iterable[bytes]) -> bytes:
     return b"".join(parts)
 
 
-def parse_entries(raw: bytes, width: int, place: str = "") -> list[bytes]:
-    """The ``width`` entries of a bundle; CannotTell ``file-cut`` if it stops early, Malformed ``L-1.bundle`` if it goes on."""
+def parse_entries(raw: bytes, width: int, place: str = "", *, more: bool = False) -> list[bytes]:
+    """The first ``width`` entries of a bundle.
+
+    CannotTell ``file-cut`` if it stops early, Malformed ``L-1.bundle`` if it goes on, unless it may hold ``more``.
+    """
     entries, at = [], 0
     for _ in range(width):
         end = at + 2 + int.from_bytes(raw[at : at + 2], "big")
@@ -123,7 +161,7 @@ def parse_entries(raw: bytes, width: int, place: str = "") -> list[bytes]:
             raise CannotTell("file-cut", place)
         entries.append(raw[at + 2 : end])
         at = end
-    if at != len(raw):
+    if at != len(raw) and not more:
         raise Malformed("L-1.bundle", place, expected=at, got=len(raw))
     return entries
 
