@@ -159,7 +159,8 @@ def test_newer_files_when_logs_come_before_mirrors_then_nothing_is_called_false(
         lay(tmp_path, {path: walk.states[new][path]})
         never_false(tmp_path, plan, path)
     assert told(tmp_path, plan) is None
-    assert set(walk.states[old]) <= set(walk.states[new])  # nothing was ever taken away
+    # nothing was ever taken away but partial tiles for which a larger file stands
+    assert all(".p/" in path for path in set(walk.states[old]) - set(walk.states[new]))
 
 
 @pytest.mark.parametrize(("old", "new"), STEPS)

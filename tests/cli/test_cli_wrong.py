@@ -42,7 +42,7 @@ MISTAKES: list[tuple[list[str], int, str, str]] = [
     (["score", "beef", "--desk", A], 2, "no-run", "beef"),
     (["publish", "beef", "--desk", A], 2, "no-run", "detente status"),
     (["audit", "ask", "beef", "--desk", A], 4, "A-1.nothing", "beef"),
-    (["audit", "check", "--desk", A], 4, "A-5.nothing", "detente audit answer"),
+    (["audit", "check", "beef", "--desk", A], 4, "A-5.nothing", "detente audit answer"),
     (["close", "--reserve", "no tag", "--desk", A], 2, "bad-pair", "TAG=TEXT"),
     (["close", "--reserve", "en=x", "--desk", A], 2, "close-texts", "zh-Hans"),
     (["plan", "show", "plan.toml", "--desk", A], 2, "no-proposal", "plan.toml"),
