@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from detente.desk.audits import answer_all, ask
 from detente.desk.keys import load_desk, log_entry, own_log, sign_statement
 from detente.desk.lies import rewrite_log
 from detente.desk.logs import witness
@@ -219,6 +220,26 @@ def test_run_when_its_key_is_lost_and_an_attempt_is_left_then_another_is_registe
     (desk.root / "runs" / second.id / "key").unlink()
     with pytest.raises(WrongUsage, match=r"R-1\.attempts"):
         register_run(desk, plan, first.test, own_engine(), again=True)
+
+
+def test_answer_when_the_key_of_one_run_is_lost_then_the_other_run_is_shown_all_the_same(tmp_path):
+    labs = meet(tmp_path, max_runs=2)
+    register_all(labs)
+    desk, plan, first = labs.desks["lab-a"], labs.agreed(), labs.runs["lab-a"]
+    for again in (False, True):
+        if again:
+            labs.runs["lab-a"] = register_run(desk, plan, first.test, own_engine(), again=True)
+            labs.witness_all()
+        run_one(labs, "lab-a")
+        publish_one(labs, "lab-a")
+    labs.witness_all()
+    assert len(ask(labs.desks["lab-b"], plan, None)) == 2
+    labs.witness_all()
+    (desk.root / "runs" / first.id / "key").unlink()
+    with pytest.raises(CannotTell, match="desk-behind"):
+        answer_all(desk, plan)
+    opened = {run.id: run.audits[0].opening is not None for run in labs.verify().runs if run.audits}
+    assert opened == {first.id: False, labs.runs["lab-a"].id: True}
 
 
 def test_restore_when_nobody_holds_the_log_then_it_says_so_and_changes_nothing(stories, capsys, tmp_path):

@@ -34,9 +34,9 @@ def agreed(root: Path, caps: str = "") -> Labs:
     ("text", "error", "named"),
     [
         ("", "draft-missing", "suite"),
-        ("suite = 1\n", "draft-shape", "$.suite"),
-        (SUITE + 'section = "core"\n', "draft-shape", "section"),
-        ('title = "x"\n' + SUITE, "draft-shape", "title"),
+        ("suite = 1\n", "home-shape", "$.suite"),
+        (SUITE + 'section = "core"\n', "home-shape", "section"),
+        ('title = "x"\n' + SUITE, "home-shape", "title"),
         (SUITE.replace("core-v0", "core-v9"), "no-suite", "core-v9"),
         (SUITE.replace("zh-Hans", "fr"), "no-language", "fr"),
         (SUITE + 'without = ["nobody"]\n', "no-item", "nobody"),

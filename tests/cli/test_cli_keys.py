@@ -72,7 +72,7 @@ def test_plan_new_when_a_head_cannot_be_cut_then_it_says_how_long_the_log_is(sto
     words += ["--desk", labs.desks["lab-a"].root]
     for head in ("lab-b=3", "lab-x=1"):
         refused(capsys, 2, "no-head", *words, "--supersedes", "--head", head)
-    refused(capsys, 2, "bad-pair", *words, "--supersedes", "--head", "lab-b=two")
+    refused(capsys, 2, "bad-head", *words, "--supersedes", "--head", "lab-b=two")
     refused(capsys, 2, "cli-missing", *words, "--head", "lab-b=2")
     said = typed(capsys, *words, "--supersedes", "--head", "lab-b=1")
     assert said.code == 0

@@ -61,6 +61,14 @@ def plan_of(toml: str) -> Plan:
     return parse_plan(made(toml).raw).plan
 
 
+def test_draft_when_the_proposer_is_not_first_then_what_it_draws_is_its_own() -> None:
+    """It lays the texts, so nobody could sign a plan that looks for them in another lab's folder."""
+    turned = SUPPLIES._replace(cards=dict(reversed(list(SUPPLIES.cards.items()))))
+    for supplies, owner in ((SUPPLIES, "lab-a"), (turned, "lab-b")):
+        raw = draft_plan(read_draft(TOML.encode(), "d"), supplies, "d").raw
+        assert [suite.owner for suite in parse_plan(raw).plan.suites] == [owner]
+
+
 def test_draft_when_it_says_little_then_the_defaults_are_those_of_the_pages() -> None:
     plan = plan_of(TOML)
     section = plan.section("core")

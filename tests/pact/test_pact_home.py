@@ -45,10 +45,10 @@ def joint() -> PlanFile:
 @pytest.mark.parametrize(
     ("toml", "code"),
     [
-        ("", "draft-missing"), ("[[suite]]\n", "draft-shape"), ("a =", "draft-toml"),
-        ('[[suite]]\nfrom = "own"\nsection = "core"\n', "draft-shape"),
-        ('[[suite]]\nfrom = "own"\nowner = "lab-a"\n', "draft-shape"),
-        ('title = "x"\n[[suite]]\nfrom = "own"\n', "draft-shape"),
+        ("", "draft-missing"), ("[[suite]]\n", "home-shape"), ("a =", "draft-toml"),
+        ('[[suite]]\nfrom = "own"\nsection = "core"\n', "home-shape"),
+        ('[[suite]]\nfrom = "own"\nowner = "lab-a"\n', "home-shape"),
+        ('title = "x"\n[[suite]]\nfrom = "own"\n', "home-shape"),
         ('[[suite]]\nfrom = "own"\nepochs = 0\n', "B-3.shape"),
         ('[[suite]]\nfrom = "own"\ntake = [{ n = 0 }]\n', "B-3.shape"),
         ('[[suite]]\nfrom = "own"\nid = "../x"\n', "B-5.id"),

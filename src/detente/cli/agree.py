@@ -192,7 +192,7 @@ def _heads(pairs: Sequence[str]) -> dict[str, int]:
     found = by_tag(pairs, "--head")
     for pair, size in found.items():
         if not (size.isascii() and size.isdigit() and len(size) < 16):
-            raise WrongUsage("bad-pair", "--head", expected="PARTY=SIZE", got=f"{pair}={size}")
+            raise WrongUsage("bad-head", "--head", expected="PARTY=SIZE", got=f"{pair}={size}")
     return {party: int(size) for party, size in found.items()}
 
 

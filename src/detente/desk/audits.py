@@ -96,12 +96,13 @@ def answer_all(desk: Desk, plan: PlanFile, out: Path | None = None) -> list[Answ
     """Show the drawn records to everyone who asked (A-2 to A-4): sealed to the auditor, or laid aside for it, then logged.
 
     ``out``: the folder for records that do not cross, by default one on the desk; until there is a finding the
-    same call lays them there again. WrongUsage (A-4.crosses, A-4.exchange).
+    same call lays them there again. WrongUsage (A-4.crosses, A-4.exchange). A run whose secret this desk has lost
+    (desk-behind) cannot be answered: the others are, and it is raised after them.
     """
     check_out(desk, plan, out)
     own_log(desk, plan)  # what a crash kept from it is signed already, and comes first (L-5)
     verified = verify(desk.exchange, plan.id)
-    done = []
+    done, lost = [], None
     for run in verified.runs:
         if run.test.party != desk.party:
             continue
@@ -109,9 +110,18 @@ def answer_all(desk: Desk, plan: PlanFile, out: Path | None = None) -> list[Answ
             due = trail.opening is None or (trail.finding is None and not _crosses(plan, run))
             challenge = trail.challenge.statement.predicate
             if due and run.conclusion and isinstance(challenge, Challenge):
-                nonce = nonce_of(find_run(desk, plan, run.id).key(), trail.auditor).hex()
+                try:
+                    state = find_run(desk, plan, run.id)
+                except CannotTell as error:
+                    if error.code != "desk-behind":
+                        raise
+                    lost = error
+                    continue
+                nonce = nonce_of(state.key(), trail.auditor).hex()
                 slots = drawn_slots(verified.ledger, run, run.conclusion.digest, (nonce, challenge.seed))
                 done.append(_answer(desk, plan, run, trail, slots, out))
+    if lost is not None:
+        raise lost
     return done
 
 

@@ -130,18 +130,18 @@ def check_outline(draft: dict[str, Any], place: str) -> dict[str, Any]:
 
 def check_home_outline(draft: dict[str, Any], place: str) -> dict[str, Any]:
     """The same for the suites of an annex kept at home: ``[[suite]]`` rows and nothing else, each without owner and section."""
-    return _checked(draft, _Home, place)
+    return _checked(draft, _Home, place, "home-shape")
 
 
-def _checked(draft: dict[str, Any], shape: type[Struct], place: str) -> dict[str, Any]:
+def _checked(draft: dict[str, Any], shape: type[Struct], place: str, code: str = "draft-shape") -> dict[str, Any]:
     try:
         plain: dict[str, Any] = _with_dates(draft, place)
         msgspec.convert(plain, shape, strict=True)
     except RecursionError:  # a dotted key of a thousand parts
-        raise Malformed("draft-shape", place, got="...") from None
+        raise Malformed(code, place, got="...") from None
     except msgspec.ValidationError as error:
         reason, path = reason_and_path(error)
-        raise Malformed("draft-shape", f"{place} {path}".strip(), got=reason) from error
+        raise Malformed(code, f"{place} {path}".strip(), got=reason) from error
     return plain
 
 
