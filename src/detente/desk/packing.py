@@ -117,7 +117,8 @@ def unpack(archive: Path, exchange: Path, keep: str | None) -> Unpacked:
     Written-once files are added, never changed; of two states of a log the larger stays. ``keep``: a
     party whose folder is left alone (one's own). Everything is judged by name, size and check sum
     before anything is written. Raises Malformed (pack-name, pack-limit, pack-broken, pack-empty), WrongUsage
-    (no-such-file, no-such-party), NotVerified (L-5.changed) where a written-once file differs.
+    (no-such-file, no-such-party), NotVerified (L-5.changed) where a written-once file differs, CannotTell
+    (folder-busy) while another unpacking writes there.
     """
     try:
         opened = zipfile.ZipFile(archive)
@@ -138,13 +139,13 @@ def unpack(archive: Path, exchange: Path, keep: str | None) -> Unpacked:
             raw = _read_member(opened, members[path], place)
             if folder.exists(path):
                 _later(folder, path, raw)
-        laid = set(paths)
-        for path in filter(is_leftover, folder.names()):  # of an unpacking that was killed
-            if meant_for(path) in laid:
-                folder.drop(path)
-        done = {"new": 0, "grown": 0, "same": 0}
-        for path in paths:
-            done[_lay(folder, path, _read_member(opened, members[path], place))] += 1
+        laid, done = set(paths), {"new": 0, "grown": 0, "same": 0}
+        with folder.held():  # or the files on their way of another unpacking would look like leftovers
+            for path in filter(is_leftover, folder.names()):  # of an unpacking that was killed
+                if meant_for(path) in laid:
+                    folder.drop(path)
+            for path in paths:
+                done[_lay(folder, path, _read_member(opened, members[path], place))] += 1
     return Unpacked(**done)
 
 
