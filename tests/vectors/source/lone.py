@@ -19,7 +19,7 @@ from vectors.source.plain import (
     vector,
     witness_line,
 )
-from vectors.source.whole import NOON, Files, Story, bent
+from vectors.source.whole import NOON, Files, Story, bent, replaced
 from vectors.source.world import key, origin, witness_name
 
 WITNESS = {"lab-a": "lab-b", "lab-b": "lab-a"}
@@ -119,10 +119,15 @@ def alone_note() -> Files:
     return ALONE | {"run.json": jcs(found)}
 
 
-def lied(edit: Callable[[Story], object]) -> Files:
+def lied(edit: Callable[[Story], object], wanted: list[tuple[str, int]] | None = None) -> Files:
     story = Story()
     edit(story)
-    return of(story)
+    return of(story, wanted)
+
+
+def concluded_again(story: Story, true: Callable[..., None]) -> None:
+    true()
+    true(finishedAt="2026-11-13T14:00:00Z")
 
 
 def lies() -> list[dict[str, Any]]:
@@ -149,6 +154,9 @@ def lies() -> list[dict[str, Any]]:
         row("challenge-put-in", "L-8", "not-verified F-12.entry", "V-8", of(Story(), [*ENTRIES, ("lab-b", 2)]), "an audit is not looked for, and has no place"),
         row("acceptance-put-in", "L-8", "not-verified F-12.entry", "V-8", of(Story(), [*ENTRIES, ("lab-a", 0)])),
         row("never-concluded", "T-5 R-11", "cannot-tell lone-not-concluded", "", bent_by(lambda said: said.update(entries=[entries[0]]))),
+        row("concluded-twice", "T-3", "not-verified F-12.entry", "V-6", lied(replaced("conclude", concluded_again), [("lab-a", 1), ("lab-a", 2), ("lab-a", 3)])),
+        row("conclusion-of-no-form", "T-5", "not-verified F-12.entry", "V-6", lied(replaced("conclude", lambda _, true: true(status="aborted")))),
+        row("test-not-planned", "R-1", "not-verified F-12.entry", "V-6", lied(replaced("register", lambda _, true: true(subject="m9")))),
         row("registration-missing", "R-1", "cannot-tell F-12.missing", "", bent_by(lambda said: said.update(entries=entries[1:]))),
         row("run-of-another-id", "T-3", "cannot-tell F-12.missing", "", said_of(("run",), lambda _: "00" * 32)),
         row("scorings-left-out", "C-6", "ok", "", bent_by(lambda said: said.update(entries=entries[:2])), "nobody can say that there were none", scorings=[], seen=FOUND["seen"][:2]),
