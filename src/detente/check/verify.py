@@ -36,7 +36,7 @@ from detente.check.exchange import (
     read_history,
     read_stored,
 )
-from detente.check.facts import View
+from detente.check.facts import Late, View, late_answers
 from detente.check.forks import refuse_forks
 from detente.check.ledger import Ledger
 from detente.check.releases import Notes, notes_over
@@ -133,6 +133,11 @@ class Verified(NamedTuple):
     def violations(self) -> list[tuple[str, int, str]]:
         """(party, index, code) of every log entry that breaks a rule, as things stand (L-8); words: ``check.violation.<code>``."""
         return every_violation(self.basis(self.view()))
+
+    def late_answers(self, view: View | None = None) -> list[Late]:
+        """The audits that were answered late, in a view (default: as things stand) (A-5)."""
+        basis = self.basis(view or self.view())
+        return late_answers(basis.scene(), basis.runs)
 
     def numbers(self, view: View | None = None) -> Numbers:
         """The joint numbers without limits, in a view (default: as things stand)."""

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from detente.check.chain import paths_of_others
+from detente.check.facts import Late
 from detente.check.verify import Verified
 from detente.check.verify import verify as verify_exchange
 from detente.cli.build import argument, json_option, option, plan_id, plan_option, verb, voice
@@ -41,6 +42,15 @@ def _tell_listed(speech: Speech, rows: Iterable[tuple[str, int, str]]) -> None:
         speech.say("violation", party=party, index=index, code=code, why=why)
         if speech.as_json:
             speech.row({"violation": code, "party": party, "index": index, "why": why})
+
+
+def _tell_late(speech: Speech, rows: Iterable[Late]) -> None:
+    """The audits that were answered after their time: the answer counts, and its lateness is told (A-5)."""
+    for late in rows:
+        fields = late._asdict() | {"run": late.run[:16]}
+        speech.say("answered-late", **fields)
+        if speech.as_json:
+            speech.row({"late": late._asdict()})
 
 
 def _tell_not_part(speech: Speech, verified: Verified) -> None:
@@ -85,6 +95,7 @@ def verify(lang: str) -> click.Command:
             return verify_file(speech, exchange, plan)
         verified = _verified(speech, exchange, plan, loud=True)
         _tell_listed(speech, verified.violations())
+        _tell_late(speech, verified.late_answers())
         for suite in verified.not_derived():
             speech.say("not-derived", suite=suite)
         _tell_not_part(speech, verified)
