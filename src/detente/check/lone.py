@@ -79,7 +79,7 @@ def verify_lone(folder: Folder, plan_id: str | None, *, told: Callable[[Step], N
     with steps.step("V-1") as said:
         lone = _read_file(folder)
         if lone.plan != plan_id:
-            raise CannotTell("plan-missing", folder.place(""), expected=plan_id)
+            raise CannotTell("lone-plan", folder.place(""), expected=plan_id, got=lone.plan)
         plan = read_plan(folder, plan_id)
         check_chain(plan)
         said |= {"plan": plan_id, "parties": len(plan.plan.parties)}
@@ -141,10 +141,10 @@ def _heads(lone: LoneRun, plan: PlanFile, place: str) -> dict[str, _Head]:
 
 
 def _head(raw: bytes, party: Party, plan: PlanFile, place: str) -> _Head:
-    """One note; a log's own checkpoint has no line of another, and then nobody else is shown to have seen it."""
+    """One note; a log's own checkpoint has no line of a witness, and then nobody else is shown to have seen it."""
     keys = {key.name: (id_, key.key) for id_, key in plan.plan.witnesses().items() if id_ != party.id}
     alone = verify_note(raw, party.log.origin, party.log.key, place)
-    if len(parse_note(raw, place).signatures) == 1:
+    if not any(line.name in keys for line in parse_note(raw, place).signatures):
         return _Head(party.id, alone, {})
     witnesses = {name: key for name, (_, key) in keys.items()}
     head, lines = verify_cosigned(raw, party.log.origin, party.log.key, witnesses, place)

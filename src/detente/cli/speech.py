@@ -24,6 +24,7 @@ OF_EVIDENCE = {
     "unanchored-log",
     "unanchored-lone",
     "lone-not-concluded",
+    "lone-none",
     "fork-unsigned",
     "fork-unproved",
     "exchange-missing",

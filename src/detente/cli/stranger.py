@@ -14,6 +14,7 @@ from detente.check.verify import Verified
 from detente.check.verify import verify as verify_exchange
 from detente.cli.build import argument, json_option, option, plan_id, plan_option, verb, voice
 from detente.cli.speech import Speech, padded, wide
+from detente.desk.archives import looks_packed
 from detente.desk.logs import KINDS, Board
 from detente.desk.logs import board as read_board
 from detente.desk.plans import plan_ids
@@ -89,7 +90,7 @@ def verify(lang: str) -> click.Command:
 
     def call(exchange: Path, plan: str | None, json: bool) -> int:
         speech = voice(lang, json)
-        if exchange.is_file():
+        if looks_packed(exchange):
             from detente.cli.lone import verify_file
 
             return verify_file(speech, exchange, plan)

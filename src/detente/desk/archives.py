@@ -40,6 +40,14 @@ def zipped(files: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
+def looks_packed(path: Path) -> bool:
+    """Whether this is a file that begins as an archive does, also if the rest of it was cut off."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(2) == b"PK"
+
+
 def open_archive(archive: Path) -> zipfile.ZipFile:
     """An archive that can be read at all; Malformed (pack-broken), or as ``unreadable``."""
     try:

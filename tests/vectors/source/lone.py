@@ -13,6 +13,7 @@ from vectors.source.plain import (
     head,
     jcs,
     leaf,
+    line,
     log_line,
     parts_of,
     path,
@@ -106,11 +107,11 @@ def two_heads() -> Files:
     return said_of(("notes",), lambda notes: [*notes, f"{text}\n{below}"])
 
 
-def alone_note() -> Files:
-    """Under the log's own checkpoint, which nobody cosigned."""
+def alone_note(more: str = "") -> Files:
+    """Under the log's own checkpoint, which nobody cosigned; ``more``: a line after it."""
     found = json.loads(ALONE["run.json"])
     for n, text in enumerate(found["notes"]):
-        bare = "".join(line for line in text.splitlines(keepends=True) if f"— {witness_name('lab-b')} " not in line)
+        bare = "".join(one for one in text.splitlines(keepends=True) if f"— {witness_name('lab-b')} " not in one) + more
         for entry in found["entries"]:
             for proof in entry["proofs"]:
                 if proof["note"] == digest(text.encode()):
@@ -149,6 +150,7 @@ def lies() -> list[dict[str, Any]]:
         row("note-of-another-tree", "L-1", "not-verified L-1.signature", "V-2", said_of(("notes", 0), lambda note: note.replace("\n", "\n1", 1))),
         row("cosignature-bent", "L-3", "not-verified L-3.cosignature", "V-2", said_of(("notes", 0), lambda note: note[:-9] + ("A" if note[-9] != "A" else "B") + note[-8:])),
         row("seen-by-nobody", "L-3", "ok", "", alone_note(), "the logs' own checkpoints alone: unanchored", seen=[[kind, {}] for kind, _ in FOUND["seen"]], unanchored=[1, 2, 3, 4]),
+        row("a-signature-line-to-come", "L-1", "ok", "", alone_note(line("lab-a.example/ml-dsa", bytes(2424))), "nobody knows it, and nobody else has seen it", seen=[[kind, {}] for kind, _ in FOUND["seen"]], unanchored=[1, 2, 3, 4]),
         row("two-heads", "L-2", "not-verified F-12.heads", "V-2", two_heads(), "two roots of one log at one size"),
         row("entry-twice", "T-3", "not-verified F-12.entry", "V-3", said_of(("entries",), lambda rows: [*rows, rows[-1]])),
         row("challenge-put-in", "L-8", "not-verified F-12.entry", "V-8", of(Story(), [*ENTRIES, ("lab-b", 2)]), "an audit is not looked for, and has no place"),
@@ -186,9 +188,7 @@ def lone() -> dict[str, Any]:
         vector("honest", "F-12 L-4", None, given={"edits": none}, value=FOUND),
         vector("files-that-nothing-names", "F-12 L-7", None, given={"edits": beside}, value=FOUND),
         vector("without-a-plan-id", "F-12 V-1", None, "cannot-tell unanchored", given={"edits": none, "plan": None}),
-        vector(
-            "another-plan-id", "F-12 V-1", None, "cannot-tell plan-missing", given={"edits": none, "plan": "00" * 32}
-        ),
+        vector("another-plan-id", "F-12 V-1", None, "cannot-tell lone-plan", given={"edits": none, "plan": "00" * 32}),
         *lies(),
     ]
     return collection(
