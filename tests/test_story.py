@@ -483,9 +483,7 @@ def _payload(entry: bytes) -> bytes:
 # --- one run, without its exchange --------------------------------------------------------------
 
 
-def test_lie_when_a_lab_hands_over_the_better_of_two_runs_alone_then_it_is_complete_and_says_that_nothing_else_was_looked_for(
-    tmp_path, capsys
-):
+def test_limit_when_a_lab_hands_over_the_better_of_two_runs_alone_then_nothing_else_was_looked_for(tmp_path, capsys):
     """What a lone run cannot show: the attempt before it, which the exchange has (F-12)."""
     labs = meet(tmp_path, items=2, max_runs=2)
     desk, plan = labs.desks["lab-a"], labs.agreed()
