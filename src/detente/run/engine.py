@@ -22,8 +22,8 @@ import random
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence, Sized
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from detente.errors import CannotTell, WrongUsage
 from detente.run.journal import Journal, Outcomes, body_of, trace_row
@@ -32,6 +32,7 @@ from detente.run.reply import FATAL, Message, Model, ModelFault, Prompt, Reply, 
 if TYPE_CHECKING:  # a rehearsal needs no log and does not pay for its cryptography
     from detente.tlog.witness import Receipt
 
+T = TypeVar("T")
 # The endpoint was reached and said something: may be this slot's own trouble.
 ANSWERED = frozenset({"server", "garbage", "empty", "raised"})
 HELD = 16
@@ -108,9 +109,24 @@ async def rehearse(
     concurrency: int,
     progress: Callable[[Progress], None] | None = None,
     limits: Limits = Limits(),  # noqa: B008  # a tuple
+    answered: Callable[[Prompt, Reply], None] | None = None,
 ) -> Outcomes:
-    """The same without a registration, for a lab's own use: it has no facts and enters no joint number (F-8)."""
-    return await Loop(model, journal, sampling, limits, progress).run(prompts, concurrency, None)
+    """The same without a registration, for a lab's own use: it has no facts and enters no joint number (F-8).
+
+    ``answered`` is told every reply once it is in the journal, while others are waited for.
+    """
+    loop = Loop(model, journal, sampling, limits, progress)
+    loop.answered = answered
+    return await loop.run(prompts, concurrency, None)
+
+
+def drive(work: Coroutine[object, object, T]) -> T:
+    """Run ``work`` to its end on uvloop where it is installed (extra ``run``), else on asyncio's own loop: same answers, more CPU."""
+    try:
+        import uvloop
+    except ModuleNotFoundError:
+        return asyncio.run(work)
+    return uvloop.run(work)
 
 
 class Loop:
@@ -126,6 +142,7 @@ class Loop:
     ) -> None:
         self.model, self.journal, self.sampling, self.limits = model, journal, sampling, limits
         self.progress = progress
+        self.answered: Callable[[Prompt, Reply], None] | None = None
         self.stopping = asyncio.Event()
         self.error: BaseException | None = None
         self.began_at = time.monotonic()
@@ -230,6 +247,8 @@ class Loop:
 
     async def _converse(self, prompt: Prompt) -> Reply:
         """One reply. Scripted user turns are asked one after the other; what counts is the reply to the last."""
+        if len(prompt.messages) == 1:  # nearly always
+            return within_cap(await self.model.generate(prompt, self.sampling), prompt.chars)
         turns = [n for n, message in enumerate(prompt.messages) if message.role == "user"]
         said: list[Message] = []
         for n in turns[:-1]:
@@ -303,7 +322,10 @@ class Loop:
         self.here += 1
         self.tokens += reply.tokens or 0
         self.by_lang[prompt.lang] = self.by_lang.get(prompt.lang, 0) + 1
-        self._tell()
+        if self.answered is not None:
+            self.answered(prompt, reply)
+        if self.progress is not None:
+            self._tell()
 
     def _trace(self, i: int, attempt: int, started_ms: int, began: float, kind: str, reason: str | None) -> None:
         self.journal.note(trace_row(i, attempt, started_ms, int((time.perf_counter() - began) * 1000), kind, reason))

@@ -38,7 +38,8 @@ class Message(NamedTuple):
 class Prompt(NamedTuple):
     """One slot's question (S-4): what is asked, with which seed (R-5), and the plan's caps for its language.
 
-    ``chars`` counts code points, ``tokens`` the model's own tokens; both at least 1.
+    ``chars`` counts code points, ``tokens`` the model's own tokens; both at least 1. ``reference`` is
+    for whoever scores the reply as it comes, and never reaches a model.
     """
 
     i: int
@@ -49,6 +50,7 @@ class Prompt(NamedTuple):
     seed: int | None
     chars: int
     tokens: int
+    reference: str | None = None
 
 
 class Sampling(NamedTuple):
