@@ -335,17 +335,25 @@ def glance(folder: Path) -> Outcomes:
     return Outcomes(**counts)
 
 
-def trace_row(i: int, attempt: int, started_ms: int, ms: int, kind: str, reason: str | None = None) -> bytes:
-    """One attempt as a JCS line: ``started`` in unix milliseconds, how many ``ms`` it took, how it ended."""
+def trace_row(
+    i: int,
+    attempt: int,
+    started_ms: int,
+    ms: int,
+    kind: str,
+    *,
+    reason: str | None = None,
+    used: tuple[int, int] | None = None,
+) -> bytes:
+    """One attempt as a JCS line: ``started`` in unix milliseconds, how many ``ms`` it took, how it ended.
+
+    ``used``: tokens of question and answer, members ``in`` and ``out``.
+    """
     why = b',"reason":"%b"' % reason.encode() if reason is not None else b""
-    return b'{"attempt":%d,"i":%d,"kind":"%b","ms":%d%b,"started":%d}' % (
-        attempt,
-        i,
-        kind.encode(),
-        ms,
-        why,
-        started_ms,
-    )
+    asked, said = (b',"in":%d' % used[0], b',"out":%d' % used[1]) if used is not None else (b"", b"")
+    return b'{"attempt":%d,"i":%d%b,"kind":"%b","ms":%d%b%b,"started":%d}' % (
+        attempt, i, asked, kind.encode(), ms, said, why, started_ms,
+    )  # fmt: skip
 
 
 def _lock(path: Path) -> int:

@@ -64,7 +64,8 @@ class Reply(NamedTuple):
     """How a slot ended (C-2): an outcome of ``evidence.record.OUTCOMES`` and the text there is.
 
     ``output`` is None exactly for ``filtered`` and ``failed``; ``cut`` only for a reply that
-    reached the plan's own cap; ``reason`` is a closed word or the provider's own code.
+    reached the plan's own cap; ``reason`` is a closed word or the provider's own code. ``tokens`` are
+    those of the answer, ``asked`` those of the question, where the endpoint counts them; the latter go to the trace only.
     """
 
     outcome: str
@@ -72,6 +73,7 @@ class Reply(NamedTuple):
     cut: bool = False
     reason: str | None = None
     tokens: int | None = None
+    asked: int | None = None
 
 
 class ModelFault(Exception):  # not an error of ours: the model's
