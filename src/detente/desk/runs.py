@@ -49,7 +49,7 @@ from detente.evidence.statements import (
 from detente.pact.item import Item, as_turns
 from detente.pact.plan import PlanFile, Test
 from detente.pact.slots import Slots
-from detente.run.engine import Progress, answer, drive
+from detente.run.engine import Limits, Progress, answer, drive
 from detente.run.index import NAME as INDEX
 from detente.run.index import make_index
 from detente.run.journal import Journal
@@ -409,6 +409,7 @@ def run_model(
             await answer(
                 Prompts(plan, run, items), model, journal,
                 receipt=receipt, sampling=sampling, concurrency=concurrency, progress=told,
+                limits=Limits(allowance=desk.allowance(run.test.subject)),
             )  # fmt: skip
         finally:
             await model.close()
