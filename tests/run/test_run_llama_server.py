@@ -49,7 +49,9 @@ def answers(server: str, folder: Path, questions: list, **given: object) -> dict
 
 
 def test_server_when_it_is_asked_twice_then_the_bodies_are_the_same_bytes(server: str, tmp_path: Path) -> None:
-    questions = [prompt(i, text, tokens=6) for i, text in enumerate(["How are you today?", "请介绍一下北京。", "Say yes."])]
+    questions = [
+        prompt(i, text, tokens=6) for i, text in enumerate(["How are you today?", "请介绍一下北京。", "Say yes."])
+    ]
     first = answers(server, tmp_path / "one", questions)
     assert {body.outcome for body in first.values()} == {"replied"}
     assert all(body.output for body in first.values())
