@@ -80,6 +80,8 @@ class Endpoint:
             .pool_max_idle_per_host(max(1, slots))
             .follow_redirects(enable=False)
         )
+        if self.base.startswith("https:"):
+            self._builder = self._builder.http2(enable=True)  # offered to the server, which may decline
         if _is_loopback(self.base):
             self._builder = self._builder.no_proxy()
         self._client: Client | None = None
