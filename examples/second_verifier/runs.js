@@ -273,11 +273,11 @@ async function walk(world, sizes, may, step = (_, work) => work()) {
       const isAsked = ([first, ...others]) => first === run.conclusion.sha && others.every((sha) => counted.includes(sha)) && isOnce(others);
       const challenge = keep(lawful(of(auditor, "challenge", run.id), ({ subjects }) => !isAsked(subjects) && "A-1.subjects"));
       if (!challenge) continue;
-      const { commit } = run.entry.said.drawCommits.find((one) => one.auditor === auditor) ?? {}, commits = new Map();
+      const committed = run.entry.said.drawCommits.filter((one) => one.auditor === auditor).map((one) => one.commit), shown = new Map();
       const crosses = audit.place === "crosses", [most, code] = crosses ? [2, "A-4.subjects"] : [1, "A-4.place"];
       const answers = of(run.party, "open", run.id).filter((one) => one.subjects[0] === challenge.sha);
-      for (const one of answers) commits.set(one, hex(await tagged("draw-commit", unhex(one.said.nonce))));
-      const opening = keep(lawful(answers, (one) => (commits.get(one) !== commit ? "A-1.nonce" : one.subjects.length !== most && code)));
+      for (const one of answers) shown.set(one, hex(await tagged("draw-commit", unhex(one.said.nonce))));
+      const opening = keep(lawful(answers, (one) => (!equal([shown.get(one)], committed) ? "A-1.nonce" : one.subjects.length !== most && code)));
       const trail = { auditor, challenge, opening, n: Math.min(audit.n, run.slots.length), drawn: [] };
       run.audits.push(trail);
       if (!opening) continue;

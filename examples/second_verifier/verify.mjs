@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // In Node: node verify.mjs EXCHANGE PLAN_ID, where EXCHANGE is a folder or an archive made by `detente pack`.
-import { lstatSync, readFileSync, readdirSync } from "node:fs";
-import { sep } from "node:path";
+import { readFileSync, readdirSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import vm from "node:vm";
 
@@ -9,13 +8,22 @@ const PARTS = ["bytes.js", "plan.js", "logs.js", "named.js", "runs.js", "chain.j
 for (const name of PARTS) vm.runInThisContext(readFileSync(new URL(name, import.meta.url), "utf8"), name);
 export const second = (names) => vm.runInThisContext(`({ ${names} })`); // functions of these parts
 
-export function filesOf(folder) { // by path; null for what is no plain file, and of one beyond every limit (B-9) its length alone
-  const paths = readdirSync(folder, { recursive: true }).filter((path) => !lstatSync(`${folder}/${path}`).isDirectory());
-  const bytesOf = (path, { size } = lstatSync(path)) => (size > 2 ** 30 ? { length: size } : new Uint8Array(readFileSync(path)));
-  return new Map(paths.map((path) => [path.split(sep).join("/"), lstatSync(`${folder}/${path}`).isFile() ? bytesOf(`${folder}/${path}`) : null]));
+export function filesOf(folder, above = "", files = new Map()) { // by path; null for what is no plain file; no link is followed
+  for (const entry of readdirSync(`${folder}/${above}`, { withFileTypes: true })) {
+    const path = above + entry.name, place = `${folder}/${path}`;
+    if (entry.isDirectory()) filesOf(folder, `${path}/`, files);
+    else if (!entry.isFile()) files.set(path, null);
+    else files.set(path, statSync(place).size > 2 ** 30 ? { length: statSync(place).size } : new Uint8Array(readFileSync(place))); // beyond B-9
+  }
+  return files;
 }
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [, , from, id = ""] = process.argv, { verify, unzip } = second("verify, unzip");
-  const files = lstatSync(from).isDirectory() ? filesOf(from) : await unzip(new Uint8Array(readFileSync(from)));
-  process.exitCode = (await verify(files, id.replaceAll(" ", ""), console.log)).exit;
+  try {
+    const files = statSync(from).isDirectory() ? filesOf(from) : await unzip(new Uint8Array(readFileSync(from)));
+    process.exitCode = (await verify(files, id.replaceAll(" ", ""), console.log)).exit;
+  } catch (error) {
+    console.log(`CANNOT TELL: ${error.message}`);
+    process.exitCode = 4;
+  }
 }
