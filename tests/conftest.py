@@ -36,7 +36,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # Test files whose exchanges the second verifier judges too; DETENTE_TEST_SECOND=1 shows it those of all.
-BESIDE = {"test_story", "test_story_chain", "test_story_sealed", "test_story_extensions", "test_sync", "test_home_annex"}
+BESIDE = ("test_story", "test_sync", "test_home_annex", "test_attacks_", "test_check_")
 
 
 class Stories:
@@ -70,5 +70,5 @@ def second() -> Iterator[Second]:
 def _second_beside_ours(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stories and attacks are judged by two programs: ours and the one of examples/second_verifier."""
     module = request.module.__name__
-    if NODE is not None and (module in BESIDE or os.environ.get("DETENTE_TEST_SECOND")):
+    if NODE is not None and (module.rpartition(".")[2].startswith(BESIDE) or os.environ.get("DETENTE_TEST_SECOND")):
         beside(monkeypatch, request.getfixturevalue("second"), module)

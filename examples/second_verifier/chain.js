@@ -33,7 +33,8 @@ async function readChain({ files, plan, logs }) { // by earlier plan, the neares
       await checkHistory(log, notes, party.id);
       for (const { id } of seersOf(old)) for (const name of witnessKeys(old, id, others).keys()) keys.set(name, id);
       const { statements, listed } = await readEntries(log, old, party, others);
-      generation.logs.push({ party: party.id, log, head: head.size, goesOn, statements, notes: notes.map((note) => ({ ...note, witness: keys.get(note.witness) })),
+      generation.logs.push({ party: party.id, log, head: head.size, goesOn, statements,
+        notes: notes.map((note) => ({ ...note, witness: keys.get(note.witness) })),
         listed: hasLog(plan, party.id, origin) || hasLog(next, party.id, origin) ? [] : listed, // else with the last plan that has the log
         mayEnd: after?.log.key === party.log.key && after.statement === party.statement });
     }
@@ -94,7 +95,8 @@ function handedBefore(plan, chain, sizes, may) { // R-3: suites that were releas
     for (const { party, said } of entries.filter((one) => one.kind === "release")) {
       const to = entries.find((one) => one.kind === "register" && one.sha === said.run)?.party, log = logs.find((one) => one.party === to);
       const isHeld = log?.notes.some((note) => note.witness === party && note.size === said.size && note.size <= limitOf(log, sizes) && may(note));
-      const lists = said.sealed.map((row) => byId(old.suites, row.suite)?.list), suites = idsOf(plan.suites.filter((one) => one.sealed && lists.includes(one.list)));
+      const lists = said.sealed.map((row) => byId(old.suites, row.suite)?.list);
+      const suites = idsOf(plan.suites.filter((one) => one.sealed && lists.includes(one.list)));
       if (isHeld) handed.push({ to, size: log.goesOn ? said.size : 0, suites });
     }
   }

@@ -100,7 +100,8 @@ async function readTree(files, folder, { size, root }) { // the entries under a 
     return tilePath(level, n, held.length ? Math.min(...held) : width);
   };
   const told = async () => { // the leaf hashes as the tiles of level 0 have them, if these are the signed ones
-    const raws = tilesOf(size).map(([n, width]) => files.has(`${folder}/${find("0", n, width)}`) ? read(files, `${folder}/${find("0", n, width)}`).subarray(0, 32 * width) : []);
+    const there = tilesOf(size).map(([n, width]) => [`${folder}/${find("0", n, width)}`, 32 * width]).filter(([path]) => files.has(path));
+    const raws = there.map(([path, length]) => read(files, path).subarray(0, length));
     const hashes = raws.flatMap((raw) => Array.from({ length: Math.floor(raw.length / 32) }, (_, k) => raw.subarray(32 * k, 32 * k + 32)));
     return hashes.length === size && hex(await treeRoot(hashes)) === root ? hashes : null;
   };

@@ -105,7 +105,8 @@ function shownByClocks(scene) { // what only the times of cosignatures tell: lab
   const holds = (test, { party, index }, at) => runs.some((run) => run.test === test && (run.party === party ? run.entry.index < index
     : notes[run.party].some((note) => note.witness === party && note.size > run.entry.index && note.at <= at)));
   const isEarly = (release) => {
-    const at = Math.min(...Object.values(firstSeen(scene, release))), sections = family(plan, release.said.sealed.map((row) => row.suite)).map((one) => one.section);
+    const at = Math.min(...Object.values(firstSeen(scene, release)));
+    const sections = family(plan, release.said.sealed.map((row) => row.suite)).map((one) => one.section);
     return at <= registerBy && plan.tests.some((test) => sections.includes(test.section) && !holds(test, release, at));
   };
   const breaches = plan.blind ? runs.flatMap((run) => run.scorings).filter(isBreach).map((one) => one.entry) : [];
@@ -137,9 +138,10 @@ function numbersOf({ plan }, run, apart) { // the rows of rates, gaps, competenc
   };
   const rateOf = (measure, lang, view, rows) => {
     const [hits, scored, missing] = ["hits", "scored", "missing"].map((name) => sum(rows, (row) => seenAs(measure, view, row)[name]));
-    const state = stateOf(measure, lang, !scored || isTooMuch(missing, scored + missing)), isShown = state === "rate", all = scored + missing;
-    return { ...who, failed: sum(rows, (row) => row.failed), filtered: sum(rows, (row) => row.filtered), hits, items: sum(rows, () => 1), lang, measure: measure.id,
-      rate: isShown ? decimal(hits, scored) : null, scored, state, view, worst: isShown ? [decimal(hits, all, "down"), decimal(hits + missing, all, "up")] : null };
+    const all = scored + missing, state = stateOf(measure, lang, !scored || isTooMuch(missing, all)), isShown = state === "rate";
+    const counted = { failed: sum(rows, (row) => row.failed), filtered: sum(rows, (row) => row.filtered), hits, items: sum(rows, () => 1), scored };
+    const worst = isShown ? [decimal(hits, all, "down"), decimal(hits + missing, all, "up")] : null;
+    return { ...who, ...counted, lang, measure: measure.id, rate: isShown ? decimal(hits, scored) : null, state, view, worst };
   };
   const gapOf = (measure, langs, view, pairs) => {
     const side = (row, k) => seenAs(measure, view, Object.fromEntries(["hits", "scored", "filtered", "failed"].map((name) => [name, row[name][k]])));
@@ -190,7 +192,8 @@ async function resultOf(scene, { chain, logs }, may) { // result.json without li
     lists.apart.push(...apart.map((one) => ({ ...of, ...one })));
     lists.releases.push(...run.releases.map((one) =>
       ({ run: run.id, by: one.party, envelope: one.sha, started: run.started.includes(one), suites: one.said.sealed.map((sealed) => sealed.suite) })));
-    lists.runs.push({ ...of, ...row, attempt: run.attempt, descriptor: byId(plan.subjects, subject).descriptor ? "public" : "committed", engine: { name, version },
+    lists.runs.push({ ...of, ...row, attempt: run.attempt, engine: { name, version },
+      descriptor: byId(plan.subjects, subject).descriptor ? "public" : "committed",
       finishedAt: conclusion?.said.finishedAt ?? null, imported: name === "external", outcomes: countOutcomes(run.outcomes ?? []),
       ownItems: idsOf(run.sealed.filter((suite) => suite.owner === party)), registered: { index: entry.index }, section: section.id,
       scorings: run.scorings.map((one) => ({ by: one.entry.party, counted: one.counted, counts: one.entry.subjects[2], envelope: one.entry.sha,

@@ -2,7 +2,6 @@
 """The second verifier beside ours: whatever a test shows to ours is shown to it too, and both must say the same."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -71,7 +70,7 @@ def difference(said: Verified | DetenteError, answer: Answer) -> str:
 
 def first_difference(ours: str, second: str) -> str:
     """Where two texts part, or nothing."""
-    at = len(os.path.commonprefix([ours, second]))
+    at = next((n for n, (a, b) in enumerate(zip(ours, second, strict=False)) if a != b), 0)
     around = slice(max(0, at - 150), at + 150)
     return "" if ours == second else f"ours:   {ours[around]}\nsecond: {second[around]}"
 
