@@ -129,7 +129,7 @@ def read_registrations(ledger: Ledger, shelf: Shelf, notes: Mapping[str, Notes])
                 continue
             attempt += 1
             ledger.place(entry)
-            code = _unlawful(register, section, attempt > plan.runs.max)
+            code = unlawful(register, section, attempt > plan.runs.max)
             if entry.index > ledger.moved.get(entry.party, entry.index):
                 code = "P-11.superseded"
             if code:
@@ -163,7 +163,7 @@ def _check_sealed(plan: PlanFile, shelf: Shelf, released: Released, tester: str)
         shelf.handed.add(released.entry.digest)
 
 
-def _unlawful(register: Register, section: Section, too_many: bool) -> str | None:
+def unlawful(register: Register, section: Section, too_many: bool) -> str | None:
     """Why a registration is no counted attempt: its number, its engine, its commitments (R-1, R-10, R-6)."""
     if too_many:
         return "R-1.attempts"
@@ -183,7 +183,7 @@ def _conclusion(
     rows: list[tuple[Entry, Conclude]] = []
     registration, _ = run
     for entry, conclude in ledger.of(registration.party, Conclude, registration.digest):
-        fits = entry.index > registration.index and _is_conclusion(entry, conclude, register)
+        fits = entry.index > registration.index and is_conclusion(entry, conclude, register)
         # What a second one says that it started with is not looked for: it counts for nothing anyway.
         if fits and (rows or is_start(ledger, run, conclude, releases, notes)):
             rows.append((entry, conclude))
@@ -196,7 +196,7 @@ def _conclusion(
     return kept
 
 
-def _is_conclusion(entry: Entry, conclude: Conclude, register: Register) -> bool:
+def is_conclusion(entry: Entry, conclude: Conclude, register: Register) -> bool:
     """Whether a conclusion has the shape of its status (T-5), and what its engine allows (R-10)."""
     try:
         parse_time(conclude.startedAt)
@@ -433,6 +433,6 @@ def _recounts(ledger: Ledger, run: Run) -> tuple[Entry, ...]:
 
 
 __all__ = [
-    "AuditTrail", "Run", "Scoring", "Shelf", "drawn_slots", "read_audits", "read_headers", "read_registrations", "read_runs",
-    "read_scorings", "records_asked", "run_folder", "scores_path",
+    "AuditTrail", "Run", "Scoring", "Shelf", "drawn_slots", "is_conclusion", "read_audits", "read_headers", "read_registrations", "read_runs",
+    "read_scorings", "records_asked", "run_folder", "scores_path", "unlawful",
 ]  # fmt: skip

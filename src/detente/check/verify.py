@@ -36,7 +36,7 @@ from detente.check.exchange import (
     read_history,
     read_stored,
 )
-from detente.check.facts import View
+from detente.check.facts import Late, View, late_answers
 from detente.check.forks import refuse_forks
 from detente.check.ledger import Ledger
 from detente.check.releases import Notes, notes_over
@@ -134,20 +134,27 @@ class Verified(NamedTuple):
         """(party, index, code) of every log entry that breaks a rule, as things stand (L-8); words: ``check.violation.<code>``."""
         return every_violation(self.basis(self.view()))
 
+    def late_answers(self, view: View | None = None) -> list[Late]:
+        """The audits that were answered late, in a view (default: as things stand) (A-5)."""
+        basis = self.basis(view or self.view())
+        return late_answers(basis.scene(), basis.runs)
+
     def numbers(self, view: View | None = None) -> Numbers:
         """The joint numbers without limits, in a view (default: as things stand)."""
         return numbers(self.basis(view or self.view()))
 
 
-class _Steps:
-    """Runs each step under its name: what fails inside it carries the name out."""
+class Steps:
+    """Runs each step under its name: what fails inside it carries the name out. ``words``: where the steps' sentences stand."""
 
-    def __init__(self, told: Callable[[Step], None] | None) -> None:
+    def __init__(self, told: Callable[[Step], None] | None, words: str = "check.step") -> None:
         self.done: list[Step] = []
         self._told = told
+        self._words = words
 
     @contextmanager
     def step(self, name: str) -> Iterator[dict[str, object]]:
+        """One step; what its sentence names is put into the dictionary that this gives."""
         fields: dict[str, object] = {}
         try:
             yield fields
@@ -161,7 +168,7 @@ class _Steps:
             raise NotVerified(
                 error.code, error.place, step=name, expected=error.expected, got=error.got, **error.fields
             ) from error
-        step = Step(name, f"check.step.{name}", fields)
+        step = Step(name, f"{self._words}.{name}", fields)
         self.done.append(step)
         if self._told:
             self._told(step)
@@ -176,9 +183,9 @@ def verify(root: Path, plan_id: str | None, *, told: Callable[[Step], None] | No
     exchange = open_exchange(root)
     if plan_id is None:
         raise CannotTell("unanchored", str(root))
-    steps = _Steps(told)
+    steps = Steps(told)
     with steps.step("V-1") as said:
-        plan = _read_plan(exchange, plan_id)
+        plan = read_plan(exchange, plan_id)
         said |= {"plan": plan_id, "parties": len(plan.plan.parties)}
     with steps.step("V-2") as said:
         histories = {party.id: read_history(exchange, party, plan) for party in plan.plan.parties}
@@ -199,7 +206,7 @@ def verify(root: Path, plan_id: str | None, *, told: Callable[[Step], None] | No
         said |= {"n": len(acceptances), "of": len(plan.plan.parties), "earlier": len(chain)}
     with steps.step("V-5") as said:
         named = named_files(exchange, plan)
-        said |= {"files": len(_digests(plan.plan, named)), "suites": len(named.lists), "texts": len(named.texts)}
+        said |= {"files": len(digests_named(plan.plan, named)), "suites": len(named.lists), "texts": len(named.texts)}
         opened = _opened(exchange, plan)
     shelf = Shelf(exchange, named.lists, named.definitions)
     everything = View({party: history.view.size for party, history in histories.items()}, None)
@@ -223,7 +230,7 @@ def verify(root: Path, plan_id: str | None, *, told: Callable[[Step], None] | No
     return verified._replace(final=final, opened=opened, not_part=not_part(exchange, named_paths, below, beside))
 
 
-def _read_plan(exchange: Folder, plan_id: str) -> PlanFile:
+def read_plan(exchange: Folder, plan_id: str) -> PlanFile:
     """V-1; CannotTell (P-1.later) for a plan with parts whose rules this version does not check."""
     plan = find_plan(exchange, plan_id)
     if later := later_parts(plan.plan):
@@ -266,7 +273,7 @@ def named_files(exchange: Folder, plan: PlanFile) -> Named:
 
     Raises NotVerified with the step, or CannotTell, with the file; a desk asks for the same before it signs a plan.
     """
-    with _Steps(None).step("V-5"):
+    with Steps(None).step("V-5"):
         return _named_files(exchange, plan)
 
 
@@ -314,7 +321,7 @@ def _opened(exchange: Folder, plan: PlanFile) -> dict[str, HomeLine]:
     return found
 
 
-def _digests(plan: Plan, named: Named) -> set[str]:
+def digests_named(plan: Plan, named: Named) -> set[str]:
     """Every digest that the plan, or a definition it names, names."""
     found = {suite.list for suite in plan.suites} | {scorer.definition for scorer in plan.scorers}
     found |= {one.descriptor for one in plan.subjects if isinstance(one.descriptor, str)}
@@ -355,7 +362,7 @@ def _labels_known(plan: Plan, definitions: Mapping[str, Definition]) -> None:
             raise Malformed("P-8.hit", f"$.measures {measure.id}", got=", ".join(measure.hit))
 
 
-def _read_runs(ledger: Ledger, shelf: Shelf, notes: Mapping[str, Notes], steps: _Steps) -> list[Run]:
+def _read_runs(ledger: Ledger, shelf: Shelf, notes: Mapping[str, Notes], steps: Steps) -> list[Run]:
     """V-6 to V-9, each under its name."""
     with steps.step("V-6") as said:
         runs = read_registrations(ledger, shelf, notes)
@@ -381,7 +388,7 @@ def _named_paths(verified: Verified) -> tuple[list[str], list[str]]:
     plan, id_ = verified.plan.plan, verified.plan.id
     named: list[str] = []
     below: list[str] = []
-    digests = _digests(plan, Named(verified.lists, verified.definitions, {}, {}, {}))
+    digests = digests_named(plan, Named(verified.lists, verified.definitions, {}, {}, {}))
     digests |= set(plan.commitments().values())
     for party in plan.parties:
         named += [f"{party.id}/plans/{id_}/files/{digest}" for digest in digests]
@@ -409,4 +416,6 @@ def _named_paths(verified: Verified) -> tuple[list[str], list[str]]:
     return named, below
 
 
-__all__ = ["SUITE_LIMIT", "Closing", "Step", "Verified", "named_files", "suite_text", "verify"]
+__all__ = [
+    "SUITE_LIMIT", "Closing", "Step", "Steps", "Verified", "digests_named", "named_files", "read_plan", "suite_text", "verify",
+]  # fmt: skip

@@ -52,6 +52,7 @@ class Joint(NamedTuple):
     subject to its descriptor (P-12; absent where the plan holds a commitment or the file is not there),
     ``scorers`` a scorer to its definition (C-1), ``hazards`` is the taxonomy in its order.
     ``opened`` has, by section kept at home, the suites that its opened commitment names: (id, SHA-256 of the list).
+    ``late`` has, by run and auditor, when an audit's answer was due and when the auditor saw the log without it (A-5).
     ``revealed`` are the suites whose text lies open now: no statement says so, so no result does.
     All text in it is foreign and may be hostile.
     """
@@ -68,3 +69,4 @@ class Joint(NamedTuple):
     hazards: Sequence[Hazard]
     opened: Mapping[str, Sequence[tuple[str, str]]] = MappingProxyType({})
     revealed: Collection[str] = ()
+    late: Mapping[tuple[str, str], tuple[str, str]] = MappingProxyType({})

@@ -102,6 +102,7 @@ def joint_of(verified: Verified) -> Joint:
         hazards=load_hazards(),
         opened={id_: [(one.suite, one.list) for one in line.lists] for id_, line in verified.opened.items()},
         revealed=frozenset(verified.texts),
+        late={(one.run, one.auditor): (one.due, one.seen) for one in verified.late_answers(made.view)},
     )
 
 
