@@ -125,13 +125,26 @@ async function treeRoot(row) { // RFC 6962, section 2.1, from leaf hashes: neigh
   }
   return row[0];
 }
+const half = (n) => Math.floor(n / 2);
+async function isIncluded(leaf, index, size, proof, root) { // RFC 9162, section 2.1.3.2; hashes in hexadecimal
+  if (![leaf, root, ...proof].every(isSha) || !isSize(index) || index >= size) return false;
+  let node = index, last = size - 1, made = unhex(leaf);
+  for (const step of proof.map(unhex)) {
+    if (last === 0) return false;
+    if (node % 2 || node === last) {
+      made = await nodeHash(step, made);
+      for (; node % 2 === 0 && node; node = half(node)) last = half(last); // an odd last node was carried up
+    } else made = await nodeHash(made, step);
+    [node, last] = [half(node), half(last)];
+  }
+  return last === 0 && hex(made) === root;
+}
 async function isBeginning(oldSize, oldRoot, newSize, newRoot, proof) { // RFC 9162, section 2.1.4.2; hashes in hexadecimal
   if (![oldRoot, newRoot, ...proof].every(isSha) || !isSize(oldSize) || oldSize > newSize) return false;
   if (oldSize === newSize) return !proof.length && oldRoot === newRoot;
   if (oldSize === 0) return !proof.length && oldRoot === hex(await treeRoot([]));
   const isWhole = Number.isInteger(Math.log2(oldSize)), [first, ...rest] = isWhole ? [oldRoot, ...proof] : proof;
   if (!proof.length) return false;
-  const half = (n) => Math.floor(n / 2);
   let node = oldSize - 1, last = newSize - 1, old = unhex(first), made = old;
   for (; node % 2; node = half(node)) last = half(last);
   for (const step of rest.map(unhex)) {
@@ -180,7 +193,7 @@ async function gunzip(raw, limit, place) { // B-8: {text, whole}; of a file that
   return { text, whole: true };
 }
 
-async function unzip(raw) { // the files below exchange/ of an archive made by `detente pack`, by path (PKWARE APPNOTE, section 4.3)
+async function unzip(raw) { // the files of an archive made by `detente pack`, by path (PKWARE APPNOTE, section 4.3)
   const files = new Map(), decoder = new TextDecoder();
   let end = raw.length - 22;
   while (end >= 0 && little(raw, end, 4) !== 0x06054b50) end--;
@@ -195,5 +208,5 @@ async function unzip(raw) { // the files below exchange/ of an archive made by `
     files.set(path, text);
     at += 46 + name + extra + comment;
   }
-  return new Map([...files].filter(([path]) => path.startsWith("exchange/")).map(([path, text]) => [path.slice(9), text]));
+  return files;
 }

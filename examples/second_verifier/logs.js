@@ -24,6 +24,7 @@ async function bound(files, path, sha, ending, rule, { lines = 0, whole = null }
 
 const keyId = async (name, kind, key) => (await hash(joined(toBytes(`${name}\n`), [kind], unhex(key)))).subarray(0, 4);
 const NOTE = /^([^\n]+)\n(0|[1-9]\d{0,18})\n([^\n]+)\n\n((?:— [^\s+]+ [^\s]+\n){1,100})$/, MOST_NOTE = 65536;
+const LATEST = 253402300799; // the end of the year 9999
 
 async function wholeNote(raw, log, keys, place) { // L-1, L-3: what a note says, and whether its last line is one that was verified here
   const found = raw.length <= MOST_NOTE && NOTE.exec(toText(raw, place));
@@ -136,7 +137,7 @@ async function readMirror(files, folder, log, keys) { // the notes of one witnes
     const { cosigned, size, root, sha } = await readNote(read(files, `${folder}/${path}`), log, keys, `${folder}/${path}`);
     const name = `notes/${String(size).padStart(20, "0")}`, names = cosigned.map(({ at }) => `${name}-${String(at).padStart(20, "0")}`);
     need([name, ...names].includes(path), "L-4", `${folder}/${path}`);
-    need(cosigned.every(({ at }) => at <= 253402300799), "L-3", `${folder}/${path}`); // the end of the year 9999
+    need(cosigned.every(({ at }) => at <= LATEST), "L-3", `${folder}/${path}`);
     notes.push(...cosigned.map(({ name: witness, at }) => ({ witness, size, root, at, sha })));
   }
   if (!notes.length && !paths.some((path) => path === "checkpoint" || path.startsWith("tile/"))) return [];

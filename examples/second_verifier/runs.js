@@ -166,6 +166,20 @@ async function boundAge(files, path, sha, limit, rule) {
   if ((await digest(raw)) !== sha) throw (raw.length ? wrong : lacking)(rule, path);
 }
 
+function isEnd(registration, { index, said, subjects }) { // whether a conclusion has the form of its status, and what its engine allows (T-5, R-10)
+  const { status, root, startedAt, finishedAt, trace } = said, imported = registration.said.engine.name === "external";
+  const isRight = status === "aborted" ? root === null && equal(subjects, [registration.sha]) : root !== null && subjects.length === 2;
+  return index > registration.index && isTime(startedAt) && isTime(finishedAt) && !(imported && trace) && isRight;
+}
+function isScoring(plan, { party: tester, conclusion }, { party, index, said, subjects }) { // C-6
+  return byId(plan.scorers, said.scorer)?.definition === said.definition && said.sample === null &&
+    subjects.length === 4 && subjects[3] === conclusion.sha && !(party === tester && index < conclusion.index);
+}
+function unlawfulWord({ said: { engine, drawCommits } }, { external, audit }) { // R-10, R-6
+  const commits = drawCommits.map((one) => one.auditor).sort();
+  return engine.name === "external" && !external ? "R-10.external" : !equal(commits, [...(audit?.by ?? [])].sort()) && "R-6.commits";
+}
+
 // V-4 and V-6 to V-9 over logs cut at `sizes`, with the notes that `may` be used: everything that a result is made from.
 async function walk(world, sizes, may, step = (_, work) => work()) {
   const { plan, files, logs, cache } = world, entries = world.statements.filter((one) => one.index < sizes[one.party]), placed = new Set();
@@ -196,11 +210,9 @@ async function walk(world, sizes, may, step = (_, work) => work()) {
     return world.named.notDerived.map((id) => `${id} was not derived here`).join(", "); // S-3: the text that it is made from is not open
   });
   const holds = (notes, { party, said }) => notes.some((note) => note.witness === party && note.size === said.size);
-  const isUnlawful = ({ index, party, said: { engine, drawCommits } }, { external, audit }, attempt) => {
-    const commits = drawCommits.map((one) => one.auditor).sort();
-    if (index > (world.moved[party] ?? Infinity)) return "P-11.superseded";
-    if (attempt > plan.runs.max) return "R-1.attempts";
-    return engine.name === "external" && !external ? "R-10.external" : !equal(commits, [...(audit?.by ?? [])].sort()) && "R-6.commits";
+  const isUnlawful = (entry, section, attempt) => {
+    if (entry.index > (world.moved[entry.party] ?? Infinity)) return "P-11.superseded";
+    return attempt > plan.runs.max ? "R-1.attempts" : unlawfulWord(entry, section);
   };
   const register = async (entry, test, section, attempt) => {
     const { party } = test, needed = section.releasers.filter((id) => id !== party);
@@ -222,9 +234,7 @@ async function walk(world, sizes, may, step = (_, work) => work()) {
     }
     const ends = [];
     for (const one of of(party, "conclude", run.id)) {
-      const { status, root, start, startedAt, finishedAt, trace } = one.said, imported = entry.said.engine.name === "external";
-      const fits = one.index > entry.index && isTime(startedAt) && isTime(finishedAt) && !(imported && trace) &&
-        (status === "aborted" ? root === null && about(one, run.id) : root !== null && one.subjects.length === 2);
+      const { start } = one.said, fits = isEnd(entry, one);
       const names = fits && !ends.length && start.releases.length <= needed.length ? start.releases : [];
       for (const sha of names) if (!world.held.has(sha)) throw lacking("R-4", `release ${sha}`);
       for (const release of all("release", run.id).filter(({ sha }) => names.includes(sha))) {
@@ -251,9 +261,7 @@ async function walk(world, sizes, may, step = (_, work) => work()) {
   await step("V-7", async () => { for (const run of ended) run.outcomes = await once(run.conclusion.sha, () => readHeaders(world, run)); });
   await step("V-8", async () => {
     for (const run of ended) {
-      const isScore = ({ party, index, said, subjects }) => byId(plan.scorers, said.scorer)?.definition === said.definition && said.sample === null &&
-        subjects.length === 4 && subjects[3] === run.conclusion.sha && !(party === run.party && index < run.conclusion.index);
-      for (const entry of lawful(all("score", run.id), (one) => !isScore(one) && "C-6.shape").map(place)) {
+      for (const entry of lawful(all("score", run.id), (one) => !isScoring(plan, run, one) && "C-6.shape").map(place)) {
         const { by } = byId(plan.scorers, entry.said.scorer), isFirst = !run.scorings.some((one) => one.counted && one.scorer === entry.said.scorer);
         const counted = isFirst && entry.party === (by === "tester" ? run.party : by);
         run.scorings.push({ entry, counted, scorer: entry.said.scorer, ...(await once(entry.sha, () => readScoring(world, run, entry))) });

@@ -28,15 +28,25 @@ function finalOf(plan, closings) { // F-11: the newest result that all of `closi
   return common.sort((x, y) => inOrder(rank(x), rank(y))).at(-1)?.[0].subjects[0] ?? null;
 }
 
+async function stepByStep(tell, walk) { // {exit, step, rule, place} and what the walk found; a step that fails names itself
+  let now = "V-1";
+  const step = async (name, work) => { now = name; const said = await work(); tell(`${name} holds${said ? `: ${said}` : ""}`); };
+  try {
+    return { exit: 0, ...(await walk(step, (name) => { now = name; })) };
+  } catch (error) { // what this reader cannot make sense of is no proof of a lie
+    const { exit = 4, rule = "reader", place = String(error.stack ?? error) } = error;
+    tell(`${now} ${exit === 3 ? "NOT VERIFIED" : "CANNOT TELL"}: rule ${rule}, ${place}`);
+    return { exit, step: now, rule, place };
+  }
+}
+
 // {exit, step, rule, place, result}; `files` maps the paths of an exchange to their bytes, or to null for what is no plain file;
 // `tell` hears each line of the verdict.
 async function verify(files, id, tell = () => {}) {
   const world = { files, cache: new Map(), logs: {}, statements: [], unread: [], held: new Set() }, everything = () => true;
-  let now = "V-1";
-  const step = async (name, work) => { now = name; const said = await work(); tell(`${name} holds${said ? `: ${said}` : ""}`); };
-  try {
+  return stepByStep(tell, async (step, at) => {
     if (!isSha(id)) throw lacking("P-1", "UNANCHORED, no plan id was given");
-    now = "V-2";
+    at("V-2");
     for (const [path, raw] of files) need(raw && !/[\\:\p{Cc}]/u.test(path), "L-4", path);
     await step("V-1", async () => { world.plan = await readPlan(files, id); });
     const { plan, logs, statements, unread } = world, ids = idsOf(plan.parties);
@@ -50,7 +60,7 @@ async function verify(files, id, tell = () => {}) {
       }
       return `${statements.length} statements of this plan, ${unread.length} other entries`;
     });
-    now = "V-4";
+    at("V-4");
     [world.chain, world.moved] = [await readChain(world), await readMoved(world)];
     const successor = await findSuccessor(world), sizes = Object.fromEntries(ids.map((one) => [one, logs[one].size]));
     const scene = await walk(world, sizes, everything, step), { closings } = scene;
@@ -70,10 +80,6 @@ async function verify(files, id, tell = () => {}) {
     if (loose && plan.quorum) throw lacking("L-3", `UNANCHORED, too few others hold the log of ${loose}`);
     if (loose) tell("UNANCHORED, a self-check: nobody else holds this log");
     tell(`not checked here: ${LEFT_OUT}`);
-    return { exit: 0, result };
-  } catch (error) { // what this reader cannot make sense of is no proof of a lie
-    const { exit = 4, rule = "reader", place = String(error.stack ?? error) } = error;
-    tell(`${now} ${exit === 3 ? "NOT VERIFIED" : "CANNOT TELL"}: rule ${rule}, ${place}`);
-    return { exit, step: now, rule, place };
-  }
+    return { result };
+  });
 }

@@ -4,7 +4,7 @@ import { readFileSync, readdirSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import vm from "node:vm";
 
-const PARTS = ["bytes.js", "plan.js", "logs.js", "named.js", "runs.js", "chain.js", "result.js", "verify.js"]; // as verify.html loads them
+const PARTS = ["bytes.js", "plan.js", "logs.js", "named.js", "runs.js", "chain.js", "result.js", "verify.js", "lone.js"]; // as verify.html loads them
 for (const name of PARTS) vm.runInThisContext(readFileSync(new URL(name, import.meta.url), "utf8"), name);
 export const second = (names) => vm.runInThisContext(`({ ${names} })`); // functions of these parts
 
@@ -18,10 +18,11 @@ export function filesOf(folder, above = "", files = new Map()) { // by path; nul
   return files;
 }
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const [, , from, id = ""] = process.argv, { verify, unzip } = second("verify, unzip");
+  const [, , from, id = ""] = process.argv, { verify, verifyArchive } = second("verify, verifyArchive"), plan = id.replaceAll(" ", "");
   try {
-    const files = statSync(from).isDirectory() ? filesOf(from) : await unzip(new Uint8Array(readFileSync(from)));
-    process.exitCode = (await verify(files, id.replaceAll(" ", ""), console.log)).exit;
+    const judge = () => (statSync(from).isDirectory() ? verify(filesOf(from), plan, console.log)
+      : verifyArchive(new Uint8Array(readFileSync(from)), plan, console.log));
+    process.exitCode = (await judge()).exit;
   } catch (error) {
     console.log(`CANNOT TELL: ${error.message}`);
     process.exitCode = 4;

@@ -7,9 +7,9 @@ import { pathToFileURL } from "node:url";
 
 const [, , verifier, ...paths] = process.argv, { second } = await import(pathToFileURL(`${verifier}/verify.mjs`));
 const NAMES = "bundleOf, countOutcomes, decode, descriptor, digest, draw, drawKey, encode, fraction, gunzip, hex, homeLine, " +
-  "isBeginning, isDecimal, isHeader, isId, isKey, isLanguage, isTime, lacking, leafHash, linesOf, need, odds, openEnvelope, parseBundle, parseHeaders, " +
+  "isBeginning, isIncluded, isDecimal, isHeader, isId, isKey, isLanguage, isTime, lacking, leafHash, linesOf, need, odds, openEnvelope, parseBundle, parseHeaders, " +
   "parseList, parsePlan, parseScores, parseStatement, parseSuite, parseTile, readNote, recount, secondsOf, signedBy, slotsOf, tagged, tileRows, tilesOf, " +
-  "tilePath, toBytes, toText, treeRoot, unhex, variantSalt, verify, DEFINITION";
+  "tilePath, toBytes, toText, treeRoot, unhex, variantSalt, verify, verifyLone, DEFINITION";
 const js = second(NAMES), { need } = js;
 
 const isPiece = (value) => value !== null && typeof value === "object" && !Array.isArray(value) && ["text", "hex", "base"].some((name) => name in value);
@@ -109,6 +109,14 @@ const READERS = {
     return Promise.all(entries.map(js.digest));
   },
   consistency: async (_, { old, oldRoot, new: size, newRoot, proof }) => need(await js.isBeginning(old, oldRoot, size, newRoot, proof), "L-2", "") ?? null,
+  inclusion: async (_, { leaf, index, size, proof, root }) => need(await js.isIncluded(leaf, index, size, proof, root), "A-4", "") ?? null,
+  lone: async (_, { files: given, edits, plan }) => {
+    const files = new Map(Object.entries({ ...given, ...edits }).filter(([, parts]) => parts !== null)
+      .map(([path, parts]) => [path, plain(bytesOf(parts, given))]));
+    const { exit, step, rule, place, run, held, loose } = await js.verifyLone(files, plan ?? "");
+    if (exit && !held) throw Object.assign(new Error(place), { exit, rule: `${step} ${rule}` });
+    return { n: run.slots.length, scorings: run.scorings.map((one) => one.said.scorer), seen: held.map((one) => [one.entry.kind, one.by]), unanchored: loose };
+  },
   derived: async (_, given) => DERIVED[given.of](given),
   odds: async (_, { total, opened }) => js.odds(total, opened),
   exchanges: async (_, { files: given, edits, plan }) => {

@@ -19,6 +19,7 @@ import pytest
 from detente.check.verify import verify
 from detente.desk.keys import log_entry, own_log
 from detente.desk.lies import drop_run, edit_score, swap_item, two_histories
+from detente.desk.lone import pack_lone
 from detente.desk.packing import pack
 from detente.errors import CannotTell, NotVerified
 from detente.wire.canonical import decode, encode
@@ -28,7 +29,7 @@ from kit.labs import Labs, close_all, meet, publish_one, register_all, release_a
 from kit.second import NODE, SECOND
 
 HERE = Path(__file__).resolve().parent
-MOST_LINES = 1332
+MOST_LINES = 1447
 needs_node = pytest.mark.skipif(NODE is None, reason="node is not installed")
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 
@@ -271,7 +272,6 @@ NOT_ASKED = {
     "counts-files": "a counts file is made again and compared byte by byte, never read as it lies there (C-7)",
     "entries": "how an entry is put into a log, which only its owner does (B-9)",
     "file-names": "how a folder on a disk is listed; odd names and links have a test above (L-4)",
-    "inclusion": "proofs in opening files, which only an auditor sees (A-4)",
     "openings": "opening files, which only an auditor sees (A-4)",
     "shown-records": "records of opening files, which only an auditor sees (R-5, C-2)",
 }
@@ -323,6 +323,19 @@ def test_second_verifier_when_the_archive_is_given_then_it_says_the_same_and_of_
     assert theirs(archive, plan) == theirs(labs.exchange, plan)
     archive.write_bytes(archive.read_bytes()[:-1000])
     assert theirs(archive, plan)[0] == 4
+
+
+@needs_node
+def test_second_verifier_when_one_run_is_handed_over_alone_then_it_says_what_it_did_not_look_for(stories, tmp_path):
+    labs = stories.at("closed")
+    archive, plan = tmp_path / "run.zip", labs.agreed().id
+    run = pack_lone(labs.verify(), labs.runs["lab-a"].id, archive)
+    code, _, said = theirs(archive, plan)
+    assert code == 0
+    assert re.findall(r"^(V-\d+) holds", said, re.MULTILINE) == [f"V-{n}" for n in (1, 2, 3, 5, 6, 7, 8)]
+    assert f"V-7 holds: {len(run.slots)} slots" in said
+    assert "other runs, attempts and audits were not looked for" in said
+    assert theirs(archive, "00" * 32)[0] == 4
 
 
 def seen_in_page(element: str, given: Path, plan: str, user: Path) -> str:
