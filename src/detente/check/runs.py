@@ -393,7 +393,8 @@ def records_asked(ledger: Ledger, run: Run) -> int:
 
 def _opening(ledger: Ledger, shelf: Shelf, run: Run, auditor: str, challenge: Entry) -> tuple[Entry, Open] | None:
     """The one opening of a challenge: the nonce is the committed one, and the sealed file, if one crosses, is there (A-1, A-4)."""
-    commits = {commit.auditor: commit.commit for commit in run.register.drawCommits}
+    # Whoever committed to two nonces for one auditor could choose between two draws: it committed to none (R-6).
+    commits = [one.commit for one in run.register.drawCommits if one.auditor == auditor]
     audit = ledger.plan.plan.section(run.test.section).audit
     crosses = audit is None or audit.place == "crosses"
     rows = []
@@ -401,7 +402,7 @@ def _opening(ledger: Ledger, shelf: Shelf, run: Run, auditor: str, challenge: En
         subjects = entry.statement.subject_digests()
         if not subjects or subjects[0] != challenge.digest:
             continue
-        if draw_commit(bytes.fromhex(opening.nonce)) != commits.get(auditor):
+        if [draw_commit(bytes.fromhex(opening.nonce))] != commits:
             ledger.refuse(entry, "A-1.nonce")
         elif crosses and len(subjects) != 2:
             ledger.refuse(entry, "A-4.subjects")
