@@ -183,7 +183,7 @@ def _tell_status(speech: Speech, own: Desk, plan: PlanFile, state: RunState, *, 
     done, counts = glance(state.journal_path()).total(), outcome_counts(state)
     word = "concluded" if counts else "running" if done else "registered"
     word = word if state.folder.exists("key") else "lost"
-    published = own.own(f"runs/{state.id}").exists("headers.jsonl.gz")
+    published = state.logged is not None
     row = {
         "run": state.id, "subject": state.test.subject, "section": state.test.section, "state": word,
         "answered": len(state.slots) if counts else done, "of": len(state.slots), "published": published,
