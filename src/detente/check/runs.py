@@ -116,7 +116,7 @@ class Shelf:
     scorings: dict[str, Scoring] = field(default_factory=dict)
     sealed: set[str] = field(default_factory=set)
     reader: Reader | None = None
-    shut: dict[str, CannotTell] = field(
+    shut: dict[Wanted, CannotTell] = field(
         default_factory=dict
     )  # files sent to the reader that it could not read, by place
     withheld: dict[Wanted, Withheld] = field(default_factory=dict)

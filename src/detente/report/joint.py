@@ -53,6 +53,8 @@ class Joint(NamedTuple):
     ``scorers`` a scorer to its definition (C-1), ``hazards`` is the taxonomy in its order.
     ``opened`` has, by section kept at home, the suites that its opened commitment names: (id, SHA-256 of the list).
     ``revealed`` are the suites whose text lies open now: no statement says so, so no result does.
+    ``read_here`` are the runs and scorings whose withheld files were read and recounted for this page, because
+    its reader is a party that they were sent to (P-5): envelope digests, empty for everybody else.
     All text in it is foreign and may be hostile.
     """
 
@@ -68,3 +70,4 @@ class Joint(NamedTuple):
     hazards: Sequence[Hazard]
     opened: Mapping[str, Sequence[tuple[str, str]]] = MappingProxyType({})
     revealed: Collection[str] = ()
+    read_here: Collection[str] = ()
