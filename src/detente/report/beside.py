@@ -18,7 +18,8 @@ def beside(run: Row) -> list[Spoken]:
 
 def withheld(reading: Reading, run: Row) -> list[Spoken]:
     """What of a run is known to exist and not shown (P-5): never as if it were absent."""
-    return [spoken(f"beside.withheld-{what}") for what in reading.apart(run)]
+    apart = reading.apart(run)
+    return [spoken(f"beside.withheld-{'both' if len(apart) > 1 else apart[0]}")] if apart else []
 
 
 def worth_saying(reading: Reading, run: Row) -> list[Spoken]:
