@@ -11,7 +11,20 @@ HERE = Path(__file__).resolve().parent
 if __name__ == "__main__":
     sys.path[:0] = [str(HERE.parent)]
 
-SOURCES = ("strict", "signed", "plans", "suites", "statements", "runs", "scores", "logs", "audits", "archives", "whole")
+SOURCES = (
+    "strict",
+    "signed",
+    "plans",
+    "suites",
+    "statements",
+    "runs",
+    "scores",
+    "logs",
+    "audits",
+    "archives",
+    "whole",
+    "withheld",
+)
 
 
 def made() -> dict[str, bytes]:
