@@ -366,3 +366,56 @@ def test_audit_when_the_labels_cannot_be_read_then_it_waits_and_asking_still_wor
     with pytest.raises(CannotTell, match=r"P-5\.sealed"):
         audit_all(labs)
     assert [trail.finding for run in labs.verify().runs for trail in run.audits if run.test.party == "lab-a"] == [None]
+
+
+# --- what people are told --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("disclosure", "en", "zh"),
+    [
+        (("public", "public"), "core: headers and labels are public, so every reader recounts", "core：题次表与判定均公开"),
+        (("public", "parties"), "core: headers and totals are public, labels go to the parties alone", "core：题次表与计数表公开"),
+        (("parties", "parties"), "core: totals are public, headers and labels go to the parties alone", "core：只公开计数表"),
+    ],
+)  # fmt: skip
+def test_plan_show_when_read_before_signing_then_it_says_who_may_read_what(
+    tmp_path: Path, capsys, disclosure: tuple[str, str], en: str, zh: str
+) -> None:
+    labs = meet(tmp_path, disclosure=disclosure)
+    words = ("plan", "show", labs.agreed().id[:16], "--desk", labs.desks["lab-b"].root)
+    assert en in typed(capsys, *words).out
+    assert zh in typed(capsys, *words, lang="zh").out
+
+
+def test_status_when_headers_are_for_the_parties_then_a_published_run_is_called_so(withheld: Labs, capsys) -> None:
+    assert "published" in typed(capsys, "status", "--desk", withheld.desks["lab-a"].root).out
+
+
+def test_page_when_something_is_withheld_then_it_says_so_in_words_in_both_languages(
+    withheld: Labs, tmp_path: Path, capsys
+) -> None:
+    labs, plan = withheld.moved(tmp_path / "labs"), withheld.agreed().id
+    recount(labs.desks["lab-b"], labs.agreed(), None)
+    for name, more in (("stranger", ()), ("lab-a", ("--desk", labs.desks["lab-a"].root))):
+        assert typed(capsys, "report", labs.exchange, "--plan", plan, "--out", tmp_path / name, *more).code == 0
+    page = {
+        (who, lang): (tmp_path / who / f"{lang}.html").read_text("utf-8")
+        for who in ("stranger", "lab-a")
+        for lang in ("en", "zh", "both")
+    }
+    for lang, words in (
+        ("en", ["headers and labels withheld: sent to the parties alone", "recounted by Lab-B, not by you", "recounted by nobody yet"]),
+        ("zh", ["题次表与判定未公开：只发给各参与方", "读者无从自行计数", "尚无人重新计数"]),
+    ):  # fmt: skip
+        assert all(word in page["stranger", lang] and word in page["stranger", "both"] for word in words)
+    assert "recounted here" in page["lab-a", "en"]
+    assert "not by you" not in page["lab-a", "en"]
+    assert "已在此处重新计数" in page["lab-a", "zh"]
+    results = [(tmp_path / who / "result.json").read_bytes() for who in ("stranger", "lab-a")]
+    assert results[0] == results[1]
+    rows = (tmp_path / "stranger" / "result.csv").read_text("utf-8").splitlines()
+    assert rows[0].endswith(",withheld")
+    assert {row.rpartition(",")[2] for row in rows[1:]} == {"headers scores"}
+    traced = typed(capsys, "trace", labs.exchange, "--plan", plan)
+    assert "header lines that are withheld from this reader" in traced.out

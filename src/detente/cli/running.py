@@ -183,7 +183,10 @@ def _tell_status(speech: Speech, own: Desk, plan: PlanFile, state: RunState, *, 
     done, counts = glance(state.journal_path()).total(), outcome_counts(state)
     word = "concluded" if counts else "running" if done else "registered"
     word = word if state.folder.exists("key") else "lost"
-    published = state.logged is not None
+    if plan.plan.section(state.test.section).withholds("headers"):  # then there is no open file to look for
+        published = state.logged is not None and word != "lost"
+    else:
+        published = own.own(f"runs/{state.id}").exists("headers.jsonl.gz")
     row = {
         "run": state.id, "subject": state.test.subject, "section": state.test.section, "state": word,
         "answered": len(state.slots) if counts else done, "of": len(state.slots), "published": published,
