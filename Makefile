@@ -27,6 +27,11 @@ $(VENV)/dev.stamp: $(VENV)/demo.stamp requirements/dev.txt
 	@$(PIP) --require-hashes -r requirements/dev.txt
 	@touch $@
 
+$(VENV)/kms.stamp: $(VENV)/demo.stamp requirements/kms.txt
+	@echo "installing what speaks to HSMs and key services into $(VENV)/"
+	@$(PIP) --require-hashes -r requirements/kms.txt
+	@touch $@
+
 $(VENV)/fuzz.stamp: $(VENV)/dev.stamp requirements/fuzz.txt
 	@echo "installing the fuzzer into $(VENV)/"
 	@$(PIP) --require-hashes -r requirements/fuzz.txt
@@ -44,8 +49,8 @@ lint: $(VENV)/dev.stamp
 
 check: lint test ## linters, types and the whole test suite
 
-test: $(VENV)/dev.stamp ## the whole test suite
-	@$(BIN)/python -m pytest
+test: $(VENV)/dev.stamp ## the whole test suite, on all cores
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 fix: $(VENV)/dev.stamp ## let the linter mend what it can
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

@@ -419,3 +419,18 @@ def test_page_when_something_is_withheld_then_it_says_so_in_words_in_both_langua
     assert {row.rpartition(",")[2] for row in rows[1:]} == {"headers scores"}
     traced = typed(capsys, "trace", labs.exchange, "--plan", plan)
     assert "header lines that are withheld from this reader" in traced.out
+
+
+def test_lone_run_when_labels_are_withheld_then_it_verifies_and_with_headers_withheld_it_shows_nothing_alone(
+    withheld: Labs, tmp_path: Path, capsys
+) -> None:
+    labs = published(tmp_path / "labs", ("public", "parties"))
+    plan, run, file = labs.agreed().id, labs.runs["lab-a"].id, tmp_path / "one.zip"
+    assert typed(capsys, "pack", labs.exchange, "--plan", plan, "--run", run[:16], "--out", file).code == 0
+    said = typed(capsys, "verify", file, "--plan", plan)
+    assert (said.code, "withheld from this reader: 2" in said.out, "not part of it" in said.err) == (0, True, False), (
+        said
+    )
+    other, id_ = withheld.agreed().id, withheld.runs["lab-a"].id
+    shut = typed(capsys, "pack", withheld.exchange, "--plan", other, "--run", id_[:16], "--out", tmp_path / "two.zip")
+    assert (shut.code, shut.error) == (4, "lone-withheld")

@@ -5,6 +5,7 @@ import base64
 import json
 import random
 import shutil
+import zipfile
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,7 @@ import pytest
 
 from detente.check.runs import run_folder
 from detente.check.verify import verify
+from detente.cli import main
 from detente.desk.audits import answer_all, ask, check_all
 from detente.desk.keys import log_entry, own_log, sign_statement
 from detente.desk.lies import drop_run, edit_score, rewrite_log, swap_item, two_histories
@@ -476,3 +478,29 @@ def optional(name: str) -> bool:
 def _payload(entry: bytes) -> bytes:
 
     return base64.b64decode(json.loads(entry)["payload"])
+
+
+# --- one run, without its exchange --------------------------------------------------------------
+
+
+def test_limit_when_a_lab_hands_over_the_better_of_two_runs_alone_then_nothing_else_was_looked_for(tmp_path, capsys):
+    """What a lone run cannot show: the attempt before it, which the exchange has (F-12)."""
+    labs = meet(tmp_path, items=2, max_runs=2)
+    desk, plan = labs.desks["lab-a"], labs.agreed()
+    for again in (False, True):
+        labs.witness_all()
+        labs.runs["lab-a"] = register_run(desk, plan, pick_test(desk, plan, None, "core"), own_engine(), again=again)
+        labs.witness_all()
+        run_one(labs, "lab-a")
+        publish_one(labs, "lab-a")
+    labs.witness_all()
+    file, run = tmp_path / "run.zip", labs.runs["lab-a"].id
+    assert main(["pack", str(labs.exchange), "--plan", plan.id, "--run", run, "-o", str(file)]) == 0
+    assert [row.attempt for row in labs.verify().runs if row.id == run] == [2]
+    capsys.readouterr()
+    assert main(["verify", str(file), "--plan", plan.id]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("one run, without its exchange: other runs, attempts and audits were not looked for\n")
+    assert "no other fact, and no joint number" in said.splitlines()[-1]
+    with zipfile.ZipFile(file) as opened:
+        assert not [name for name in opened.namelist() if "/runs/" in name and run not in name]

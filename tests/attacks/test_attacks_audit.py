@@ -2,6 +2,7 @@
 """Audits in bad faith: an auditor that aims, repeats, lies or stays silent; a holder that lies, refuses, or hides what was found."""
 
 import random
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from detente.pact.seal import new_identity, seal
 from detente.run.journal import Journal
 from detente.score.scorer import load_scorer
 from detente.wire.digests import sha256
+from detente.wire.times import parse_time
 from kit.caught import listed, paper_refused, refused, remembered, runs_of, text_of
 from kit.labs import Labs, meet, publish_one, register_all, run_one
 from kit.paper import NOON, Paper
@@ -142,6 +144,67 @@ def test_holder_when_it_refuses_then_the_report_says_so_as_seen_by_the_auditor(t
     assert asked.checked()["audits"][0]["state"] == "refused"
     assert asked.checked()["holds"] == "no"
     assert "REFUSED, as seen by lab-b" in text_of(paper.verify())
+
+
+LATE = {
+    "en": ("answered LATE by lab-a", "answered late: lab-a showed lab-b the records"),
+    "zh": ("lab-a 逾期出示", "逾期出示：运行"),
+}
+
+
+def answered(folder: Path, hours: float) -> Paper:
+    """lab-a saw the challenge at 14:00 and has 48 hours; lab-b looks after ``hours`` of them, then lab-a opens, and all is well."""
+    asked = Asked(folder)
+    paper = asked.paper
+    challenge = paper.challenge("lab-b", asked.run, asked.about)
+    paper.witness("lab-a", "lab-b", NOON + 2 * HOUR)
+    paper.sign("accept", "lab-a", [paper.plan.id])
+    paper.witness("lab-b", "lab-a", int(NOON + (2 + hours) * HOUR))
+    opening = paper.open(asked.run, "lab-b", challenge)
+    paper.witness("lab-b", "lab-a", NOON + 900 * HOUR)
+    paper.find("lab-b", asked.run, opening, asked.rows(paper.verify().runs[0].audits[0].drawn))
+    return paper
+
+
+def test_holder_when_it_answers_late_then_it_counts_and_its_lateness_is_told_in_both_languages(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paper = answered(tmp_path, 49)
+    verified = paper.verify()
+    checked = runs_of(verified)[0]["facts"]["checked"]
+    assert (checked["holds"], checked["audits"][0]["state"]) == ("yes", "consistent")
+    assert "late" not in checked["audits"][0]
+    [late] = verified.late_answers()
+    for lang, (in_report, on_terminal) in LATE.items():
+        said = typed(capsys, "verify", paper.save(), "--plan", paper.plan.id, lang=lang)
+        assert said.code == 0, said
+        assert on_terminal in said.err
+        assert {late.due, late.seen} <= set(re.findall(r"[0-9-]{10}T[0-9:]{8}Z", said.err)), said.err
+        assert in_report in text_of(verified, lang), text_of(verified, lang)
+        assert "refused (as" not in text_of(verified, lang).lower()
+    assert parse_time(late.due) == NOON + 50 * HOUR
+    assert parse_time(late.seen) == NOON + 51 * HOUR
+    rows = typed(capsys, "verify", paper.save(), "--plan", paper.plan.id, "--json").out
+    assert f'"due": "{late.due}"' in rows
+
+
+@pytest.mark.parametrize("hours", [0, 48], ids=["at once", "the last second"])
+def test_holder_when_it_answers_in_time_then_nothing_is_told_of_lateness(tmp_path: Path, hours: int) -> None:
+    """The auditor's notes of in time do not hold the opening, the later ones do."""
+    verified = answered(tmp_path, hours).verify()
+    assert verified.late_answers() == []
+    assert not any(word in text_of(verified, lang) for lang, (word, _) in LATE.items())
+
+
+def test_holder_when_the_challenge_came_after_its_answer_was_looked_for_then_no_clock_had_run(tmp_path: Path) -> None:
+    """The holder had not cosigned the challenge yet when the auditor looked: nothing was due (A-5)."""
+    asked = Asked(tmp_path)
+    paper = asked.paper
+    challenge = paper.challenge("lab-b", asked.run, asked.about)
+    paper.witness("lab-b", "lab-a", NOON + 900 * HOUR)
+    paper.witness("lab-a", "lab-b", NOON + 901 * HOUR)
+    paper.open(asked.run, "lab-b", challenge)
+    assert paper.verify().late_answers() == []
 
 
 @pytest.mark.parametrize("how", ["cuts-the-auditors-log", "closes-without-it"])

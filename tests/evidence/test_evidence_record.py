@@ -67,6 +67,28 @@ def test_body_when_written_and_read_then_it_is_the_same(body: Body) -> None:
 
 
 @given(bodies())
+def test_body_when_written_without_a_walk_then_it_is_what_encode_writes(body: Body) -> None:
+    assert encode_body(body) == encode(body)
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "code"),
+    [
+        ("i", 2**53, "B-1.integer"),
+        ("seed", 2**53, "B-1.integer"),
+        ("tokens", 2**53, "B-1.integer"),
+        ("seed", 0.5, "B-1.float"),
+        ("output", "\ud800", "B-1.text"),
+        ("reason", "\udfff", "B-1.text"),
+    ],
+)
+def test_body_when_a_member_is_no_lawful_value_then_it_is_not_written(member: str, value: object, code: str) -> None:
+    fields = {"i": 0, "item": "0" * 64, "outcome": "truncated", "output": "", "salt": "0" * 64, "seed": 0}
+    with pytest.raises(Malformed, match=code.replace(".", r"\.")):
+        encode_body(Body(**(fields | {member: value})))  # type: ignore[arg-type]
+
+
+@given(bodies())
 def test_header_when_written_flat_then_it_is_what_encode_writes(body: Body) -> None:
     line = encode_body(body)
     header = Header(sha256(line), body.i, body.item, body.outcome, body.cut)

@@ -7,11 +7,13 @@ The vectors (tests/vectors/README.md) and the fuzz targets (fuzz/) ask the same 
 import os
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from detente.check.audit import Shown, check_caps, check_opening, check_seeds, draw, draw_key, odds_text
+from detente.check.lone import verify_lone
 from detente.check.verify import verify
 from detente.desk.packing import unpack
 from detente.errors import CannotTell, DetenteError, Malformed, NotVerified
@@ -358,13 +360,31 @@ def _answers(raw: bytes, given: Given) -> Any:
 FACTS = ("agreed", "seen", "complete", "checked", "repeated")
 
 
-@reader("exchange")
-def _exchange(raw: bytes, given: Given) -> Any:
-    root = given["folder"] / "exchange"
+@reader("lone")
+def _lone(raw: bytes, given: Given) -> Any:
+    root = given["folder"] / "lone"
+    lay(root, given)
+    lone = verify_lone(Folder(root), given["plan"])
+    return {
+        "n": len(lone.run.slots),
+        "scorings": [scoring.score.scorer for scoring in lone.run.scorings],
+        "seen": [[one.entry.statement.kind, one.by] for one in lone.held],
+        "unanchored": [one.entry.index for one in lone.unanchored()],
+    }
+
+
+def lay(root: Path, given: Given) -> None:
+    """Write the files that are given, and what they become."""
     for path, parts in {**given["files"], **given["edits"]}.items():
         if parts is not None:
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_bytes(bytes_of(parts, given["files"]))
+
+
+@reader("exchange")
+def _exchange(raw: bytes, given: Given) -> Any:
+    root = given["folder"] / "exchange"
+    lay(root, given)
     result: Any = verify(root, given["plan"]).numbers().result
     return {
         "counted": [row["counted"] for row in result["runs"]],

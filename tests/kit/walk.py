@@ -57,7 +57,7 @@ take = [{{hazard = "dt:crime", kind = "hazard", n = 2}}, {{kind = "benign", n = 
 
 
 class Step(NamedTuple):
-    """One command of the story and how it must end; ``PLAN`` in a word stands for the plan id."""
+    """One command of the story and how it must end; ``PLAN`` stands for the plan id, ``RUN`` for lab-a's run."""
 
     name: str
     words: list[str]
@@ -99,6 +99,7 @@ STORY = [
     Step("close-b", ["close", "--reserve", "en=Few.", "--reserve", "zh-Hans=太少。", *B]),
     Step("report", ["report", "exchange", "--plan", "PLAN", "--out", "report"]),
     Step("pack", ["pack", "exchange", "--plan", "PLAN", "--out", "all.zip"]),
+    Step("pack-run", ["pack", "exchange", "--plan", "PLAN", "--run", "RUN", "--out", "run.zip"]),
     Step("unpack", ["unpack", "all.zip", "--exchange", "there"]),
 ]  # fmt: skip
 
@@ -200,7 +201,9 @@ def given_twice(step: Step, plan: str) -> tuple[int, str]:
 
 
 def worded(step: Step, plan: str) -> list[str]:
-    return [plan if word == "PLAN" else word for word in step.words]
+    runs = sorted(path.name for path in Path("exchange/lab-a/runs").glob("*"))
+    stands = {"PLAN": plan, "RUN": runs[0] if runs else "-"}
+    return [stands.get(word, word) for word in step.words]
 
 
 def verified(plan: str, where: str = "exchange") -> tuple[int, str]:

@@ -35,7 +35,8 @@ def test_seal_when_a_byte_is_changed_then_it_does_not_open() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "age1", "age1\0", "é", "\ud800", ME.recipient.upper(), ME.recipient + "\n", ME.recipient[:-1], ME.secret]
+    "text", ["", "age1", "age1\0", "é", "\ud800", ME.recipient.upper(), ME.recipient + "\n", ME.recipient[:-1], ME.secret],
+    ids=["nothing", "short", "NUL", "accent", "surrogate", "capitals", "newline", "cut", "secret"],
 )  # fmt: skip
 def test_recipient_when_it_is_not_the_one_spelling_then_it_is_refused(text: str) -> None:
     check_recipient(ME.recipient, "p")

@@ -12,7 +12,8 @@ from kit.model import Answer, completion
 
 def read(answer: Answer, tokens: int = 64) -> Reply:
     headers = {name.lower(): value for name, value in answer.headers}
-    return read_answer(answer.status, answer.body[: answer.only], tokens, headers.get("retry-after"))
+    reply = read_answer(answer.status, answer.body[: answer.only], tokens, headers.get("retry-after"))
+    return reply._replace(asked=None)  # a test of its own
 
 
 def fault(answer: Answer) -> ModelFault:
@@ -23,6 +24,14 @@ def fault(answer: Answer) -> ModelFault:
 
 def test_answer_when_it_stopped_by_itself_then_it_is_replied_with_its_tokens() -> None:
     assert read(completion("Paris.", tokens=3)) == Reply("replied", "Paris.", tokens=3)
+
+
+@pytest.mark.parametrize("finish", ["stop", "length", "content_filter", "tool_calls"])
+def test_answer_when_the_endpoint_counts_the_questions_tokens_then_they_are_told(finish: str) -> None:
+    body = completion("one two", finish, 2).body
+    assert read_answer(200, body, 64).asked == 1
+    for odd in (b"-1", b"true", b'"1"', b"1.5", b"null"):
+        assert read_answer(200, body.replace(b'"prompt_tokens":1', b'"prompt_tokens":' + odd), 64).asked is None
 
 
 def test_answer_when_its_length_is_the_plans_cap_then_it_is_replied_and_cut() -> None:

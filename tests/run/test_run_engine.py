@@ -5,6 +5,7 @@ import asyncio
 import json
 import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from detente.errors import CannotTell, WrongUsage
 from detente.evidence.record import parse_body, salt_of
-from detente.run.engine import Progress, answer, rehearse
+from detente.run.engine import Progress, answer, drive, rehearse
 from detente.run.journal import Journal
 from detente.run.model import Message, ModelFault, Prompt, Reply, Sampling, load_model
 from detente.tlog.witness import Receipt
@@ -405,3 +406,35 @@ def test_callable_when_slots_are_many_then_rehearse_is_the_same_loop(tmp_path: P
             return (await rehearse(prompts(9), model, journal, sampling=GREEDY, concurrency=4)).replied
 
     assert asyncio.run(go()) == 9
+
+
+@pytest.mark.parametrize("uvloop", [True, False], ids=["uvloop", "asyncio"])
+def test_loop_when_uvloop_is_there_or_not_then_the_answers_are_the_same_bytes(
+    tmp_path: Path, monkeypatch, uvloop
+) -> None:
+    if not uvloop:
+        monkeypatch.setitem(sys.modules, "uvloop", None)  # as if it were not installed
+    loops = []
+
+    async def work(journal: Journal) -> None:
+        loops.append(type(asyncio.get_running_loop()).__module__.partition(".")[0])
+        model = Told(lambda p, _: f"reply {p.i}")
+        await rehearse(prompts(20), model, journal, sampling=GREEDY, concurrency=4, limits=QUICK)
+
+    with Journal(tmp_path, KEY) as journal:
+        drive(work(journal))
+        assert loops == ["uvloop" if uvloop else "asyncio"]
+        assert [body.output for body in journal.bodies()] == [f"reply {i}" for i in range(20)]
+
+
+def test_reply_when_it_is_in_the_journal_then_whoever_scores_hears_it_once(tmp_path: Path) -> None:
+    heard = []
+    with Journal(tmp_path, KEY) as journal:
+
+        def hear(prompt: Prompt, reply: Reply) -> None:
+            assert prompt.i in journal
+            heard.append((prompt.i, reply.outcome))
+
+        model = Told(lambda p, _: ModelFault("refused-request", "too-long") if p.i == 2 else f"reply {p.i}")
+        drive(rehearse(prompts(5), model, journal, sampling=GREEDY, concurrency=2, limits=QUICK, answered=hear))
+    assert sorted(heard) == [(0, "replied"), (1, "replied"), (2, "failed"), (3, "replied"), (4, "replied")]

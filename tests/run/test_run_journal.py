@@ -118,7 +118,7 @@ def test_journal_when_it_belongs_to_another_run_then_it_is_refused_whole(tmp_pat
 def test_trace_when_its_tail_is_torn_then_it_is_cut_and_its_digest_is_that_of_the_file(tmp_path: Path) -> None:
     with Journal(tmp_path, KEY) as journal:
         assert journal.trace_digest() == sha256(b"")
-        journal.note(trace_row(0, 1, 1_700_000_000_000, 20, "server", "server_error"))
+        journal.note(trace_row(0, 1, 1_700_000_000_000, 20, "server", reason="server_error"))
         journal.note(trace_row(0, 2, 1_700_000_000_100, 21, "replied"))
         assert journal.trace_digest() == sha256((tmp_path / "trace.jsonl").read_bytes())
     whole = (tmp_path / "trace.jsonl").read_bytes()
@@ -129,8 +129,11 @@ def test_trace_when_its_tail_is_torn_then_it_is_cut_and_its_digest_is_that_of_th
 
 
 def test_trace_row_when_written_flat_then_it_is_what_the_encoder_would_write() -> None:
-    assert trace_row(3, 2, 5, 7, "server", "a.b") == encode(
+    assert trace_row(3, 2, 5, 7, "server", reason="a.b") == encode(
         {"attempt": 2, "i": 3, "kind": "server", "ms": 7, "reason": "a.b", "started": 5}
+    )
+    assert trace_row(3, 2, 5, 7, "truncated", reason="x", used=(8, 0)) == encode(
+        {"attempt": 2, "i": 3, "in": 8, "kind": "truncated", "ms": 7, "out": 0, "reason": "x", "started": 5}
     )
     assert trace_row(3, 2, 5, 7, "replied") == encode({"attempt": 2, "i": 3, "kind": "replied", "ms": 7, "started": 5})
 

@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The scorer includes: numbers whole, words whole, Chinese numerals, spellings, cost."""
 
+import unicodedata
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from detente.errors import WrongUsage
 from detente.score.includes import IncludesScorer, chinese_number
+from detente.score.plaintext import QUOTES, folded
 from kit.growth import assert_linear
 
 SCORER = IncludesScorer()
@@ -106,3 +111,8 @@ def test_chinese_numeral_when_read_then_the_number(written: str, number: str | N
 def test_a_megabyte_when_searched_then_the_work_is_linear(shape: str) -> None:
     reply = shape * (1_000_000 // len(shape))
     assert_linear(lambda text: SCORER.label("", text, "4|aab|四"), reply)
+
+
+@given(st.text(st.one_of(st.characters(max_codepoint=127), st.sampled_from(" \n\t*_`-")), max_size=30))
+def test_text_when_it_is_ascii_then_the_short_way_folds_it_as_the_long_one(text):
+    assert folded(text) == " ".join(unicodedata.normalize("NFKC", text).casefold().translate(QUOTES).split())

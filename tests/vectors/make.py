@@ -24,6 +24,7 @@ SOURCES = (
     "archives",
     "whole",
     "withheld",
+    "lone",
 )
 
 

@@ -14,7 +14,7 @@ from detente.check.releases import lacks_release, started_with
 from detente.check.runs import AuditTrail, Run, Scoring
 from detente.evidence.counts import kinds_scored
 from detente.evidence.statements import AuditFinding
-from detente.pact.plan import Audit, Plan, Test
+from detente.pact.plan import Plan, Test
 from detente.tlog.witness import Seen
 from detente.wire.canonical import decimal
 from detente.wire.times import encode_time, parse_time
@@ -48,6 +48,16 @@ class Facts(NamedTuple):
     missing: list[str]
     unwitnessed: bool
     told: bool  # whether there are numbers of it: it is counted, or it is a self-check that nothing but others could add to
+
+
+class Late(NamedTuple):
+    """An audit that was answered late: whose run, who asked, when the answer was due, when the auditor saw the log without it."""
+
+    run: str
+    party: str
+    auditor: str
+    due: str
+    seen: str
 
 
 class Scene(NamedTuple):
@@ -224,7 +234,7 @@ def _checked(scene: Scene, run: Run) -> Fact:
     if audit is None:
         return {"audits": [], "holds": _word(holds=False)}
     n, counted = min(audit.n, len(run.slots)), {s.entry.digest for s in run.scorings if s.counted}
-    states = [_audit_state(scene, run, trail, audit) for trail in run.audits]
+    states = [_audit_state(scene, run, trail) for trail in run.audits]
     rows = [
         {
             "auditor": trail.auditor,
@@ -244,18 +254,40 @@ def _checked(scene: Scene, run: Run) -> Fact:
     return {"audits": rows, "holds": _word(good and not {"disputed", "refused"} & set(states))}
 
 
-def _audit_state(scene: Scene, run: Run, trail: AuditTrail, audit: Audit) -> str:
+def _audit_state(scene: Scene, run: Run, trail: AuditTrail) -> str:
     """A-5: who owes the next step, told by cosignatures only."""
     if trail.finding is not None:
         return "consistent" if _finding_holds(scene.plan, run, trail) else "disputed"
     if trail.opening is not None:
-        return "opened"
-    seen_at = scene.first_seen(trail.challenge).get(run.test.party)
-    if seen_at is None:
+        return "opened"  # a late one heals what was refused: the records were fixed before the draw
+    if scene.first_seen(trail.challenge).get(run.test.party) is None:
         return "challenged"
-    limit = seen_at + audit.answerHours * 3600
-    looked = [note.at for note in scene.notes[run.test.party] if note.witness == trail.auditor]
-    return "refused" if any(at > limit for at in looked) else "seen"
+    return "refused" if _overdue(scene, run, trail) else "seen"
+
+
+def _overdue(scene: Scene, run: Run, trail: AuditTrail) -> tuple[int, int] | None:
+    """When an answer was due, and the auditor's earliest note after that over the holder's log without it; None if there is none."""
+    audit, seen_at = scene.plan.section(run.test.section).audit, scene.first_seen(trail.challenge).get(run.test.party)
+    if audit is None or seen_at is None:
+        return None
+    due = seen_at + audit.answerHours * 3600
+    looked = [
+        note.at
+        for note in scene.notes[run.test.party]
+        if note.witness == trail.auditor and note.at > due
+        if trail.opening is None or note.size <= trail.opening.index
+    ]
+    return (due, min(looked)) if looked else None
+
+
+def late_answers(scene: Scene, runs: Iterable[Run]) -> list[Late]:
+    """The audits that were answered after their time, as a note of the auditor shows (A-5); no fact rests on it."""
+    return [
+        Late(run.id, run.test.party, trail.auditor, *map(encode_time, times))
+        for run in runs
+        for trail in run.audits
+        if trail.opening is not None and (times := _overdue(scene, run, trail))
+    ]
 
 
 def _finding_holds(plan: Plan, run: Run, trail: AuditTrail) -> bool:
@@ -354,12 +386,14 @@ def _was_before(scene: Scene, earlier: Entry, later: Entry, witness: str) -> boo
 __all__ = [
     "ODDS_SHARE",
     "Facts",
+    "Late",
     "Scene",
     "View",
     "blind_breaches",
     "complete_of",
     "end_of",
     "facts_of",
+    "late_answers",
     "never_registered",
     "recounted_by",
 ]

@@ -149,7 +149,7 @@ def read_registrations(ledger: Ledger, shelf: Shelf, notes: Mapping[str, Notes])
                 continue
             attempt += 1
             ledger.place(entry)
-            code = _unlawful(register, section, attempt > plan.runs.max)
+            code = unlawful(register, section, attempt > plan.runs.max)
             if entry.index > ledger.moved.get(entry.party, entry.index):
                 code = "P-11.superseded"
             if code:
@@ -183,7 +183,7 @@ def _check_sealed(plan: PlanFile, shelf: Shelf, released: Released, tester: str)
         shelf.handed.add(released.entry.digest)
 
 
-def _unlawful(register: Register, section: Section, too_many: bool) -> str | None:
+def unlawful(register: Register, section: Section, too_many: bool) -> str | None:
     """Why a registration is no counted attempt: its number, its engine, its commitments (R-1, R-10, R-6)."""
     if too_many:
         return "R-1.attempts"
@@ -203,7 +203,7 @@ def _conclusion(
     rows: list[tuple[Entry, Conclude]] = []
     registration, _ = run
     for entry, conclude in ledger.of(registration.party, Conclude, registration.digest):
-        fits = entry.index > registration.index and _is_conclusion(entry, conclude, register)
+        fits = entry.index > registration.index and is_conclusion(entry, conclude, register)
         # What a second one says that it started with is not looked for: it counts for nothing anyway.
         if fits and (rows or is_start(ledger, run, conclude, releases, notes)):
             rows.append((entry, conclude))
@@ -216,7 +216,7 @@ def _conclusion(
     return kept
 
 
-def _is_conclusion(entry: Entry, conclude: Conclude, register: Register) -> bool:
+def is_conclusion(entry: Entry, conclude: Conclude, register: Register) -> bool:
     """Whether a conclusion has the shape of its status (T-5), and what its engine allows (R-10)."""
     try:
         parse_time(conclude.startedAt)
@@ -396,6 +396,17 @@ def _labels(ledger: Ledger, shelf: Shelf, entry: Entry, run: Run, shape: Shape) 
     return scores.labels
 
 
+def public_paths(plan: PlanFile, run: Run) -> list[str]:
+    """The files of a run that lie open for everybody: headers and scores unless they are withheld, counts in any case (P-5, L-4)."""
+    section = plan.plan.section(run.test.section)
+    found = [] if section.withholds("headers") else [f"{run.test.party}/runs/{run.id}/headers.jsonl.gz"]
+    for scoring in run.scorings:
+        stem = scores_path(scoring.score.scorer, scoring.entry.statement.subject_digests()[0])
+        ends = [".counts.json", *([] if section.withholds("scores") else [".jsonl.gz"])]
+        found += [f"{scoring.entry.party}/runs/{run.id}/{stem}{end}" for end in ends]
+    return found
+
+
 # --- V-9: audits -------------------------------------------------------------------------------
 
 
@@ -498,6 +509,6 @@ def _recounts(ledger: Ledger, run: Run) -> tuple[Entry, ...]:
 
 
 __all__ = [
-    "AuditTrail", "Run", "Scoring", "Shelf", "drawn_slots", "read_audits", "read_headers", "read_registrations", "read_runs",
-    "read_scorings", "records_asked", "run_folder", "scores_path",
+    "AuditTrail", "Run", "Scoring", "Shelf", "drawn_slots", "is_conclusion", "public_paths", "read_audits", "read_headers", "read_registrations", "read_runs",
+    "read_scorings", "records_asked", "run_folder", "scores_path", "unlawful",
 ]  # fmt: skip

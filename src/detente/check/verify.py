@@ -38,19 +38,19 @@ from detente.check.exchange import (
     read_history,
     read_stored,
 )
-from detente.check.facts import View
+from detente.check.facts import Late, View, late_answers
 from detente.check.forks import refuse_forks
 from detente.check.ledger import Ledger
 from detente.check.releases import Notes, notes_over
 from detente.check.runs import (
     Run,
     Shelf,
+    public_paths,
     read_audits,
     read_headers,
     read_registrations,
     read_runs,
     read_scorings,
-    scores_path,
 )
 from detente.check.sealed import handed_before, handed_over
 from detente.check.tally import Basis, Numbers, every_violation, numbers
@@ -119,7 +119,7 @@ class Verified(NamedTuple):
         if not (section.withholds("headers") or section.withholds("scores")):
             return run
         shelf = replace(self.shelf, reader=reader, bundles={}, scorings={}, shut={}, withheld={})
-        ledger, steps = self.ledger.cut(self.view().sizes), _Steps(None)
+        ledger, steps = self.ledger.cut(self.view().sizes), Steps(None)
         with steps.step("V-7"):
             [found] = read_headers(ledger, shelf, [run])
         with steps.step("V-8"):
@@ -162,20 +162,27 @@ class Verified(NamedTuple):
         """(party, index, code) of every log entry that breaks a rule, as things stand (L-8); words: ``check.violation.<code>``."""
         return every_violation(self.basis(self.view()))
 
+    def late_answers(self, view: View | None = None) -> list[Late]:
+        """The audits that were answered late, in a view (default: as things stand) (A-5)."""
+        basis = self.basis(view or self.view())
+        return late_answers(basis.scene(), basis.runs)
+
     def numbers(self, view: View | None = None) -> Numbers:
         """The joint numbers without limits, in a view (default: as things stand)."""
         return numbers(self.basis(view or self.view()))
 
 
-class _Steps:
-    """Runs each step under its name: what fails inside it carries the name out."""
+class Steps:
+    """Runs each step under its name: what fails inside it carries the name out. ``words``: where the steps' sentences stand."""
 
-    def __init__(self, told: Callable[[Step], None] | None) -> None:
+    def __init__(self, told: Callable[[Step], None] | None, words: str = "check.step") -> None:
         self.done: list[Step] = []
         self._told = told
+        self._words = words
 
     @contextmanager
     def step(self, name: str) -> Iterator[dict[str, object]]:
+        """One step; what its sentence names is put into the dictionary that this gives."""
         fields: dict[str, object] = {}
         try:
             yield fields
@@ -189,7 +196,7 @@ class _Steps:
             raise NotVerified(
                 error.code, error.place, step=name, expected=error.expected, got=error.got, **error.fields
             ) from error
-        key = f"check.step.{name}-withheld" if fields.get("withheld") else f"check.step.{name}"
+        key = f"{self._words}.{name}-withheld" if fields.get("withheld") else f"{self._words}.{name}"
         step = Step(name, key, fields)
         self.done.append(step)
         if self._told:
@@ -208,9 +215,9 @@ def verify(
     exchange = open_exchange(root)
     if plan_id is None:
         raise CannotTell("unanchored", str(root))
-    steps = _Steps(told)
+    steps = Steps(told)
     with steps.step("V-1") as said:
-        plan = _read_plan(exchange, plan_id)
+        plan = read_plan(exchange, plan_id)
         said |= {"plan": plan_id, "parties": len(plan.plan.parties)}
     with steps.step("V-2") as said:
         histories = {party.id: read_history(exchange, party, plan) for party in plan.plan.parties}
@@ -231,7 +238,7 @@ def verify(
         said |= {"n": len(acceptances), "of": len(plan.plan.parties), "earlier": len(chain)}
     with steps.step("V-5") as said:
         named = named_files(exchange, plan)
-        said |= {"files": len(_digests(plan.plan, named)), "suites": len(named.lists), "texts": len(named.texts)}
+        said |= {"files": len(digests_named(plan.plan, named)), "suites": len(named.lists), "texts": len(named.texts)}
         opened = _opened(exchange, plan)
     shelf = Shelf(exchange, named.lists, named.definitions, reader=reader)
     everything = View({party: history.view.size for party, history in histories.items()}, None)
@@ -255,7 +262,7 @@ def verify(
     return verified._replace(final=final, opened=opened, not_part=not_part(exchange, named_paths, below, beside))
 
 
-def _read_plan(exchange: Folder, plan_id: str) -> PlanFile:
+def read_plan(exchange: Folder, plan_id: str) -> PlanFile:
     """V-1; CannotTell (P-1.later) for a plan with parts whose rules this version does not check."""
     plan = find_plan(exchange, plan_id)
     if later := later_parts(plan.plan):
@@ -298,7 +305,7 @@ def named_files(exchange: Folder, plan: PlanFile) -> Named:
 
     Raises NotVerified with the step, or CannotTell, with the file; a desk asks for the same before it signs a plan.
     """
-    with _Steps(None).step("V-5"):
+    with Steps(None).step("V-5"):
         return _named_files(exchange, plan)
 
 
@@ -346,7 +353,7 @@ def _opened(exchange: Folder, plan: PlanFile) -> dict[str, HomeLine]:
     return found
 
 
-def _digests(plan: Plan, named: Named) -> set[str]:
+def digests_named(plan: Plan, named: Named) -> set[str]:
     """Every digest that the plan, or a definition it names, names."""
     found = {suite.list for suite in plan.suites} | {scorer.definition for scorer in plan.scorers}
     found |= {one.descriptor for one in plan.subjects if isinstance(one.descriptor, str)}
@@ -387,7 +394,7 @@ def _labels_known(plan: Plan, definitions: Mapping[str, Definition]) -> None:
             raise Malformed("P-8.hit", f"$.measures {measure.id}", got=", ".join(measure.hit))
 
 
-def _read_runs(ledger: Ledger, shelf: Shelf, notes: Mapping[str, Notes], steps: _Steps) -> list[Run]:
+def _read_runs(ledger: Ledger, shelf: Shelf, notes: Mapping[str, Notes], steps: Steps) -> list[Run]:
     """V-6 to V-9, each under its name."""
     with steps.step("V-6") as said:
         runs = read_registrations(ledger, shelf, notes)
@@ -395,12 +402,12 @@ def _read_runs(ledger: Ledger, shelf: Shelf, notes: Mapping[str, Notes], steps: 
     with steps.step("V-7") as said:
         runs = read_headers(ledger, shelf, runs)
         lacking = sum(run.completed and run.bundle is None for run in runs)
-        said |= {"n": sum(run.completed for run in runs), "of": len(runs), **_told_withheld(lacking)}
+        said |= {"n": sum(run.completed for run in runs), "of": len(runs), **told_withheld(lacking)}
     with steps.step("V-8") as said:
         runs = read_scorings(ledger, shelf, runs)
         scorings = [(run, scoring) for run in runs for scoring in run.scorings]
         lacking = sum(run.bundle is None or scoring.labels is None for run, scoring in scorings)
-        said |= {"n": len(scorings) - lacking, **_told_withheld(lacking)}
+        said |= {"n": len(scorings) - lacking, **told_withheld(lacking)}
     with steps.step("V-9") as said:
         runs = read_audits(ledger, shelf, runs)
         ledger.refuse_rest(run.id for run in runs)
@@ -411,7 +418,7 @@ def _read_runs(ledger: Ledger, shelf: Shelf, notes: Mapping[str, Notes], steps: 
     return runs
 
 
-def _told_withheld(n: int) -> dict[str, object]:
+def told_withheld(n: int) -> dict[str, object]:
     """What a step says more where something of it is withheld from this reader."""
     return {"withheld": n} if n else {}
 
@@ -421,7 +428,7 @@ def _named_paths(verified: Verified) -> tuple[list[str], list[str]]:
     plan, id_ = verified.plan.plan, verified.plan.id
     named: list[str] = []
     below: list[str] = []
-    digests = _digests(plan, Named(verified.lists, verified.definitions, {}, {}, {}))
+    digests = digests_named(plan, Named(verified.lists, verified.definitions, {}, {}, {}))
     digests |= set(plan.commitments().values())
     for party in plan.parties:
         named += [f"{party.id}/plans/{id_}/files/{digest}" for digest in digests]
@@ -435,8 +442,7 @@ def _named_paths(verified: Verified) -> tuple[list[str], list[str]]:
     named += [f"{closing.party}/results/{closing.result_sha256}.json" for closing in verified.closings]
     named += paths_of(verified.plan, (one.wanted for one in verified.withheld()))
     for run in verified.runs:
-        section = plan.section(run.test.section)
-        named += [] if section.withholds("headers") else [f"{run.test.party}/runs/{run.id}/headers.jsonl.gz"]
+        named += public_paths(verified.plan, run)
         for released in run.releases:
             for row in released.release.sealed:
                 path = sealed_path(verified.plan, run.test.party, row.text)
@@ -445,11 +451,9 @@ def _named_paths(verified: Verified) -> tuple[list[str], list[str]]:
             opening = trail.opening.statement.predicate if trail.opening else None
             if isinstance(opening, Open) and trail.opening and len(trail.opening.statement.subjects) == 2:
                 named.append(f"{run.test.party}/outbox/{trail.auditor}/{opening.plaintext}.age")
-        for scoring in run.scorings:
-            stem = scores_path(scoring.score.scorer, scoring.entry.statement.subject_digests()[0])
-            ends = [".counts.json", *([] if section.withholds("scores") else [".jsonl.gz"])]
-            named += [f"{scoring.entry.party}/runs/{run.id}/{stem}{end}" for end in ends]
     return named, below
 
 
-__all__ = ["SUITE_LIMIT", "Closing", "Step", "Verified", "named_files", "suite_text", "verify"]
+__all__ = [
+    "SUITE_LIMIT", "Closing", "Step", "Steps", "Verified", "digests_named", "named_files", "read_plan", "suite_text", "verify",
+]  # fmt: skip

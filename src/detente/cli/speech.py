@@ -22,6 +22,9 @@ BAR_WIDTH = 30
 OF_EVIDENCE = {
     "unanchored",
     "unanchored-log",
+    "unanchored-lone",
+    "lone-not-concluded",
+    "lone-none",
     "fork-unsigned",
     "fork-unproved",
     "exchange-missing",
@@ -59,6 +62,13 @@ class Speech(NamedTuple):
         """A JSON value on one line, to stdout."""
         narrow = not str(getattr(sys.stdout, "encoding", "utf-8")).lower().startswith("utf")
         self.data(shown_json(json.dumps(value, ensure_ascii=narrow, sort_keys=True)))
+
+    def step(self, name: str, key: str, fields: dict[str, object]) -> None:
+        """A step of verify that passed."""
+        if self.as_json:
+            self.row({"step": name, "ok": True, **fields})
+        else:
+            self.data(f"{name:<5} {say(key, self.lang, **fields)}")
 
     def lines(self, lines: Iterable[bytes]) -> None:
         """JSON lines as they are in a file, UTF-8 whatever the terminal is."""

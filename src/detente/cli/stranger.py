@@ -9,10 +9,12 @@ from typing import Any
 import click
 
 from detente.check.chain import paths_of_others
-from detente.check.verify import Step, Verified
+from detente.check.facts import Late
+from detente.check.verify import Verified
 from detente.check.verify import verify as verify_exchange
 from detente.cli.build import argument, json_option, option, plan_id, plan_option, reader_option, verb, voice
 from detente.cli.speech import Speech, padded, wide
+from detente.desk.archives import looks_packed
 from detente.desk.keys import load_desk
 from detente.desk.logs import KINDS, Board
 from detente.desk.logs import board as read_board
@@ -36,13 +38,8 @@ def _verified(speech: Speech, exchange: Path, plan: str | None, *, loud: bool, d
         for id_ in plan_ids(exchange):
             speech.say("plan-there", plan=groups_of_four(id_))
 
-    def told(step: Step) -> None:
-        if loud and speech.as_json:
-            speech.row({"step": step.name, "ok": True, **step.fields})
-        elif loud:
-            speech.data(f"{step.name:<5} {say(step.key, speech.lang, **step.fields)}")
-
     reader = reader_of(load_desk(desk)) if desk else None
+    told = (lambda step: speech.step(*step)) if loud else None
     verified = verify_exchange(exchange, plan_id(plan), told=told, reader=reader)
     for error in verified.shut():
         speech.error(error)
@@ -68,6 +65,15 @@ def _tell_listed(speech: Speech, rows: Iterable[tuple[str, int, str]]) -> None:
         speech.say("violation", party=party, index=index, code=code, why=why)
         if speech.as_json:
             speech.row({"violation": code, "party": party, "index": index, "why": why})
+
+
+def _tell_late(speech: Speech, rows: Iterable[Late]) -> None:
+    """The audits that were answered after their time: the answer counts, and its lateness is told (A-5)."""
+    for late in rows:
+        fields = late._asdict() | {"run": late.run[:16]}
+        speech.say("answered-late", **fields)
+        if speech.as_json:
+            speech.row({"late": late._asdict()})
 
 
 def _tell_not_part(speech: Speech, verified: Verified) -> None:
@@ -106,9 +112,14 @@ def verify(lang: str) -> click.Command:
 
     def call(exchange: Path, plan: str | None, desk: Path | None, json: bool) -> int:
         speech = voice(lang, json)
+        if looks_packed(exchange):
+            from detente.cli.lone import verify_file
+
+            return verify_file(speech, exchange, plan)
         verified = _verified(speech, exchange, plan, loud=True, desk=desk)
         _tell_listed(speech, verified.violations())
         _tell_withheld(speech, verified)
+        _tell_late(speech, verified.late_answers())
         for suite in verified.not_derived():
             speech.say("not-derived", suite=suite)
         _tell_not_part(speech, verified)
@@ -251,18 +262,25 @@ def report(lang: str) -> click.Command:
 def pack(lang: str) -> click.Command:
     """``detente pack EXCHANGE --plan ID -o FILE.zip``."""
 
-    def call(exchange: Path, plan: str | None, out: Path) -> int:
+    def call(exchange: Path, plan: str | None, run: str | None, out: Path) -> int:
         from detente.desk.packing import pack as pack_exchange
 
         speech = voice(lang)
         _refuse_inside(exchange, out)
-        n = pack_exchange(_verified(speech, exchange, plan, loud=False), out)
+        verified = _verified(speech, exchange, plan, loud=False)
+        if run is not None:
+            from detente.desk.lone import pack_lone
+
+            speech.say("packed-lone", run=pack_lone(verified, run, out).id, out=out)
+            return 0
+        n = pack_exchange(verified, out)
         speech.say("packed", n=n, out=out)
         return 0
 
     params = [
         _path("exchange"),
         plan_option(lang),
+        option("run", lang, metavar="ID", help_key="run-lone"),
         option("out", lang, letter="-o", required=True, type=click.Path(path_type=Path), metavar="FILE"),
     ]
     return verb("pack", lang, params, call)

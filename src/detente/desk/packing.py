@@ -1,20 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Carrying it: the report's files beside an exchange, the exchange as one file, and that file laid open again."""
 
-import errno
-import io
 import re
-import stat
-import struct
-import unicodedata
 import zipfile
-import zlib
 from pathlib import Path
 from typing import NamedTuple
 
 from detente.check.verify import Verified
-from detente.desk.given import check_target, unreadable, write_given
-from detente.errors import CannotTell, DetenteError, Malformed, NotVerified, WrongUsage
+from detente.desk.archives import judge_name, members_below, open_archive, read_member, zipped
+from detente.desk.given import check_target, write_given
+from detente.errors import NotVerified, WrongUsage
 from detente.report.cover import start_here
 from detente.report.first import status_key
 from detente.report.html import render
@@ -23,21 +18,11 @@ from detente.report.reading import Reading
 from detente.report.result import joint_of
 from detente.report.spreadsheet import codebook, write_csv
 from detente.tlog.folder import Folder, is_leftover, meant_for
-from detente.wire.canonical import check_id, decode, encode, is_device
+from detente.wire.canonical import decode, encode
 from detente.wire.digests import sha256
 from detente.wire.note import parse_checkpoint
 
 START_PAGES = {"en": "START-HERE.html", "zh": "请先看这里.html"}
-PACK_LIMIT = 4 * 1024**3  # bytes of everything in an archive, laid open
-FILE_LIMIT = 1024**3  # bytes of one file in it
-RATIO_LIMIT = 1100  # deflate cannot do better than about 1032; more is a trick
-MOST_NAME = 255  # bytes that file systems allow a name
-FORBIDDEN = set('\\:?*"<>|')  # what Windows cannot have in a name, or takes for something else
-# All that zipfile was seen to raise on bytes that are not a sound archive.
-BROKEN = (
-    zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError, OverflowError,
-)  # fmt: skip
-EPOCH = (1980, 1, 1, 0, 0, 0)  # the same exchange packs to the same bytes
 
 
 class Written(NamedTuple):
@@ -88,18 +73,11 @@ def pack(verified: Verified, out: Path) -> int:
         inside |= {f"exchange/{path}": exchange.read(path) for path in paths}
     spelled: dict[str, str] = {}
     for name in inside:  # whoever gets it could not lay it open
-        _judge_name(zipfile.ZipInfo(name), spelled, str(verified.root))
+        judge_name(zipfile.ZipInfo(name), spelled, str(verified.root))
     pages = {
         page: start_here(joint, "zh" if lang == "zh" else "en", sorted(inside)) for lang, page in START_PAGES.items()
     }
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, raw in {**pages, **dict(sorted(inside.items()))}.items():
-            info = zipfile.ZipInfo(name, EPOCH)
-            info.compress_type = zipfile.ZIP_DEFLATED
-            info.external_attr = 0o644 << 16
-            archive.writestr(info, raw)
-    write_given(out, [buffer.getvalue()])
+    write_given(out, [zipped({**pages, **dict(sorted(inside.items()))})])
     return len(pages) + len(inside)
 
 
@@ -120,12 +98,8 @@ def unpack(archive: Path, exchange: Path, keep: str | None) -> Unpacked:
     (no-such-file, no-such-party), NotVerified (L-5.changed) where a written-once file differs, CannotTell
     (folder-busy) while another unpacking writes there.
     """
-    try:
-        opened = zipfile.ZipFile(archive)
-    except (*BROKEN, OSError) as error:
-        raise _unsound(error, str(archive)) from error
-    with opened:
-        members = _members(opened, str(archive))
+    with open_archive(archive) as opened:
+        members = members_below("exchange", opened, str(archive))
         parties = {path.split("/")[0] for path in members}
         if keep is not None and keep not in parties and not (exchange / keep).is_dir():
             raise WrongUsage("no-such-party", "--keep", expected=", ".join(sorted(parties)), got=keep)
@@ -136,7 +110,7 @@ def unpack(archive: Path, exchange: Path, keep: str | None) -> Unpacked:
             key=lambda path: (path.endswith("/checkpoint"), path),
         )
         for path in paths:  # once to judge, and only then once to write
-            raw = _read_member(opened, members[path], place)
+            raw = read_member(opened, members[path], place)
             if folder.exists(path):
                 _later(folder, path, raw)
         laid, done = set(paths), {"new": 0, "grown": 0, "same": 0}
@@ -145,7 +119,7 @@ def unpack(archive: Path, exchange: Path, keep: str | None) -> Unpacked:
                 if meant_for(path) in laid:
                     folder.drop(path)
             for path in paths:
-                done[_lay(folder, path, _read_member(opened, members[path], place))] += 1
+                done[_lay(folder, path, read_member(opened, members[path], place))] += 1
     return Unpacked(**done)
 
 
@@ -177,70 +151,3 @@ def _later(folder: Folder, path: str, raw: bytes) -> bytes:
     if raw != old:
         raise NotVerified("L-5.changed", place, step="V-2", expected=sha256(old), got=sha256(raw))
     return old
-
-
-def _read_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, place: str) -> bytes:
-    try:
-        with opened.open(info) as file:
-            raw = file.read(info.file_size + 1)
-    except (*BROKEN, OSError) as error:
-        raise _unsound(error, place, info.filename) from error
-    if len(raw) != info.file_size:
-        raise CannotTell("file-cut", f"{place} {info.filename}", expected=info.file_size, got=len(raw))
-    return raw
-
-
-def _unsound(error: Exception, archive: str, name: str = "") -> DetenteError:
-    """What to tell of an archive that zipfile gave up on; to look before its beginning (EINVAL) is its own fault, not the disk's."""
-    if isinstance(error, OSError) and error.errno != errno.EINVAL:
-        return unreadable(error, Path(archive))
-    return Malformed("pack-broken", f"{archive} {name}".rstrip(), got=error)
-
-
-def _members(opened: zipfile.ZipFile, place: str) -> dict[str, zipfile.ZipInfo]:
-    """The files of an archive that belong below an exchange, by path, after judging every name and size in it."""
-    found: dict[str, zipfile.ZipInfo] = {}
-    spelled: dict[str, str] = {}
-    total = 0
-    for info in opened.infolist():
-        name = info.filename
-        if info.flag_bits & 1 or info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-            raise Malformed("pack-broken", place, got=f"{name}: encrypted, or not deflated")
-        _judge_name(info, spelled, place)
-        total += info.file_size
-        most = RATIO_LIMIT * max(info.compress_size, 64)
-        if total > PACK_LIMIT or info.file_size > min(FILE_LIMIT, most):
-            raise Malformed("pack-limit", place, got=name)
-        top, _, path = name.partition("/")
-        if top == "exchange" and "/" in path and not info.is_dir() and not is_leftover(path):
-            check_id(path.split("/")[0], f"{place} {name}")
-            found[path] = info
-    if not found:
-        raise Malformed("pack-empty", place)
-    return found
-
-
-def _judge_name(info: zipfile.ZipInfo, spelled: dict[str, str], place: str) -> None:
-    """A name that leads nowhere else, that every system can hold, and that is spelled one way and stands there once."""
-    name = info.orig_filename  # ``filename`` stops at a NUL
-    parts = name.removesuffix("/").split("/")
-    link = (info.external_attr >> 16) & 0o170000 not in {0, stat.S_IFREG, stat.S_IFDIR}
-    odd = any(map(_is_odd, parts))
-    long = any(len(part.encode("utf-8", "replace")) > MOST_NAME for part in parts) or len(name) > 4 * MOST_NAME
-    if link or odd or long or any(part in {"", ".", ".."} for part in parts):
-        raise Malformed("pack-name", place, got=name)
-    for n in range(1, len(parts) + 1):
-        here = "/".join(parts[:n])
-        folded = unicodedata.normalize("NFC", here).casefold()
-        is_folder = n < len(parts) or info.is_dir()
-        # A folder may come again, spelled the same; a file never.
-        if folded in spelled and not (is_folder and spelled[folded] == f"{here}/"):
-            raise Malformed("pack-name", place, got=name)
-        spelled[folded] = f"{here}/" if is_folder else here
-
-
-def _is_odd(part: str) -> bool:
-    """Whether some system cannot hold this part of a path under this very name: signs, devices, ends that are dropped."""
-    stem = unicodedata.normalize("NFKC", part.partition(".")[0]).strip().casefold()
-    signs = any(c in FORBIDDEN or unicodedata.category(c) in {"Cc", "Cs"} for c in part)
-    return signs or part.endswith((".", " ")) or is_device(stem)

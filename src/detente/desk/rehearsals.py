@@ -1,32 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """A lab alone with its model: put a suite, score the replies, tell nobody. No registration, no facts (F-8)."""
 
-import asyncio
-import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
 import orjson
 
 from detente.desk.given import check_target, read_given_text, read_hex, unreadable, write_given
-from detente.errors import CannotTell, Malformed, WrongUsage
+from detente.desk.questions import Question, Questions, read_questions, refuse_twice
+from detente.errors import CannotTell, WrongUsage
 from detente.evidence.record import slot_seed
-from detente.pact.item import as_turns, read_source
-from detente.run.engine import Progress
+from detente.run.engine import Progress, drive
 from detente.run.engine import rehearse as ask_all
 from detente.run.journal import Journal
-from detente.run.model import Message, Model, Prompt, Sampling, load_model
+from detente.run.model import Message, Model, Prompt, Reply, Sampling, load_model
+from detente.score.label import RuleScorer
 from detente.score.rows import parse_rows, score_rows
-from detente.score.scorer import RuleScorer, load_scorer
+from detente.score.scorer import load_scorer
 from detente.tlog.folder import Folder
 from detente.wire.canonical import decode, encode
 from detente.wire.digests import sha256
 from detente.wire.keys import new_seed
+
+UNLABELLED = 255
 
 
 class Rehearsal(NamedTuple):
@@ -52,108 +51,65 @@ class Summary(NamedTuple):
     scores: dict[str, float]
 
 
-class Question(NamedTuple):
-    """One question of a rehearsal."""
-
-    id: str
-    lang: str
-    turns: list[str]
-    reference: str | None
-
-
-def read_questions(name: str) -> list[Question]:
-    """A suite's questions: a built-in name, an author's folder, or JSONL of {"id","input"|"prompt","target"?,"lang"?}.
-
-    Raises WrongUsage (no-suite) or Malformed naming the line.
-    """
-    built_in = files("detente") / "data" / "suites" / name
-    folder = Path(name)
-    if not folder.is_file():
-        root = folder if (folder / "suite.toml").is_file() else built_in
-        try:
-            source = read_source((root / "suite.toml").read_bytes(), (root / "items.jsonl").read_bytes(), name)
-        except OSError as error:
-            raise WrongUsage("no-suite", name, got=name) from error
-        return [
-            Question(
-                item.id,
-                tag,
-                as_turns(item.text[tag]),
-                item.reference[tag] if isinstance(item.reference, dict) else None,
-            )
-            for item in source.items
-            for tag in source.languages
-        ]
-    found = [_question(row, n, f"{name}:{n}") for n, row in enumerate(_rows(folder), 1) if row.strip()]
-    if not found:
-        raise WrongUsage("suite-empty", name)
-    return found
-
-
-def _rows(path: Path) -> Iterator[bytes]:
-    """The lines of a file, empty ones too; Malformed (row-twice) for a row that says one member twice."""
-    try:
-        with path.open("rb") as file:
-            for n, line in enumerate(file, 1):
-                _refuse_twice(line, f"{path}:{n}")
-                yield line
-    except OSError as error:
-        raise unreadable(error, path) from error
-
-
-def _refuse_twice(line: bytes, place: str) -> None:
-    def once(pairs: list[tuple[str, object]]) -> None:
-        names = [name for name, _ in pairs]
-        if twice := next((name for name in names if names.count(name) > 1), None):
-            raise Malformed("row-twice", place, got=twice)
-
-    # what is no JSON at all is told by whoever reads the row
-    with suppress(ValueError, RecursionError):
-        json.loads(line, object_pairs_hook=once)
-
-
-def _question(line: bytes, n: int, place: str) -> Question:
-    try:
-        row = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        raise Malformed("row-not-json", place, got=error) from error
-    text = row.get("input", row.get("prompt", row.get("text"))) if isinstance(row, dict) else None
-    turns = [text] if isinstance(text, str) else text
-    if not isinstance(turns, list) or not turns or not all(isinstance(turn, str) and turn for turn in turns):
-        raise Malformed("row-no-input", place, expected='{"id", "input" | "prompt"}')
-    reference = row.get("target", row.get("reference"))
-    return Question(
-        str(row.get("id", n)), str(row.get("lang", "und")), turns, None if reference is None else str(reference)
-    )
-
-
 class Prompts:
     """The questions as prompts, in order; slot i is question i."""
 
-    def __init__(self, questions: Sequence[Question], wanted: Rehearsal) -> None:
+    def __init__(self, questions: Questions, wanted: Rehearsal) -> None:
         self._questions, self._wanted = questions, wanted
 
     def __len__(self) -> int:
         return len(self._questions)
 
     def __iter__(self) -> Iterator[Prompt]:
+        chars, tokens, beacon = self._wanted.chars, self._wanted.tokens, bytes(32)
         for i, question in enumerate(self._questions):
             messages = tuple(Message("user", turn) for turn in question.turns)
             item = sha256(question.id.encode())
-            seed = slot_seed(bytes(32), i)
-            yield Prompt(i, item, question.lang, 0, messages, seed, self._wanted.chars, self._wanted.tokens)
+            seed = slot_seed(beacon, i)
+            yield Prompt(i, item, question.lang, 0, messages, seed, chars, tokens, question.reference)
+
+
+class Labels:
+    """The labels of a rehearsal, one byte a slot and scorer, given while the loop waits for the next reply."""
+
+    def __init__(self, scorers: Mapping[str, RuleScorer], n: int) -> None:
+        self._scorers = [(scorer, bytearray([UNLABELLED]) * n) for scorer in scorers.values()]
+        self._codes = {name: codes for name, (_, codes) in zip(scorers, self._scorers, strict=True)}
+
+    def answered(self, prompt: Prompt, reply: Reply) -> None:
+        """Label a reply that has just come; the loop's ``answered``."""
+        if reply.output is not None:
+            self._give(
+                prompt.i, "\n".join(message.content for message in prompt.messages), reply.output, prompt.reference
+            )
+
+    def of(self, i: int, question: Question, output: str) -> list[str]:
+        """Slot i's labels in the scorers' order; given now if an earlier process wrote the reply."""
+        if any(codes[i] == UNLABELLED for _, codes in self._scorers):
+            self._give(i, "\n".join(question.turns), output, question.reference)
+        return [scorer.labels[codes[i]] for scorer, codes in self._scorers]
+
+    def counted(self) -> dict[str, dict[str, int]]:
+        """How often each label was given, by scorer; every label of the scorer is named."""
+        return {
+            name: {label: codes.count(code) for code, label in enumerate(scorer.labels)}
+            for (name, codes), (scorer, _) in zip(self._codes.items(), self._scorers, strict=True)
+        }
+
+    def _give(self, i: int, prompt: str, output: str, reference: str | None) -> None:
+        for scorer, codes in self._scorers:
+            codes[i] = scorer.labels.index(scorer.label(prompt, output, reference).label)
 
 
 def rehearse(wanted: Rehearsal, told: Callable[[Progress], None] | None) -> Summary:
     """Ask, score and write ``answers.jsonl`` into ``out``; the same command goes on where a stopped one left off."""
     scorers = {name: load_scorer(name) for name in wanted.scorers}
-    questions = read_questions(wanted.suite)
-    for scorer in scorers.values():
-        for question in questions:  # what a scorer cannot score is told before a model is asked
-            try:
-                scorer.label("\n".join(question.turns), "", question.reference)
-            except WrongUsage as error:
-                raise error.at(f"{wanted.suite}: {question.id}") from None
+
+    def check(question: Question) -> None:  # what a scorer cannot score is told before a model is asked
+        for scorer in scorers.values():
+            scorer.check("\n".join(question.turns), question.reference)
+
+    questions = read_questions(wanted.suite, check)
     system = read_given_text(wanted.system) if wanted.system is not None else None
     key = os.environ.get(wanted.key_env) if wanted.key_env else None
     if wanted.key_env and not key:
@@ -161,24 +117,26 @@ def rehearse(wanted: Rehearsal, told: Callable[[Progress], None] | None) -> Summ
     check_target(wanted.out, folder=True)
     model = load_model(wanted.model, system=system, key=key, slots=wanted.concurrency)
     _refuse_other(wanted, questions, system)
+    labels = Labels(scorers, len(questions))
     with Journal(wanted.out / "journal", _key(wanted.out)) as journal:
-        asyncio.run(_ask(questions, wanted, model, journal, told))
+        drive(_ask(questions, wanted, model, journal, (labels, told)))
         if len(journal) < len(questions):
             raise CannotTell("run-stopped", str(wanted.out), expected=len(questions), got=len(journal))
-        return _summary(questions, scorers, journal, wanted.out)
+        return _summary(questions, labels, journal, wanted)
 
 
 async def _ask(
-    questions: Sequence[Question],
+    questions: Questions,
     wanted: Rehearsal,
     model: Model,
     journal: Journal,
-    told: Callable[[Progress], None] | None,
+    hearers: tuple[Labels, Callable[[Progress], None] | None],
 ) -> None:
+    labels, told = hearers
     try:
         await ask_all(
             Prompts(questions, wanted), model, journal,
-            sampling=Sampling(0.0, 1.0), concurrency=wanted.concurrency, progress=told,
+            sampling=Sampling(0.0, 1.0), concurrency=wanted.concurrency, progress=told, answered=labels.answered,
         )  # fmt: skip
     finally:
         await model.close()
@@ -192,10 +150,10 @@ def _key(out: Path) -> bytes:
     return bytes.fromhex(read_hex(folder, "key", "key-broken"))
 
 
-def _refuse_other(wanted: Rehearsal, questions: Sequence[Question], system: str | None) -> None:
+def _refuse_other(wanted: Rehearsal, questions: Questions, system: str | None) -> None:
     """What a rehearsal was begun with, written down; WrongUsage (rehearsal-other) where the folder holds another one."""
     now = {
-        "suite": sha256(orjson.dumps([question._asdict() for question in questions])),
+        "suite": questions.digest,
         "model": wanted.model,
         "system": sha256(system.encode()) if system is not None else None,
         "max-chars": wanted.chars,
@@ -211,32 +169,23 @@ def _refuse_other(wanted: Rehearsal, questions: Sequence[Question], system: str 
             raise WrongUsage("rehearsal-other", str(wanted.out), expected=there, got=value, option=option)
 
 
-def _summary(questions: Sequence[Question], scorers: Mapping[str, RuleScorer], journal: Journal, out: Path) -> Summary:
-    outcomes = journal.outcomes()._asdict()
-    labels = {name: dict.fromkeys(scorer.labels, 0) for name, scorer in scorers.items()}
-
+def _summary(questions: Questions, labels: Labels, journal: Journal, wanted: Rehearsal) -> Summary:
     def rows() -> Iterator[bytes]:
-        for question, body in zip(questions, journal.bodies(), strict=True):
-            row: dict[str, object] = {
-                "id": question.id,
-                "lang": question.lang,
-                "outcome": body.outcome,
-                "output": body.output,
-            }
-            for name, scorer in scorers.items():
-                if body.output is not None:
-                    given = scorer.label("\n".join(question.turns), body.output, question.reference)
-                    labels[name][given.label] += 1
-                    row[name] = given.label
+        for i, question in enumerate(questions):
+            outcome, output = journal.said(i)
+            row: dict[str, object] = {"id": question.id, "lang": question.lang, "outcome": outcome, "output": output}
+            if output is not None:
+                row.update(zip(wanted.scorers, labels.of(i, question, output), strict=True))
             yield orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
 
-    write_given(out / "answers.jsonl", rows())
+    write_given(wanted.out / "answers.jsonl", rows())
+    counted = labels.counted()
     scores = {}
-    for name, counted in labels.items():
-        total = sum(counted.values())
+    for name, each in counted.items():
+        total = sum(each.values())
         if total:
-            scores[name] = round(next(iter(counted.values())) / total, 4)
-    return Summary(len(questions), outcomes, labels, scores)
+            scores[name] = round(next(iter(each.values())) / total, 4)
+    return Summary(len(questions), journal.outcomes()._asdict(), counted, scores)
 
 
 def score_answers(path: Path, scorer: str) -> list[bytes]:
@@ -246,3 +195,14 @@ def score_answers(path: Path, scorer: str) -> list[bytes]:
     except WrongUsage as error:
         error.place = re.sub(r"^line (\d+)$", lambda found: f"{path}:{found[1]}", error.place)
         raise
+
+
+def _rows(path: Path) -> Iterator[bytes]:
+    """The lines of a file, empty ones too; Malformed (row-twice) for a row that says one member twice."""
+    try:
+        with path.open("rb") as file:
+            for n, line in enumerate(file, 1):
+                refuse_twice(line, f"{path}:{n}")
+                yield line
+    except OSError as error:
+        raise unreadable(error, path) from error

@@ -12,7 +12,6 @@
 Until ``publish`` nothing of a run but its registration has left.
 """
 
-import asyncio
 import base64
 import json
 import time
@@ -50,7 +49,7 @@ from detente.evidence.statements import (
 from detente.pact.item import Item, as_turns
 from detente.pact.plan import PlanFile, Test
 from detente.pact.slots import Slots
-from detente.run.engine import Progress, answer
+from detente.run.engine import Progress, answer, drive
 from detente.run.index import NAME as INDEX
 from detente.run.index import make_index
 from detente.run.journal import Journal
@@ -415,7 +414,7 @@ def run_model(
             await model.close()
 
     with Journal(run.journal_path(), run.key()) as journal:
-        asyncio.run(ask(journal))
+        drive(ask(journal))
         if len(journal) < len(run.slots):
             raise CannotTell("run-stopped", run.id[:16], expected=len(run.slots), got=len(journal))
         return conclude_run(desk, plan, run, receipt, journal)

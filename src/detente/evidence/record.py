@@ -9,10 +9,11 @@ without its body tells nothing about the answer: the body line carries its own 3
 import re
 from typing import Annotated
 
+import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from detente.errors import Malformed
-from detente.wire.canonical import NS, Hex, decode_as, encode
+from detente.wire.canonical import MAX_INTEGER, NS, Hex, decode_as, encode
 from detente.wire.digests import keyed, sha256, tagged, u64be
 
 OUTCOMES = ("replied", "filtered", "truncated", "failed")
@@ -20,6 +21,7 @@ BODY_LIMIT = 16 * 1024 * 1024  # B-9, bytes of one body line
 HEADER_LIMIT = 512  # B-9, bytes of one header line
 
 Index = Annotated[int, Meta(ge=0)]
+_BODIES = msgspec.json.Encoder(order="sorted")
 # A header line has one spelling (R-7 in B-1), so one expression reads it, at a fifth of the time; tested against decode_as.
 _HEADER = re.compile(
     rb'\{"body":"([0-9a-f]{64})"(,"cut":true)?,"i":(0|[1-9][0-9]{0,14}),"item":"([0-9a-f]{64})",'
@@ -66,7 +68,17 @@ class HeadersStart(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def encode_body(body: Body) -> bytes:
-    """The JCS line of a body, without newline."""
+    """The JCS line of a body, without newline; Malformed (B-1) for text with lone surrogates or a number too large.
+
+    The encoder knows the order of members and the escapes of JCS; what it does not know, how large a number may be, is asked
+    here, so that a body is not walked member by member. Tested against ``encode``.
+    """
+    numbers = (body.i, body.seed or 0, 0 if body.tokens is UNSET else body.tokens)
+    if all(type(number) is int and 0 <= number <= MAX_INTEGER for number in numbers):
+        try:
+            return _BODIES.encode(body)
+        except UnicodeEncodeError:
+            pass  # told by the walk below, with the member's place
     return encode(body)
 
 

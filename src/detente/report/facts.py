@@ -91,7 +91,7 @@ class Facts:
         if fact == "complete":
             return self._complete(found, run)
         if fact == "checked":
-            return self._checked(found, run["party"])
+            return self._checked(found, run)
         if fact == "repeated":
             return self._repeated(found)
         kinds = listed([same(kind) for kind in found["kinds"]])
@@ -138,12 +138,15 @@ class Facts:
             lines.append(spoken("facts.seen-needed", n=len(found["by"]), needed=found["needed"]))
         return lines
 
-    def _checked(self, found: Row, party: str) -> list[Spoken]:
-        """Every audit with its state, and with its odds where a finding stands (A-5, A-7)."""
+    def _checked(self, found: Row, run: Row) -> list[Spoken]:
+        """Every audit with its state, told if it was answered late, and with its odds where a finding stands (A-5, A-7)."""
         lines = []
         for audit in found["audits"]:
-            names = {"auditor": self.reading.party(audit["auditor"]), "party": self.reading.party(party)}
+            names = {"auditor": self.reading.party(audit["auditor"]), "party": self.reading.party(run["party"])}
             lines.append(spoken(f"facts.audit-{audit['state']}", **names, n=audit["n"], of=audit["of"]))
+            if late := self.reading.joint.late.get((run["run"], audit["auditor"])):
+                due, seen = map(moment, late)
+                lines.append(spoken("facts.audit-late", **names, due=due, seen=seen))
             if audit["state"] in {"consistent", "disputed"}:
                 lines.append(spoken("facts.odds", odds=percent(audit["odds"], -1)))
         return lines or [holds(found["holds"])]

@@ -22,16 +22,19 @@ import random
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence, Sized
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from detente.errors import CannotTell, WrongUsage
+from detente.run.cost import Price, Purse, guess_tokens
 from detente.run.journal import Journal, Outcomes, body_of, trace_row
+from detente.run.pace import PUSHES, Allowance, Pace
 from detente.run.reply import FATAL, Message, Model, ModelFault, Prompt, Reply, Sampling
 
 if TYPE_CHECKING:  # a rehearsal needs no log and does not pay for its cryptography
     from detente.tlog.witness import Receipt
 
+T = TypeVar("T")
 # The endpoint was reached and said something: may be this slot's own trouble.
 ANSWERED = frozenset({"server", "garbage", "empty", "raised"})
 HELD = 16
@@ -54,7 +57,10 @@ CODES = {
 
 
 class Limits(NamedTuple):
-    """How much patience there is; times in seconds. ``give_up``: what fails ``attempts`` times is failed, whoever's fault."""
+    """How much patience there is (times in seconds), how much a minute, and how much money.
+
+    ``give_up``: what fails ``attempts`` times is failed, whoever's fault. ``budget`` is in the currency of ``price``.
+    """
 
     attempts: int = 6
     rate_limited: int = 100
@@ -62,10 +68,17 @@ class Limits(NamedTuple):
     longest_wait_s: float = 15.0
     patience_s: float = 900.0
     give_up: bool = False
+    allowance: Allowance = Allowance()
+    price: Price | None = None
+    budget: float | None = None
 
 
 class Progress(NamedTuple):
-    """How far a run is. ``total`` is None for a stream of unknown length; ``by_lang`` counts slots that have ended."""
+    """How far a run is. ``total`` is None for a stream of unknown length; ``by_lang`` counts slots that have ended.
+
+    ``tokens`` are those of questions and answers, ``spent`` their price in ``currency`` where there is one, both with
+    what earlier processes of the same run used; ``places`` is how many may be asked at once now.
+    """
 
     done: int
     total: int | None
@@ -75,6 +88,9 @@ class Progress(NamedTuple):
     faults: Mapping[str, int]
     in_flight: int
     tokens: int
+    places: int
+    spent: float | None
+    currency: str
 
 
 async def answer(
@@ -108,9 +124,24 @@ async def rehearse(
     concurrency: int,
     progress: Callable[[Progress], None] | None = None,
     limits: Limits = Limits(),  # noqa: B008  # a tuple
+    answered: Callable[[Prompt, Reply], None] | None = None,
 ) -> Outcomes:
-    """The same without a registration, for a lab's own use: it has no facts and enters no joint number (F-8)."""
-    return await Loop(model, journal, sampling, limits, progress).run(prompts, concurrency, None)
+    """The same without a registration, for a lab's own use: it has no facts and enters no joint number (F-8).
+
+    ``answered`` is told every reply once it is in the journal, while others are waited for.
+    """
+    loop = Loop(model, journal, sampling, limits, progress)
+    loop.answered = answered
+    return await loop.run(prompts, concurrency, None)
+
+
+def drive(work: Coroutine[object, object, T]) -> T:
+    """Run ``work`` to its end on uvloop where it is installed (extra ``run``), else on asyncio's own loop: same answers, more CPU."""
+    try:
+        import uvloop
+    except ModuleNotFoundError:
+        return asyncio.run(work)
+    return uvloop.run(work)
 
 
 class Loop:
@@ -126,20 +157,21 @@ class Loop:
     ) -> None:
         self.model, self.journal, self.sampling, self.limits = model, journal, sampling, limits
         self.progress = progress
+        self.answered: Callable[[Prompt, Reply], None] | None = None
         self.stopping = asyncio.Event()
         self.error: BaseException | None = None
         self.began_at = time.monotonic()
         self.good_at = 0.0  # when the last good reply came; 0: none yet in this process
-        self.hold_until = 0.0
+        self.pace = Pace(1, limits.allowance)
+        self.purse = Purse(limits.price, limits.budget)
+        self.broke = False
         self.held: list[tuple[Prompt, Reply, str]] = []
         self.aside: deque[tuple[Prompt, float]] = deque()  # to be asked again at the end, and since when
         self.exhausted = False
         self.by_lang: dict[str, int] = {}
         self.faults: dict[str, int] = {}
         self.in_flight = 0
-        self.asking = 0  # requests out and not yet answered; the rest of in_flight waits to ask again
         self.most_held = HELD
-        self.tokens = 0
         self.here = 0
         self.told_at = 0.0
         self.total: int | None = None
@@ -147,8 +179,11 @@ class Loop:
     async def run(self, prompts: Iterable[Prompt], concurrency: int, run: str | None) -> Outcomes:
         """Start ``concurrency`` workers over one iterator and wait for all of them."""
         self.total = len(prompts) if isinstance(prompts, Sized) else None
-        self.journal.note(trace_row(-1, len(self.journal), _now_ms(), 0, "begin", run))
+        self.journal.note(trace_row(-1, len(self.journal), _now_ms(), 0, "begin", reason=run))
+        if self.purse.price is not None:
+            self.purse.read(self.journal.folder / "trace.jsonl")
         self.most_held = max(HELD, 2 * concurrency)
+        self.pace = Pace(concurrency, self.limits.allowance)
         queue = iter(prompts)
         workers = [asyncio.ensure_future(self._work(queue)) for _ in range(max(1, concurrency))]
         with Interrupts(self, workers):
@@ -158,6 +193,8 @@ class Loop:
                 self.error = worker.exception()
         if self.error is None and not self.stopping.is_set() and self.held:
             self._judge_held()
+        if self.error is None and self.broke and self.journal.outcomes().total() != self.total:
+            self.error = self.purse.error(self._where())
         self._tell(now=True)
         self.journal.flush()
         if self.error is not None:
@@ -175,7 +212,7 @@ class Loop:
             except Exception as error:
                 if self.error is None:
                     self.error = error
-                self.stopping.set()
+                self.stop()
             finally:
                 self.in_flight -= 1
 
@@ -198,16 +235,10 @@ class Loop:
         failed_at = float("inf")
         attempt = limited = 0
         while True:
-            if (wait := self.hold_until - time.monotonic()) > 0 and await self._stopped_within(wait):
-                return
             attempt += 1
-            started_ms, began = _now_ms(), time.perf_counter()
-            self.asking += 1
             try:
-                reply = await self._converse(prompt)
+                reply = await self._attempt(prompt, attempt)
             except ModelFault as fault:
-                self.asking -= 1
-                self._trace(prompt.i, attempt, started_ms, began, fault.kind, fault.reason)
                 self.faults[fault.kind] = self.faults.get(fault.kind, 0) + 1
                 limited += fault.kind == "rate-limit"
                 # A failure is the slot's own if somebody else was answered before it failed again.
@@ -219,8 +250,8 @@ class Loop:
                 if wait_s < 0 or await self._stopped_within(wait_s):
                     return
             else:
-                self.asking -= 1
-                self._trace(prompt.i, attempt, started_ms, began, reply.outcome, reply.reason)
+                if reply is None:
+                    return
                 self.good_at = time.monotonic()
                 self._put(prompt, reply)
                 while self.held:
@@ -228,19 +259,78 @@ class Loop:
                     self._put(held, failed)
                 return
 
-    async def _converse(self, prompt: Prompt) -> Reply:
-        """One reply. Scripted user turns are asked one after the other; what counts is the reply to the last."""
+    async def _attempt(self, prompt: Prompt, attempt: int) -> Reply | None:
+        """Ask once, in a place of its own, and write it into the trace; None where the run is to stop before that."""
+        if not await self.pace.enter():
+            return None
+        pushed = False
+        try:
+            if not await self._turn():
+                return None
+            started_ms, began = _now_ms(), time.perf_counter()
+            try:
+                reply, used = await self._converse(prompt)
+            except ModelFault as fault:
+                pushed = fault.kind in PUSHES
+                self._trace((prompt.i, attempt), started_ms, began, fault.kind, fault.reason, None)
+                raise
+            self._trace((prompt.i, attempt), started_ms, began, reply.outcome, reply.reason, used)
+            return reply
+        finally:
+            self.pace.leave(pushed=pushed)
+
+    async def _turn(self) -> bool:
+        """Wait until a request may start: the allowance, a Retry-After. False where the run is to stop."""
+        wait_s = self.pace.turn_s()
+        while wait_s > 0:
+            if await self._stopped_within(wait_s):
+                return False
+            wait_s = self.pace.hold_s()
+        return True
+
+    async def _converse(self, prompt: Prompt) -> tuple[Reply, tuple[int, int] | None]:
+        """One reply, and the tokens of question and answer. Of scripted user turns, asked one after the other, the last reply counts."""
         turns = [n for n, message in enumerate(prompt.messages) if message.role == "user"]
-        said: list[Message] = []
-        for n in turns[:-1]:
-            begin = said or list(prompt.messages[:n])
-            reply = await self.model.generate(prompt._replace(messages=(*begin, prompt.messages[n])), self.sampling)
+        if len(turns) < 2:  # nearly always
+            reply = await self.model.generate(prompt, self.sampling)
+            return within_cap(reply, prompt.chars), self._pay(prompt, reply)
+        said, asked, answered = prompt.messages[: turns[0]], 0, 0
+        for n, after in zip(turns, [*turns[1:], len(prompt.messages)], strict=True):
+            if n != turns[0]:
+                await self._turn()  # a conversation that has begun is ended, whatever the run is to do
+            turn = prompt._replace(messages=(*said, *prompt.messages[n:after]))
+            reply = await self.model.generate(turn, self.sampling)
+            used = self._pay(turn, reply)
+            if used is not None:
+                asked, answered = asked + used[0], answered + used[1]
             if reply.output is None:
-                return reply
-            said = [*begin, prompt.messages[n], Message("assistant", reply.output[: prompt.chars])]
-        if said:
-            prompt = prompt._replace(messages=(*said, *prompt.messages[turns[-1] :]))
-        return within_cap(await self.model.generate(prompt, self.sampling), prompt.chars)
+                break
+            said = (*turn.messages, Message("assistant", reply.output[: prompt.chars]))
+        return within_cap(reply, prompt.chars), (asked, answered) if used is not None else None
+
+    def _pay(self, prompt: Prompt, reply: Reply) -> tuple[int, int] | None:
+        """Count the tokens of question and answer; guessed, on the high side, only where a limit hangs on them."""
+        limits = self.limits
+        asked, said = reply.asked, reply.tokens
+        if asked is None or said is None:
+            if limits.price is None and limits.allowance.tokens is None:
+                if asked is None and said is None:
+                    return None
+                asked, said = asked or 0, said or 0
+            else:
+                asked = sum(guess_tokens(message.content) for message in prompt.messages) if asked is None else asked
+                said = guess_tokens(reply.output or "") if said is None else said
+        self.purse.pay(asked, said)
+        self.pace.used(asked + said)
+        if self.purse.empty(self.pace.out - 1):
+            self.broke = True
+            self.stop()
+        return asked, said
+
+    def stop(self) -> None:
+        """Nothing new is asked; what is in flight comes home."""
+        self.stopping.set()
+        self.pace.stop()
 
     def _wait_for(self, prompt: Prompt, fault: ModelFault, counted: int, limited: int) -> float | None:
         """Seconds to wait before asking again; SETTLED; None where the ceiling is reached. Raises to stop the run."""
@@ -255,7 +345,7 @@ class Loop:
         asked_s = fault.retry_after_s
         if fault.kind == "rate-limit":
             if asked_s is not None:
-                self.hold_until = max(self.hold_until, now + asked_s)
+                self.pace.hold(asked_s)
             if (asked_s or 0) > limits.patience_s or now - max(self.good_at, self.began_at) > limits.patience_s:
                 raise self._stop(fault)
             again = limited < limits.rate_limited
@@ -278,7 +368,7 @@ class Loop:
         if not self.exhausted and len(self.aside) < (self.most_held if self.good_at else AT_FIRST if answered else 0):
             self.aside.append((prompt, time.monotonic()))
             return SETTLED
-        nobody_yet = not self.good_at and not self.asking
+        nobody_yet = not self.good_at and not self.pace.out
         if nobody_yet or now - max(self.good_at, first_at) > limits.patience_s:
             raise self._stop(fault)
         return self._backoff(limits.attempts)
@@ -301,12 +391,24 @@ class Loop:
         journal = self.journal
         journal.put(body_of(journal.key, prompt.i, prompt.item, reply, prompt.seed))
         self.here += 1
-        self.tokens += reply.tokens or 0
         self.by_lang[prompt.lang] = self.by_lang.get(prompt.lang, 0) + 1
-        self._tell()
+        if self.answered is not None:
+            self.answered(prompt, reply)
+        if self.progress is not None:
+            self._tell()
 
-    def _trace(self, i: int, attempt: int, started_ms: int, began: float, kind: str, reason: str | None) -> None:
-        self.journal.note(trace_row(i, attempt, started_ms, int((time.perf_counter() - began) * 1000), kind, reason))
+    def _trace(
+        self,
+        at: tuple[int, int],
+        started_ms: int,
+        began: float,
+        kind: str,
+        reason: str | None,
+        used: tuple[int, int] | None,
+    ) -> None:
+        """A row of the private trace; ``at`` is slot and attempt."""
+        ms = int((time.perf_counter() - began) * 1000)
+        self.journal.note(trace_row(*at, started_ms, ms, kind, reason=reason, used=used))
 
     def _tell(self, *, now: bool = False) -> None:
         """Report, at most ten times a second."""
@@ -327,7 +429,10 @@ class Loop:
                 dict(self.by_lang),
                 dict(self.faults),
                 self.in_flight,
-                self.tokens,
+                self.purse.asked + self.purse.said,
+                self.pace.places,
+                self.purse.spent(),
+                self.purse.price.currency if self.purse.price is not None else "",
             )
         )
 
@@ -396,4 +501,4 @@ class Interrupts:
         if self.loop.stopping.is_set():
             for worker in self.workers:
                 worker.cancel()
-        self.loop.stopping.set()
+        self.loop.stop()

@@ -30,6 +30,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+import orjson
 from msgspec import UNSET
 
 from detente.errors import CannotTell, DetenteError, WrongUsage
@@ -39,9 +40,11 @@ from detente.wire.digests import sha256
 
 SYNC_S = 0.05
 TAIL = 4 * 1024 * 1024
-WINDOW = 16 * 1024 * 1024  # bytes of the file that a reopening holds in memory at once
+WINDOW = 1024 * 1024  # bytes of the file that a reopening holds in memory at once
 # JCS sorts the members, so what the index needs stands at the front of the line, before any text.
-FRONT = re.compile(rb'\{(?:"cut":(true),)?"i":(0|[1-9][0-9]{0,15}),"item":"[0-9a-f]{64}","outcome":"([a-z]{6,9})",')
+FRONT = re.compile(
+    rb'\{(?:"cut":(true),)?"i":(0|[1-9][0-9]{0,15}),"item":"[0-9a-f]{64}","outcome":"(replied|filtered|truncated|failed)",'
+)
 CUT = len(OUTCOMES)
 NONE = 255
 WORDS = {word.encode(): code for code, word in enumerate(OUTCOMES)}
@@ -161,6 +164,11 @@ class Journal:
             raise KeyError(i)
         return self._offsets[i], self._lengths[i]
 
+    def said(self, i: int) -> tuple[str, str | None]:
+        """Outcome and text of slot i, read back without the checks of ``bodies``: this process or its like wrote the line."""
+        row = orjson.loads(self.body_line(i))
+        return row["outcome"], row["output"]
+
     def bodies(self) -> Iterator[Body]:
         """All bodies in slot order, read one at a time."""
         return (parse_body(self.body_line(i), f"{self._place()}: {i}") for i in self.done())
@@ -206,56 +214,70 @@ class Journal:
             with contextlib.suppress(OSError):
                 os.ftruncate(descriptor, end)
             raise self._error from error
-        self._dirty.set()
+        if not self._dirty.is_set():  # asking is ten times cheaper than setting
+            self._dirty.set()
         return end + len(raw)
 
     def _index(self, i: int, offset: int, length: int, code: int) -> None:
         if i >= len(self._codes):
-            more = max(i + 1 - len(self._codes), len(self._codes) // 4, 1024)
-            self._offsets.frombytes(bytes(8 * more))
-            self._lengths.frombytes(bytes(self._lengths.itemsize * more))
-            self._codes.extend(b"\xff" * more)
+            self._grow(i)
         self._offsets[i] = offset
         self._lengths[i] = length
         self._codes[i] = code
         self._counts[code] += 1
 
+    def _grow(self, i: int) -> None:
+        """Room for slot i, and some more."""
+        more = max(i + 1 - len(self._codes), len(self._codes) // 4, 1024)
+        self._offsets.frombytes(bytes(8 * more))
+        self._lengths.frombytes(bytes(self._lengths.itemsize * more))
+        self._codes.extend(b"\xff" * more)
+
     def _read_bodies(self) -> int:
         """Fill the index from the file and cut its torn tail away; where the file ends then."""
         size = os.fstat(self._bodies).st_size
-        if size == 0:
-            return 0
-        with mmap.mmap(self._bodies, size, access=mmap.ACCESS_READ) as raw:
-            end = self._scan(raw, size)
+        end = self._scan(size)
         if end < size:
             self.torn_bytes = size - end
             os.ftruncate(self._bodies, end)
         return end
 
-    def _scan(self, raw: mmap.mmap, size: int) -> int:
-        """Index line after line; where the last sound one ends."""
-        at, tail, kept = 0, max(0, size - TAIL), 0
-        find, match = raw.find, FRONT.match
-        while at < size:
-            stop = find(b"\n", at)
-            if stop < 0 and size - at <= BODY_LIMIT:
-                return at
-            front = match(raw, at, stop)
-            sound = front is not None and front[3] in WORDS
-            if sound and (stop >= tail or at == 0):
-                sound = self._is_whole(raw[at:stop], first=at == 0)
-            if front is None or not sound:
-                if stop >= tail:
-                    return at
-                raise CannotTell("journal-damaged", self._place(), got=at)
-            i = int(front[2])
-            if i in self:
-                raise CannotTell("journal-damaged", self._place(), got=at)
-            self._index(i, at, stop - at, CUT if front[1] else WORDS[front[3]])
+    def _scan(self, size: int) -> int:
+        """Index line after line; where the last sound one ends. Most of a reopening, so its loop calls nothing of ours."""
+        tail = max(0, size - TAIL)
+        window, begin, at = (
+            b"",
+            0,
+            0,
+        )  # some of the file, where in the file it begins, and where in it the next line does
+        match, words = FRONT.match, WORDS
+        while True:
+            stop = window.find(b"\n", at)
+            if stop < 0:
+                window, begin, at = window[at:], begin + at, 0
+                more = os.pread(self._bodies, WINDOW, begin + len(window))
+                if not more and len(window) <= BODY_LIMIT:
+                    return begin
+                if len(window) > BODY_LIMIT:
+                    raise CannotTell("journal-damaged", self._place(), got=begin)
+                window += more
+                continue
+            front, place = match(window, at, stop), begin + at
+            checked = begin + stop >= tail or place == 0
+            if front is None or (checked and not self._is_whole(window[at:stop], first=place == 0)):
+                if begin + stop >= tail:
+                    return place
+                raise CannotTell("journal-damaged", self._place(), got=place)
+            cut, number, word = front.groups()
+            i = int(number)
+            if i >= len(self._codes):
+                self._grow(i)
+            elif self._codes[i] != NONE:
+                raise CannotTell("journal-damaged", self._place(), got=place)
+            code = words[word] if cut is None else CUT
+            self._offsets[i], self._lengths[i], self._codes[i] = place, stop - at, code
+            self._counts[code] += 1
             at = stop + 1
-            if at - kept > WINDOW:
-                kept = _let_go(raw, kept, at)
-        return at
 
     def _is_whole(self, line: bytes, *, first: bool) -> bool:
         """Whether a line is a body down to its last byte. A sound one with a foreign salt was not written by this run."""
@@ -328,17 +350,25 @@ def glance(folder: Path) -> Outcomes:
     return Outcomes(**counts)
 
 
-def trace_row(i: int, attempt: int, started_ms: int, ms: int, kind: str, reason: str | None = None) -> bytes:
-    """One attempt as a JCS line: ``started`` in unix milliseconds, how many ``ms`` it took, how it ended."""
+def trace_row(
+    i: int,
+    attempt: int,
+    started_ms: int,
+    ms: int,
+    kind: str,
+    *,
+    reason: str | None = None,
+    used: tuple[int, int] | None = None,
+) -> bytes:
+    """One attempt as a JCS line: ``started`` in unix milliseconds, how many ``ms`` it took, how it ended.
+
+    ``used``: tokens of question and answer, members ``in`` and ``out``.
+    """
     why = b',"reason":"%b"' % reason.encode() if reason is not None else b""
-    return b'{"attempt":%d,"i":%d,"kind":"%b","ms":%d%b,"started":%d}' % (
-        attempt,
-        i,
-        kind.encode(),
-        ms,
-        why,
-        started_ms,
-    )
+    asked, said = (b',"in":%d' % used[0], b',"out":%d' % used[1]) if used is not None else (b"", b"")
+    return b'{"attempt":%d,"i":%d%b,"kind":"%b","ms":%d%b%b,"started":%d}' % (
+        attempt, i, asked, kind.encode(), ms, said, why, started_ms,
+    )  # fmt: skip
 
 
 def _lock(path: Path) -> int:
@@ -352,14 +382,6 @@ def _lock(path: Path) -> int:
             raise WrongUsage("journal-busy", str(path.parent)) from error
         raise
     return descriptor
-
-
-def _let_go(raw: mmap.mmap, kept: int, at: int) -> int:
-    """Give the pages before ``at`` back, so that a long journal is read in little memory; from where on they are kept."""
-    whole = at - at % mmap.PAGESIZE
-    if hasattr(mmap, "MADV_DONTNEED"):
-        raw.madvise(mmap.MADV_DONTNEED, kept, whole - kept)
-    return whole
 
 
 def _sync(descriptor: int) -> None:

@@ -38,7 +38,8 @@ class Message(NamedTuple):
 class Prompt(NamedTuple):
     """One slot's question (S-4): what is asked, with which seed (R-5), and the plan's caps for its language.
 
-    ``chars`` counts code points, ``tokens`` the model's own tokens; both at least 1.
+    ``chars`` counts code points, ``tokens`` the model's own tokens; both at least 1. ``reference`` is
+    for whoever scores the reply as it comes, and never reaches a model.
     """
 
     i: int
@@ -49,6 +50,7 @@ class Prompt(NamedTuple):
     seed: int | None
     chars: int
     tokens: int
+    reference: str | None = None
 
 
 class Sampling(NamedTuple):
@@ -62,7 +64,8 @@ class Reply(NamedTuple):
     """How a slot ended (C-2): an outcome of ``evidence.record.OUTCOMES`` and the text there is.
 
     ``output`` is None exactly for ``filtered`` and ``failed``; ``cut`` only for a reply that
-    reached the plan's own cap; ``reason`` is a closed word or the provider's own code.
+    reached the plan's own cap; ``reason`` is a closed word or the provider's own code. ``tokens`` are
+    those of the answer, ``asked`` those of the question, where the endpoint counts them; the latter go to the trace only.
     """
 
     outcome: str
@@ -70,6 +73,7 @@ class Reply(NamedTuple):
     cut: bool = False
     reason: str | None = None
     tokens: int | None = None
+    asked: int | None = None
 
 
 class ModelFault(Exception):  # not an error of ours: the model's

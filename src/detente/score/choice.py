@@ -58,20 +58,30 @@ class ChoiceScorer:
     name = "choice"
     labels = LABELS
 
+    def check(self, prompt: str, reference: str | None) -> None:  # noqa: ARG002 - RuleScorer's
+        """WrongUsage ``no-reference`` if the reference names no letter from A to H."""
+        wanted_letters(reference)
+
     def label(self, prompt: str, reply: str, reference: str | None) -> Label:  # noqa: ARG002 - RuleScorer's
         """``right`` or ``wrong``, and which letters were chosen where.
 
         Raises WrongUsage ``no-reference`` if the reference names no letter from A to H.
         """
-        wanted = {part.strip().upper() for part in plain(reference or "").split("|")} & set(LETTERS)
-        if not wanted:
-            raise WrongUsage("no-reference")
+        wanted = wanted_letters(reference)
         letters, where = chosen(reply)
         if not letters:
             return Label("wrong", "no letter chosen")
         if len(letters) > 1:
             return Label("wrong", f"ambiguous, {where}: {' '.join(sorted(letters))}")
         return Label("right" if letters <= wanted else "wrong", f"{where}: {min(letters)}")
+
+
+def wanted_letters(reference: str | None) -> set[str]:
+    """The letters of a reference, A to H; WrongUsage ``no-reference`` where it names none."""
+    wanted = {part.strip().upper() for part in plain(reference or "").split("|")} & set(LETTERS)
+    if not wanted:
+        raise WrongUsage("no-reference")
+    return wanted
 
 
 def plain(text: str) -> str:

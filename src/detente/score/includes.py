@@ -39,6 +39,10 @@ class IncludesScorer:
     name = "includes"
     labels = LABELS
 
+    def check(self, prompt: str, reference: str | None) -> None:  # noqa: ARG002 - RuleScorer's
+        """WrongUsage ``no-reference`` if there is nothing to compare with."""
+        references(reference)
+
     def label(self, prompt: str, reply: str, reference: str | None) -> Label:  # noqa: ARG002 - RuleScorer's
         """``right`` or ``wrong``, and which of the reference's spellings was found (by number, from 1).
 
@@ -46,10 +50,12 @@ class IncludesScorer:
         """
         spellings = references(reference)
         text = folded(answer_part(reply))
-        numbers = set(numbers_in(text))
+        numbers: set[str] | None = None  # looked for only where the reference is one
         for position, spelling in enumerate(spellings, 1):
             number = as_number(spelling)
-            if number in numbers if number is not None else contains(text, spelling):
+            if number is not None and numbers is None:
+                numbers = set(numbers_in(text))
+            if number in (numbers or ()) if number is not None else contains(text, spelling):
                 return Label("right", f"spelling {position} of the reference")
         return Label("wrong", "no spelling of the reference")
 

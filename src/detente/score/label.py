@@ -17,6 +17,10 @@ class RuleScorer(Protocol):
     name: str
     labels: tuple[str, ...]
 
+    def check(self, prompt: str, reference: str | None) -> None:
+        """Whether replies to this item can be scored at all; WrongUsage ``no-reference`` where not. Asked before a model is."""
+        ...
+
     def label(self, prompt: str, reply: str, reference: str | None) -> Label:
         """The label of ``reply``. ``reference`` is the item's, in the reply's language, or None.
 

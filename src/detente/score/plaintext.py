@@ -49,6 +49,8 @@ ITEM = re.compile(
 # Lists written in one line: "以下是一些建议:1. ... 2. ..." is cut before each number.
 INLINE_ITEM = re.compile(r"(?<=[。;!?.:：；！？\s])(?=\d{1,2}[.、)]\s?[^\d\s])")
 STOP = re.compile(r"(?<=[。!?;！？；])|(?<=[a-z\d\)'\"\]]{2}[.])(?=\s)|(?<=[.!?]['\"])(?=\s)")
+# Whatever str.split takes for white space in ASCII, but for a single space.
+GAPS = ("  ", "\n", "\t", "\r", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x1f")
 HAN = re.compile(r"[\u3400-\u9fff\U00020000-\U0003ffff]")
 
 
@@ -112,4 +114,10 @@ def read_part(reply: str) -> tuple[str, int]:
 
 def folded(text: str) -> str:
     """A text for comparing with another: NFKC, casefolded, straight quotes, single spaces, none at the ends."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().translate(QUOTES).split())
+    if text.isascii():  # the same steps, where only these can change anything; a fifth of the time
+        plain = text.lower().replace("`", "'").replace("*", "").replace("_", "")
+        if not any(gap in plain for gap in GAPS):  # one line, single spaces: nothing to cut apart and join again
+            return plain.strip(" ")
+    else:
+        plain = unicodedata.normalize("NFKC", text).casefold().translate(QUOTES)
+    return " ".join(plain.split())

@@ -82,11 +82,19 @@ def read_completion(value: dict[str, Any], tokens: int) -> Reply:
     message = message if isinstance(message, dict) else {}
     finish = choice.get("finish_reason")
     usage = value.get("usage")
-    used = usage.get("completion_tokens") if isinstance(usage, dict) else None
-    used = used if isinstance(used, int) and not isinstance(used, bool) and used >= 0 else None
+    used, asked = (
+        (_count(usage, "completion_tokens"), _count(usage, "prompt_tokens"))
+        if isinstance(usage, dict)
+        else (None, None)
+    )
     text = _text_of(message.get("content"))
     if finish == "stop" and text is not None and not message.get("refusal"):  # nearly always
-        return Reply("replied", mended(text), tokens=used)
+        return Reply("replied", mended(text), False, None, used, asked)
+    return _read_choice(message, finish, used, tokens)._replace(asked=asked)
+
+
+def _read_choice(message: dict[str, Any], finish: object, used: int | None, tokens: int) -> Reply:
+    """A choice that did not simply end."""
     if isinstance(finish, str) and finish not in {"stop", "length"}:
         if finish.lower() in blocks().finish or _is_block(finish):
             return Reply("filtered", None, reason=_code(finish))
@@ -95,7 +103,7 @@ def read_completion(value: dict[str, Any], tokens: int) -> Reply:
     if message.get("refusal"):
         # A refusal told apart from the text by the endpoint itself: a decision around the model's answer.
         return Reply("filtered", None, reason="refusal")
-    return _read_text(text, finish, used, tokens)
+    return _read_text(_text_of(message.get("content")), finish, used, tokens)
 
 
 def _read_text(text: str | None, finish: object, used: int | None, tokens: int) -> Reply:
@@ -247,6 +255,12 @@ def _is_block(code: str) -> bool:
 def _code(text: str) -> str:
     """A provider's code made fit for a record: one word of at most 64 harmless characters."""
     return re.sub(r"[^A-Za-z0-9_.:-]+", "-", text).strip("-")[:64] or "unnamed"
+
+
+def _count(usage: dict[str, Any], name: str) -> int | None:
+    """A number of tokens as an endpoint counts them; None for anything else."""
+    found = usage.get(name)
+    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
 
 
 def _number(error: object) -> int:

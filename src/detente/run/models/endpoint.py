@@ -14,7 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import PyreqwestError, RequestTimeoutError
-from pyreqwest.http import HeaderMap
+from pyreqwest.http import HeaderMap, Url
 
 from detente import __version__
 from detente.errors import WrongUsage
@@ -33,6 +33,7 @@ class Endpoint:
     def __init__(self, rest: str, *, system: str | None, key: str | None, slots: int, timeout_s: float) -> None:
         self.base, self.url, self.name = _split(rest)
         self.place = self.base
+        self._post_to = Url(self.url)  # read once, not for every question
         self.models_url = self.url.replace("/chat/completions", "/models")
         self.system = system
         headers = HeaderMap()
@@ -62,7 +63,7 @@ class Endpoint:
         if self._client is None:
             self._client = self._builder.build()
         try:
-            answer = await self._client.post(self.url).body_bytes(body).build().send()
+            answer = await self._client.post(self._post_to).body_bytes(body).build().send()
             raw = (await answer.bytes()).to_bytes()
         except PyreqwestError as error:
             raise _fault(error) from None  # its words may name a proxy with its password
