@@ -147,9 +147,9 @@ def test_publish_when_it_is_dry_then_it_names_each_reader_and_lays_nothing(tmp_p
     run_one(labs, "lab-a")
     desk = labs.desks["lab-a"].root
     assert typed(capsys, "score", "--desk", desk).code == 0
-    rows = [
-        json.loads(line) for line in typed(capsys, "publish", "--dry-run", "--json", "--desk", desk).out.splitlines()
-    ]
+    dry = typed(capsys, "publish", "--dry-run", "--json", "--desk", desk)
+    rows = [json.loads(line) for line in dry.out.splitlines()]
+    assert "detente audit recount" in typed(capsys, "publish", "--dry-run", "--desk", desk).err
     assert [row["path"].split("/")[1:3] for row in rows if row["path"].endswith(".age")] == [["outbox", "lab-b"]] * 3
     assert not (labs.exchange / "lab-a" / "outbox").exists()
     assert not (labs.runs["lab-a"].out().root / "outbox").exists()
@@ -434,3 +434,9 @@ def test_lone_run_when_labels_are_withheld_then_it_verifies_and_with_headers_wit
     other, id_ = withheld.agreed().id, withheld.runs["lab-a"].id
     shut = typed(capsys, "pack", withheld.exchange, "--plan", other, "--run", id_[:16], "--out", tmp_path / "two.zip")
     assert (shut.code, shut.error) == (4, "lone-withheld")
+
+
+def test_verify_when_the_desk_is_of_no_party_then_it_is_told(withheld: Labs, tmp_path: Path, capsys) -> None:
+    strange = meet(tmp_path, n_labs=3).desks["lab-c"].root
+    said = typed(capsys, "verify", withheld.exchange, "--plan", withheld.agreed().id, "--desk", strange)
+    assert (said.code, said.error) == (2, "not-a-party")

@@ -106,6 +106,7 @@ class Shelf:
     """Where files lie, those that V-5 read already (lists by suite, definitions by scorer), and those read since.
 
     ``reader``: whose key opens what was sent to it (P-5); None is a stranger, who reads public files alone.
+    ``shut``: why a file that was sent to it could not be read; ``withheld``: every withheld file met.
     """
 
     exchange: Folder
@@ -116,9 +117,7 @@ class Shelf:
     scorings: dict[str, Scoring] = field(default_factory=dict)
     sealed: set[str] = field(default_factory=set)
     reader: Reader | None = None
-    shut: dict[Wanted, CannotTell] = field(
-        default_factory=dict
-    )  # files sent to the reader that it could not read, by place
+    shut: dict[Wanted, CannotTell] = field(default_factory=dict)
     withheld: dict[Wanted, Withheld] = field(default_factory=dict)
 
 

@@ -269,6 +269,8 @@ def publish(lang: str) -> click.Command:
             speech.say("would-leave" if dry_run else "published", **said)
         else:
             speech.say("would-stay" if dry_run else "laid-at-home", **said, exchange=own.exchange, plan=agreed.id)
+        if to := list(dict.fromkeys(row.to for row in rows if row.to)):
+            speech.say("next-recount", parties=", ".join(to))
         if held:
             waiting, runs = waits_for(own, agreed, state.id), agreed.plan.runs
             speech.say("held", n=held, waiting=", ".join(waiting), deadline=runs.deadline, run=state.id[:16])

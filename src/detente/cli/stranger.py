@@ -38,9 +38,12 @@ def _verified(speech: Speech, exchange: Path, plan: str | None, *, loud: bool, d
         for id_ in plan_ids(exchange):
             speech.say("plan-there", plan=groups_of_four(id_))
 
-    reader = reader_of(load_desk(desk)) if desk else None
+    own = load_desk(desk) if desk else None
+    reader = reader_of(own) if own else None
     told = (lambda step: speech.step(*step)) if loud else None
     verified = verify_exchange(exchange, plan_id(plan), told=told, reader=reader)
+    if own and own.party not in {party.id for party in verified.plan.plan.parties}:
+        raise WrongUsage("not-a-party", str(desk), got=own.party)
     for error in verified.shut():
         speech.error(error)
     return verified
