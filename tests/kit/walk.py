@@ -41,7 +41,7 @@ NOBODY = 65534
 DRAFT = """
 competence_floor = "0.5"
 naming = "coded"
-disclosure = {{headers = "parties", scores = "parties"}}
+disclosure = {{headers = "public", scores = "parties"}}
 closing = ["lab-a", "lab-b"]
 test = [{{party = "lab-a", subject = "m"}}]
 title = {{en = "A walk", zh-Hans = "走一遍"}}
