@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from detente.cli import main
 from detente.errors import CannotTell, WrongUsage
 from detente.run.model import ModelFault, Prompt, Reply, Sampling, load_models
 from detente.run.models.spread import Spread
@@ -110,16 +111,17 @@ def test_member_when_it_fails_again_and_again_then_it_rests_and_one_failure_is_n
     async def go() -> None:
         poor, good = Said(*[ModelFault("reset") for _ in range(9)]), Said(wait_s=0.01)
         spread = Spread([poor, good])
-        first, second = await once(spread), await once(spread)
+        first, other, second = [await once(spread) for _ in range(3)]
         assert isinstance(first, ModelFault)
+        assert isinstance(other, Reply), "of two with nothing to do the other one is asked"
         assert isinstance(second, ModelFault)
         assert (first.retry_after_s, second.retry_after_s) == (None, 0.0), "the other is free: no need to wait"
         await asyncio.gather(*(once(spread) for _ in range(10)))
-        assert (poor.asked, good.asked) == (2, 10)
+        assert (poor.asked, good.asked) == (2, 11)
         spread.members[0].rests_until = 0.0
         poor.faults.clear()
         assert isinstance(await once(spread), Reply)
-        assert spread.members[0].failed == 0
+        assert (poor.asked, spread.members[0].failed) == (3, 0)
 
     asyncio.run(go())
 
@@ -159,3 +161,24 @@ def test_descriptor_when_keys_are_several_then_it_is_the_same_and_several_addres
         load_models([a, "vllm:https://b/v1#m"])
     with pytest.raises(WrongUsage, match="keys-count"):
         load_models([a, b], keys=["x", "y", "z"])
+
+
+def test_rehearsal_when_it_is_given_two_endpoints_and_two_keys_then_all_of_them_share_the_questions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"id": f"q{i}", "prompt": f"question {i}", "lang": "en"} for i in range(40)]
+    (tmp_path / "suite.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for name, key in zip("AB", KEYS, strict=True):
+        monkeypatch.setenv(f"KEY_{name}", key)
+    with ScriptedModel(lambda _: "yes") as one, ScriptedModel(lambda _: "yes") as two:
+        command = ["rehearse", str(tmp_path / "suite.jsonl"), "-o", str(tmp_path / "out"), "--concurrency", "8"]
+        for server, name in ((one, "A"), (two, "B")):
+            command += ["--model", server.spec(), "--key-env", f"KEY_{name}"]
+        assert main(command) == 0
+    for server, key in ((one, KEYS[0]), (two, KEYS[1])):
+        assert {asked.headers["authorization"] for asked in server.asked} == {f"Bearer {key}"}
+    assert one.count + two.count == 40
+    assert len((tmp_path / "out" / "answers.jsonl").read_text().splitlines()) == 40
+    assert (
+        main(["rehearse", str(tmp_path / "suite.jsonl"), "-o", str(tmp_path / "out"), "--model", "gguf:smollm2"]) == 2
+    )

@@ -32,6 +32,7 @@ class Member:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.out = 0
+        self.turn = 0  # the number of the question that it got last
         self.rests_until = 0.0
         self.failed = 0  # times in a row
         self.answered = False
@@ -56,6 +57,7 @@ class Spread:
         self.members = [Member(model) for model in models]
         self.place = ", ".join(sorted({str(getattr(model, "place", "")) for model in models}))
         self._described = _described_together(models)
+        self._turns = 0
 
     async def generate(self, prompt: Prompt, sampling: Sampling) -> Reply:
         """The reply of one member; its fault otherwise, with no wait where another member is free."""
@@ -72,12 +74,15 @@ class Spread:
         return reply
 
     def _freest(self) -> Member:
-        """The member that is awake with the fewest questions; if all rest, the one that wakes first."""
+        """The member that is awake with the fewest questions, of equals the one whose last is longest ago; if all rest, the one that wakes first."""
         now = time.monotonic()
-        return min(
+        found = min(
             (member for member in self.members if not member.gone),
-            key=lambda member: (max(0.0, member.rests_until - now), member.out),
+            key=lambda member: (max(0.0, member.rests_until - now), member.out, member.turn),
         )
+        self._turns += 1
+        found.turn = self._turns
+        return found
 
     def _told(self, member: Member, fault: ModelFault) -> ModelFault:
         """What the engine hears of a member's fault."""
