@@ -39,6 +39,7 @@ class Chat:
     def __init__(self, preset: Preset, name: str, system: str | None) -> None:
         self.preset, self.name, self.system = preset, name, system
         self.tags = preset.reasoning == THOUGHTS[0]
+        self.plain = preset.plain
 
     def path(self) -> str:
         """What follows the base URL in a request."""
@@ -57,7 +58,7 @@ class Chat:
         messages = with_system(prompt.messages, self.system)
         if preset.system != "system":
             messages = place_system(messages, preset.system)
-        if preset.plain:
+        if self.plain:
             return request_body(self.name, messages, sampling, prompt.tokens, prompt.seed)
         refused = preset.refuses
         body: dict[str, Any] = {"model": self.name, "messages": messages, preset.cap: prompt.tokens, **preset.extra}
