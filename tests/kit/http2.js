@@ -6,14 +6,12 @@ const fs = require("node:fs");
 
 const [key, cert] = process.argv.slice(2).map((path) => fs.readFileSync(path));
 const server = http2.createSecureServer({ key, cert, allowHTTP1: false });
-const sessions = new Set();
-server.on("session", (session) => sessions.add(session));
 server.on("stream", (stream, headers) => {
   let body = "";
   stream.on("data", (piece) => (body += piece));
   stream.on("end", () => {
     const asked = JSON.parse(body).messages.at(-1).content;
-    console.log(JSON.stringify({ sessions: sessions.size, path: headers[":path"], key: headers.authorization }));
+    console.log(JSON.stringify({ path: headers[":path"], key: headers.authorization }));
     const choice = { index: 0, message: { role: "assistant", content: `${asked}!` }, finish_reason: "stop" };
     stream.respond({ ":status": 200, "content-type": "application/json" });
     stream.end(JSON.stringify({ choices: [choice], usage: { prompt_tokens: 1, completion_tokens: 1 } }));

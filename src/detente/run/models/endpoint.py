@@ -23,12 +23,15 @@ from detente.run.models.anthropic import Messages
 from detente.run.models.chat import Chat
 from detente.run.models.gemini import Generate
 from detente.run.models.presets import Target
+from detente.run.models.status import code_of
 from detente.run.reply import Kind, ModelFault, Prompt, Reply, Sampling
 from detente.wire.digests import sha256
 
 CONNECT_S = 20.0
 SECRET_LENGTH = 16
 """Shorter keys are those of local servers (``EMPTY``, ``ollama``): words that an answer may well hold."""
+SECRET_SHOWN = 24
+"""So much of a key is enough to know it again: its head, in whatever it was cut to."""
 DIALECTS: dict[str, type[Chat] | type[Messages] | type[Generate]] = {
     "chat": Chat, "anthropic": Messages, "gemini": Generate,
 }  # fmt: skip
@@ -104,14 +107,15 @@ class Endpoint:
 
     def _without_key(self, status: int, raw: bytes, tokens: int, retry_after: str | None) -> Reply:
         """What an answer means, unless it gives the key away: an endpoint that echoes requests must not get it into a record."""
-        secret = str(self._secret)
+        secret = str(self._secret)[:SECRET_SHOWN]
+        coded = code_of(secret)  # as it would look in a reason, which is cut to 64 characters
         try:
             reply = self.dialect.read(status, raw, tokens, retry_after)
         except ModelFault as fault:
-            if secret in fault.reason:
+            if coded in fault.reason:
                 raise ModelFault(fault.kind, retry_after_s=fault.retry_after_s) from None
             raise
-        if secret in (reply.output or "") or secret in (reply.reason or ""):
+        if secret in (reply.output or "") or coded in (reply.reason or ""):
             raise ModelFault("garbage", "key-echoed")
         return reply
 
