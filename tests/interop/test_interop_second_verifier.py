@@ -146,7 +146,6 @@ def test_second_verifier_when_no_plan_or_another_one_is_named_then_it_cannot_tel
     ("part", "change"),
     [
         ("gate", {"gate": {"id": "g", "rule": "00" * 32}}),
-        ("disclosure to parties", {"sections": {"disclosure": {"headers": "public", "scores": "parties"}}}),
         ("judges and people", {"scorers": {"method": "judge"}}),
         ("corrected rates", {"measures": {"corrected": "includes"}}),
     ],
@@ -269,7 +268,6 @@ NOT_ASKED = {
     "answers": "answers of another harness, which only the tester reads (R-10)",
     "archives": "how an archive is laid open on a disk; this program reads one in memory, and writes nothing",
     "body-lines": "private lines, which only an auditor sees (R-8)",
-    "counts-files": "a counts file is made again and compared byte by byte, never read as it lies there (C-7)",
     "entries": "how an entry is put into a log, which only its owner does (B-9)",
     "file-names": "how a folder on a disk is listed; odd names and links have a test above (L-4)",
     "openings": "opening files, which only an auditor sees (A-4)",
