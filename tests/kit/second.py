@@ -75,9 +75,7 @@ def difference(said: Verified | DetenteError, answer: Answer) -> str:
 def withheld_of(said: Verified) -> list[list[Any]]:
     """The files that are for the parties alone, as the second lists them."""
     rows = [(one.kind, one.wanted, one.sent) for one in said.withheld()]
-    return sorted(
-        [kind, f"{file.owner}/runs/{file.run}/{file.path}", file.digest, sent] for kind, file, sent in rows
-    )
+    return sorted([kind, f"{file.owner}/runs/{file.run}/{file.path}", file.digest, sent] for kind, file, sent in rows)
 
 
 def first_difference(ours: str, second: str) -> str:
