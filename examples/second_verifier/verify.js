@@ -23,7 +23,8 @@ async function checkClosing(world, { party, said: { heads }, subjects: [sha] }) 
 }
 function finalOf(plan, closings) { // F-11: the newest result that all of `closing.by` closed with, over the same heads
   const rank = (group) => [group[0].said.heads.reduce((n, head) => n + head.size, 0), Math.max(...group.map((one) => one.index))];
-  const common = [...grouped(closings, (one) => encode([one.subjects, one.said.heads])).values()].filter((group) => plan.closing.by.every((id) => group.some((one) => one.party === id)));
+  const groups = grouped(closings, (one) => encode([one.subjects, one.said.heads]));
+  const common = [...groups.values()].filter((group) => plan.closing.by.every((id) => group.some((one) => one.party === id)));
   return common.sort((x, y) => inOrder(rank(x), rank(y))).at(-1)?.[0].subjects[0] ?? null;
 }
 

@@ -10,13 +10,13 @@ const COUNTS = record({ outcomes: listOf(CELL), cells: listOf(CELL), crossed: li
 
 async function boxesOf(plan, to, text) { // L-4: where a file for one party may lie, for its recipient in this plan or in a later one
   const plans = [plan, ...plan.later.filter((one) => partyIn(one, to))];
-  return new Set(await Promise.all(plans.map((one) => sealedPath(one, to, text))));
+  return Promise.all(plans.map((one) => sealedPath(one, to, text)));
 }
 async function withheldFiles({ plan, files }, runs) { // every file that is withheld here, and the parties for whom it lies here
   const found = [];
   const add = async (kind, run, { party, subjects: [sha] }, path) => {
     const to = idsOf(plan.parties).filter((id) => id !== party), sent = [];
-    for (const id of to) if ([...(await boxesOf(plan, id, sha))].some((box) => files.has(`${party}/outbox/${box}`))) sent.push(id);
+    for (const id of to) if ((await boxesOf(plan, id, sha)).some((box) => files.has(`${party}/outbox/${box}`))) sent.push(id);
     found.push({ kind, path: `${party}/runs/${run.id}/${path}`, sha, sent });
   };
   for (const run of runs.filter(isCompleted)) {
@@ -61,7 +61,8 @@ function checkCounts(plan, scorer, { slots, outcomes, conclusion }, labels, coun
 
   const spread = grouped(counts.spread, whereOf), cells = grouped(counts.cells, whereOf), ended = grouped(counts.outcomes, whereOf);
   for (const { measure: id, hazard, lang, suite, items, failed: epochs } of blank.spread) {
-    const { kind, hit } = byId(plan.measures, id), rows = spread.get(whereOf({ measure: id, hazard, lang, suite })), cell = whereOf({ kind, hazard, lang, suite });
+    const { kind, hit } = byId(plan.measures, id), cell = whereOf({ kind, hazard, lang, suite });
+    const rows = spread.get(whereOf({ measure: id, hazard, lang, suite }));
     const [{ n: [, filtered, , failed] }] = ended.get(cell), given = cells.get(cell)?.[0].n ?? Array(last + 1).fill(0);
     const hits = total(given.filter((_, k) => hit.includes(labels[k])));
     must(total(rows.map((row) => row.items)) === items && rows.every((row) => row.items), "spread");
