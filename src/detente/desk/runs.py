@@ -28,6 +28,7 @@ from detente import __version__
 from detente.check.exchange import Entry, notes_of, read_entries, read_history
 from detente.check.ledger import Ledger
 from detente.check.releases import needed, notes_over, releases_of
+from detente.desk.allowed import Allowed, limits_for, note_limits
 from detente.desk.given import read_hex
 from detente.desk.keys import Desk, alone, commitment_line, log_entry, own_log, sign_statement
 from detente.desk.plans import all_texts, suite_lists
@@ -328,6 +329,10 @@ class Prompts:
     def __len__(self) -> int:
         return len(self._run.slots)
 
+    def cells(self) -> dict[tuple[str, str], int]:
+        """How many there are of each language and hazard."""
+        return self._run.slots.cells()
+
     def __iter__(self) -> Iterator[Prompt]:
         beacon = self._run.beacon()
         seeded = self._plan.sampling.seed == "slot"
@@ -335,7 +340,9 @@ class Prompts:
             cap = self._plan.caps[slot.lang]
             messages = tuple(Message("user", turn) for turn in as_turns(self._items[slot.item].text[slot.lang]))
             seed = slot_seed(beacon, slot.i) if seeded else None
-            yield Prompt(slot.i, slot.item, slot.lang, slot.epoch, messages, seed, cap.chars, cap.tokens)
+            yield Prompt(
+                slot.i, slot.item, slot.lang, slot.epoch, messages, seed, cap.chars, cap.tokens, hazard=slot.hazard
+            )
 
 
 def items_by_hash(exchange: Folder, plan: PlanFile) -> dict[str, Item]:
@@ -388,7 +395,14 @@ def fixed_line(journal: Journal, run: RunState, leaves: Leaves, i: int) -> bytes
 
 
 def run_model(
-    desk: Desk, plan: PlanFile, run: RunState, receipt: Receipt, concurrency: int, told: Told | None
+    desk: Desk,
+    plan: PlanFile,
+    run: RunState,
+    receipt: Receipt,
+    concurrency: int,
+    told: Told | None,
+    *,
+    allowed: Allowed = Allowed(),  # noqa: B008  # a tuple
 ) -> Bundle:
     """Ask the model every slot that the journal has not, then fix the answers in a signed conclusion.
 
@@ -403,17 +417,19 @@ def run_model(
     model = desk.load_model(run.test.subject, concurrency)
     _check_descriptor(desk, plan, run.test.subject, model.describe())
     sampling = Sampling(float(plan.plan.sampling.temperature), float(plan.plan.sampling.topP))
+    limits = limits_for(allowed, model)
 
     async def ask(journal: Journal) -> None:
         try:
             await answer(
                 Prompts(plan, run, items), model, journal,
-                receipt=receipt, sampling=sampling, concurrency=concurrency, progress=told,
+                receipt=receipt, sampling=sampling, concurrency=concurrency, progress=told, limits=limits,
             )  # fmt: skip
         finally:
             await model.close()
 
     with Journal(run.journal_path(), run.key()) as journal:
+        note_limits(run.folder, limits)
         drive(ask(journal))
         if len(journal) < len(run.slots):
             raise CannotTell("run-stopped", run.id[:16], expected=len(run.slots), got=len(journal))
