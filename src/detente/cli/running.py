@@ -2,13 +2,14 @@
 """Verbs of running at home: run, status, score, publish."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from detente.cli.build import Whole, argument, desk_option, json_option, option, verb, voice
+from detente.cli.limits import allowed_of, limit_options
+from detente.cli.progress import Display
 from detente.cli.speech import Speech
 from detente.desk.blind import waits_for
 from detente.desk.given import write_given
@@ -31,7 +32,6 @@ from detente.desk.runs import (
 from detente.desk.succession import plan_of
 from detente.errors import CannotTell, NotVerified, WrongUsage
 from detente.pact.plan import PlanFile
-from detente.run.engine import Progress
 from detente.run.journal import glance
 from detente.tlog.witness import Receipt
 from detente.words import say
@@ -78,7 +78,10 @@ def run(lang: str) -> click.Command:
             else:
                 speech.say("registered", run=state.id, index=state.index)
             receipt = _receipt(desk, plan, state, wait_s, speech, given["unwitnessed"])
-            bundle = run_model(desk, plan, state, receipt, given["concurrency"], _told(speech))
+            with Display(speech, given["budget"]) as display:
+                bundle = run_model(
+                    desk, plan, state, receipt, given["concurrency"], display, allowed=allowed_of(given)
+                )
         counts = bundle.outcomes()
         speech.say(
             "concluded", n=len(bundle.codes), replied=counts.replied, cut=counts.cut, filtered=counts.filtered,
@@ -86,7 +89,7 @@ def run(lang: str) -> click.Command:
         )  # fmt: skip
         speech.say("next-score", run=state.id[:16])
         if given["json"]:
-            row = {"run": state.id, "root": bundle.root, "outcomes": _as_dict(counts)}
+            row = {"event": "concluded", "run": state.id, "root": bundle.root, "outcomes": _as_dict(counts)}
             speech.row(row | ({"home": {"exchange": str(desk.exchange), "plan": plan.id}} if kept else {}))
         else:
             speech.data(state.id)
@@ -103,6 +106,7 @@ def run(lang: str) -> click.Command:
             ["--from", "answers"], type=click.Path(path_type=Path), metavar="FILE", help=say("cli.option.from", lang)
         ),
         option("engine", lang, default="unknown", metavar="TEXT"),
+        *limit_options(lang),
         old_plan_option(lang),
         desk_option(lang),
         json_option(lang),
@@ -129,23 +133,6 @@ def _receipt(desk: Desk, plan: PlanFile, state: RunState, wait_s: float, speech:
                 speech.say(WAITED[error.code], owing=error.fields.get("owing", ""))
                 told = error.code
             time.sleep(PAUSE_S)
-
-
-def _told(speech: Speech) -> Callable[[Progress], None]:
-    last = -1
-
-    def told(progress: Progress) -> None:
-        nonlocal last
-        if progress.done == last:
-            return
-        last = progress.done
-        out = progress.outcomes
-        note = f"{progress.rate_per_s:.1f}/s"
-        if out.filtered or out.truncated or out.failed:
-            note += f" filtered {out.filtered}, truncated {out.truncated}, failed {out.failed}"
-        speech.bar("asking", progress.done, progress.total or 0, note)
-
-    return told
 
 
 def status(lang: str) -> click.Command:

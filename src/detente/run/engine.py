@@ -460,7 +460,7 @@ class Loop:
                 dict(self.by_cell),
                 self.of_cell,
                 dict(self.faults),
-                self.in_flight,
+                self.pace.out,
                 self.purse.asked + self.purse.said,
                 self.pace.places,
                 self.purse.spent(),
