@@ -12,6 +12,7 @@ from detente.check.audit import ODDS_SHARE, odds_text
 from detente.check.exchange import Entry, History, Violation
 from detente.check.releases import lacks_release, started_with
 from detente.check.runs import AuditTrail, Run, Scoring
+from detente.evidence.counts import kinds_scored
 from detente.evidence.statements import AuditFinding
 from detente.pact.plan import Plan, Test
 from detente.tlog.witness import Seen
@@ -89,7 +90,7 @@ def facts_of(scene: Scene, run: Run, complete: Sequence[Run]) -> Facts:
     facts: dict[str, Fact] = {
         "agreed": _agreed(scene, run),
         "seen": _seen(scene, run, start, released=released),
-        "complete": _complete(run),
+        "complete": complete_of(scene.plan, run),
         "checked": _checked(scene, run),
         "repeated": _repeated(run, complete),
         "attested": _attested(run),
@@ -102,7 +103,8 @@ def facts_of(scene: Scene, run: Run, complete: Sequence[Run]) -> Facts:
         missing.append("conclusion")
     unwitnessed = run.conclude is not None and not (len(start) >= max(1, scene.plan.quorum) and released)
     # A self-check has numbers for whoever holds its exchange, and they are never joint ones (F-8).
-    told = not missing or (scene.plan.quorum == 0 and set(missing) <= OTHERS)
+    alone = OTHERS | ({"complete"} if scene.plan.section(run.test.section).withholds("headers") else set())
+    told = not missing or (scene.plan.quorum == 0 and set(missing) <= alone)
     return Facts(end, end_seen, facts, not missing, missing, unwitnessed, told)
 
 
@@ -158,6 +160,17 @@ def recounted_by(run: Run, scoring: Scoring) -> list[tuple[str, AuditFinding]]:
     ]
 
 
+def headers_recounted_by(run: Run) -> list[tuple[str, AuditFinding]]:
+    """Who but its tester says to have counted a run again, headers and labels: in findings over scorings alone (T-6), and in audits."""
+    found = [*run.recounts, *(trail.finding for trail in run.audits if trail.finding is not None)]
+    return [
+        (entry.party, finding)
+        for entry in found
+        if isinstance(finding := entry.statement.predicate, AuditFinding) and finding.recounted
+        if entry.party != run.test.party
+    ]
+
+
 def _agreed(scene: Scene, run: Run) -> Fact:
     """F-1: every acceptance in its party's log, and their digests in the registration."""
     there = [scene.acceptances[party.id] for party in scene.plan.parties if party.id in scene.acceptances]
@@ -200,10 +213,19 @@ def _seen(scene: Scene, run: Run, start: Mapping[str, int], *, released: bool) -
     }
 
 
-def _complete(run: Run) -> Fact:
-    """F-3: every planned slot has its header line."""
-    n = len(run.bundle.codes) if run.bundle else 0
-    return {"holds": _word(run.bundle is not None), "n": n, "of": len(run.slots)}
+def complete_of(plan: Plan, run: Run) -> Fact:
+    """F-3: every planned slot has its header line; where those are withheld, by the word of the parties who recounted.
+
+    For a withheld run every reader says the same, whoever has read its headers (F-10).
+    """
+    if not plan.section(run.test.section).withholds("headers"):
+        n = len(run.bundle.codes) if run.bundle else 0
+        return {"holds": _word(run.bundle is not None), "n": n, "of": len(run.slots)}
+    found = headers_recounted_by(run)
+    by = [party.id for party in plan.parties if party.id in {id_ for id_, _ in found}]
+    against = any(finding.opened == 0 and finding.verdict == "disputed" for _, finding in found)
+    holds = "no" if against or not run.completed else "yes" if by else "cannot tell"
+    return {"holds": holds, "n": len(run.slots) if run.completed else 0, "of": len(run.slots), "recounted": by}
 
 
 def _checked(scene: Scene, run: Run) -> Fact:
@@ -285,12 +307,22 @@ def _finding_holds(plan: Plan, run: Run, trail: AuditTrail) -> bool:
     for scoring in run.scorings:
         if scoring.entry.digest in asked:
             row = rows.get(scoring.score.scorer)
-            labelled = sum(i in scoring.labels for i in trail.drawn)
-            if row is None or row.n != labelled or not row.agreed <= row.n or not row.parsed <= row.n:
+            least, most = _labelled(plan, run, scoring.score.scorer, trail.drawn)
+            if row is None or not least <= row.n <= most or not row.agreed <= row.n or not row.parsed <= row.n:
                 return False
             if row.n - row.agreed > decimal(plan.scorer(row.scorer).tolerance) * row.n:
                 return False
     return True
+
+
+def _labelled(plan: Plan, run: Run, scorer: str, drawn: Sequence[int]) -> tuple[int, int]:
+    """How many drawn records have a label of a scorer, at least and at most: one number where the headers are public (C-4)."""
+    kinds = kinds_scored(plan, scorer)
+    asked = [i for i in drawn if run.slots[i].kind in kinds]
+    if run.bundle is None or plan.section(run.test.section).withholds("headers"):
+        return 0, len(asked)
+    n = sum(run.bundle.outcome(i) in {"replied", "truncated"} for i in asked)
+    return n, n
 
 
 def _repeated(run: Run, complete: Sequence[Run]) -> Fact:
@@ -358,6 +390,7 @@ __all__ = [
     "Scene",
     "View",
     "blind_breaches",
+    "complete_of",
     "end_of",
     "facts_of",
     "late_answers",

@@ -175,6 +175,28 @@ def read_scores(stored: bytes | Iterable[bytes], expected: bytes, labels: Sequen
     return Scores(Labels(labels, bytes(found)), reader.stored_sha256, reader.plain_sha256)
 
 
+def read_scores_alone(stored: bytes | Iterable[bytes], possible: bytes, labels: Sequence[str], place: str) -> Scores:
+    """The same for a reader without the headers, who cannot know which slots had text to score.
+
+    ``possible``: of each slot 1 if it may have a line (an item of a kind that is scored), else 0. Raises as ``read_scores``.
+    """
+    most = possible.count(1)
+    reader = LineReader(stored, SCORE_LIMIT * (most + 1), SCORE_LIMIT, place)
+    found, last = bytearray(b"\xff" * len(possible)), -1
+    for lines in reader.blocks():
+        for n, line in enumerate(lines, reader.count + 1):
+            i = decode_as(line, ScoreLine, f"{place}:{n}").i
+            if not (last < i < len(possible) and possible[i]):
+                raise NotVerified("C-4.slot", f"{place}:{n}", expected=f"> {last}", got=i)
+            found[i] = _read_labels([line], [i], {}, labels, place, n - 1)[0]
+            last = i
+    if reader.was_cut:
+        raise CannotTell("file-cut", place, expected=most, got=reader.count)
+    if not reader.whole:
+        raise NotVerified("C-4.count", place, expected=most, got=reader.count)
+    return Scores(Labels(labels, bytes(found)), reader.stored_sha256, reader.plain_sha256)
+
+
 def _read_labels(
     lines: Sequence[bytes],
     slots: Sequence[int],
