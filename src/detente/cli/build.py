@@ -144,6 +144,14 @@ class SpokenGroup(click.Group):
             )
 
 
+class SpokenVerbs(SpokenGroup):
+    """A verb with verbs of its own: given bare, it does its own work."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """The words up to such a verb."""
+        return parse_spoken(super(SpokenGroup, self).parse_args, self, ctx, args)
+
+
 def example_of(key: str, lang: str) -> str:
     """The end of every help page: an example that runs."""
     example = say(f"cli.verb.{key}.example", lang)
@@ -160,6 +168,29 @@ def verb(key: str, lang: str, params: Sequence[click.Parameter], call: Callable[
         short_help=say(f"cli.verb.{key}.short", lang),
         epilog=example_of(key, lang),
         add_help_option=False,
+    )
+    made.lang = lang
+    return made
+
+
+def verb_with(
+    key: str,
+    lang: str,
+    params: Sequence[click.Parameter],
+    call: Callable[..., int | None],
+    commands: Sequence[click.Command],
+) -> click.Group:
+    """A verb that also has verbs of its own, as ``run`` has ``run abort``; ``call`` is called before one of them, too."""
+    made = SpokenVerbs(
+        key,
+        callback=call,
+        params=[*params, help_option(lang)],
+        help=told(say(f"cli.verb.{key}.help", lang), lang),
+        short_help=say(f"cli.verb.{key}.short", lang),
+        epilog=example_of(key, lang),
+        commands=list(commands),
+        add_help_option=False,
+        invoke_without_command=True,
     )
     made.lang = lang
     return made

@@ -25,7 +25,9 @@ class Amount(click.types.FloatParamType):
         except ValueError:
             amount = -1.0
         if not math.isfinite(amount) or amount <= 0:
-            raise WrongUsage("cli-bad-value", expected="> 0", got=value, option=max(param.opts, key=len) if param else "")
+            raise WrongUsage(
+                "cli-bad-value", expected="> 0", got=value, option=max(param.opts, key=len) if param else ""
+            )
         return amount
 
 

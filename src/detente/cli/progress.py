@@ -142,7 +142,9 @@ def plain_line(progress: Progress, lang: str, rate: float, budget: float | None 
     """The same in one line for a log file, without the tables."""
     pieces = [f"{_said('asking', lang)} {_share(progress, lang)}", _speed(rate, lang), _left(progress, rate, lang)]
     pieces += [_tokens(progress, lang), _spent(progress, budget, lang)]
-    pieces += [_said(f"outcome-{name}", lang, n=f"{n:,}") for name, n in _outcomes(progress.outcomes) if name != "replied"]
+    pieces += [
+        _said(f"outcome-{name}", lang, n=f"{n:,}") for name, n in _outcomes(progress.outcomes) if name != "replied"
+    ]
     pieces += _faults(progress, lang)
     if progress.stopping and progress.in_flight:
         pieces.append(_said("stopping", lang, n=progress.in_flight))
@@ -183,7 +185,8 @@ def by_hazard(progress: Progress) -> dict[str, Count]:
 
 def duration(seconds: float, lang: str) -> str:
     """A time span in its two largest units."""
-    rest, pieces = max(0, round(seconds)), []
+    rest = max(0, round(seconds))
+    pieces: list[str] = []
     for name, size in UNITS:
         n, rest = divmod(rest, size)
         if n or (pieces and len(pieces) < 2) or (name == "seconds" and not pieces):

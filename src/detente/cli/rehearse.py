@@ -37,7 +37,9 @@ def rehearse(lang: str) -> click.Command:
             speech.say("scored", scorer=name, labels=", ".join(f"{label} {n}" for label, n in shares.items()))
         speech.say("self-check")
         if given["json"]:
-            speech.row({"event": "rehearsed", "labels": summary.labels, "outcomes": summary.outcomes, "scores": summary.scores})
+            speech.row(
+                {"event": "rehearsed", "labels": summary.labels, "outcomes": summary.outcomes, "scores": summary.scores}
+            )
         return 0
 
     params = [

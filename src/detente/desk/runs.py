@@ -106,8 +106,25 @@ class RunState:
         return beacon_of(self.id, beacons)
 
     def concluded(self) -> bool:
-        """Whether all answers are in and fixed."""
+        """Whether all answers are in and fixed, or the run was given up."""
         return self.out().exists("conclude.json")
+
+    def aborted(self) -> bool:
+        """Whether it was given up (T-5); CannotTell (desk-damaged)."""
+        conclude = self._conclude()
+        return conclude is not None and conclude.status == "aborted"
+
+    def _conclude(self) -> Conclude | None:
+        if not self.concluded():
+            return None
+        out = self.out()
+        conclude = statement_in(out.read("conclude.json"), out.place("conclude.json"))
+        return conclude if isinstance(conclude, Conclude) else None
+
+    def outcome_counts(self) -> OutcomeCounts | None:
+        """How the slots of a concluded run ended, None before that."""
+        conclude = self._conclude()
+        return conclude.outcomes if conclude is not None else None
 
 
 def runs_of(desk: Desk, plan: PlanFile) -> list[RunState]:
@@ -185,7 +202,8 @@ def register_run(desk: Desk, plan: PlanFile, test: Test, engine: Engine, *, agai
         raise WrongUsage("R-1.attempts", f"$.runs.max {test.subject}", expected=plan.plan.runs.max, got=len(mine) + 1)
     if mine and not again:
         raise WrongUsage(
-            "run-published", str(desk.root), run=mine[-1].id[:16], subject=test.subject, next=len(mine) + 1,
+            "run-given-up" if mine[-1].aborted() else "run-published",
+            str(desk.root), run=mine[-1].id[:16], subject=test.subject, next=len(mine) + 1,
             max=plan.plan.runs.max,
         )  # fmt: skip
     key = new_seed()
@@ -363,6 +381,8 @@ def own_bundle(plan: PlanFile, run: RunState) -> Bundle:
     """The headers that this desk fixed; WrongUsage (not-concluded) while answers are missing."""
     if not run.concluded():
         raise WrongUsage("not-concluded", run.id[:16])
+    if run.aborted():
+        raise WrongUsage("run-aborted", run.id[:16], run=run.id[:16])
     out = run.out()
     return read_bundle(
         out.pieces("headers.jsonl.gz"), plan.id, run.id, plan.plan.canary, run.slots, out.place("headers.jsonl.gz")
@@ -429,6 +449,8 @@ def run_model(
             await model.close()
 
     with Journal(run.journal_path(), run.key()) as journal:
+        if run.concluded():  # given up since, by another process
+            return own_bundle(plan, run)
         note_limits(run.folder, limits)
         drive(ask(journal))
         if len(journal) < len(run.slots):
@@ -483,15 +505,6 @@ def conclude_run(desk: Desk, plan: PlanFile, run: RunState, receipt: Receipt, jo
     subjects = [("headers.jsonl.gz", bundle.stored_sha256), ("headers.jsonl", bundle.plain_sha256)]
     out.create("conclude.json", sign_statement(desk, "conclude", subjects, conclusion))
     return bundle
-
-
-def outcome_counts(run: RunState) -> OutcomeCounts | None:
-    """How the slots of a concluded run ended, None before that."""
-    if not run.concluded():
-        return None
-    out = run.out()
-    conclude = statement_in(out.read("conclude.json"), out.place("conclude.json"))
-    return conclude.outcomes if isinstance(conclude, Conclude) else None
 
 
 def statement_in(entry: bytes, place: str) -> Predicate:

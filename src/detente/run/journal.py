@@ -390,6 +390,18 @@ def trace_row(
     )  # fmt: skip
 
 
+@contextlib.contextmanager
+def held_journal(folder: Path) -> Iterator[None]:
+    """Keep every other process from the journal without reading it; WrongUsage (journal-busy) while one has it."""
+    with Told(str(folder)):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = _lock(folder / "lock")
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
 def _lock(path: Path) -> int:
     """Take the lock or raise WrongUsage (journal-busy). The kernel lets it go when the process ends, however it ends."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
