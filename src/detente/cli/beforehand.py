@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What ``detente run --dry-run`` says: slots, tokens, hours and cost by language, before anybody is asked."""
 
-from detente.cli.progress import duration
+from detente.cli.progress import duration, money
 from detente.cli.speech import Speech, padded, wide
 from detente.desk.forecast import Forecast, Share
 from detente.words import say
@@ -41,9 +41,9 @@ def tell_forecast(speech: Speech, found: Forecast, subject: str, budget: float |
     if found.cost is None:
         speech.data(say("cli.forecast.no-price", lang))
     else:
-        speech.data(say("cli.forecast.cost", lang, cost=f"{found.cost:,.2f}", currency=found.currency))
+        speech.data(say("cli.forecast.cost", lang, cost=money(found.cost), currency=found.currency))
         if budget is not None and found.cost > budget:
-            speech.data(say("cli.forecast.over", lang, budget=f"{budget:,.2f}", currency=found.currency))
+            speech.data(say("cli.forecast.over", lang, budget=money(budget), currency=found.currency))
     speech.say("forecast-nothing")
 
 

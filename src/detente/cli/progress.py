@@ -69,8 +69,9 @@ class Display:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._last is not None and self._last is not self._shown:
-            self._show(self._last, time.monotonic())
+        last, shown = self._last, self._shown
+        if last is not None and (shown is None or self._block or _told(last) != _told(shown)):
+            self._show(last, time.monotonic())
 
     def __call__(self, progress: Progress) -> None:
         """Show it, if it is time to."""
@@ -160,12 +161,12 @@ def event_of(progress: Progress, rate: float, budget: float | None) -> dict[str,
         "done": progress.done,
         "faults": dict(progress.faults),
         "hazards": {name: count._asdict() for name, count in by_hazard(progress).items() if name},
-        "in_flight": progress.in_flight,
+        "in_flight": progress.in_flight if progress.places else None,
         "languages": {name: count._asdict() for name, count in by_lang(progress).items()},
         "left_s": None if left is None else round(left),
         "of": progress.total,
         "outcomes": progress.outcomes._asdict(),
-        "places": progress.places,
+        "places": progress.places or None,
         "rate_per_s": round(rate, 3),
         "spent": None if progress.spent is None else round(progress.spent, 4),
         "stopping": progress.stopping,
@@ -194,6 +195,11 @@ def duration(seconds: float, lang: str) -> str:
         if len(pieces) == 2:
             break
     return " ".join(pieces)
+
+
+def money(amount: float) -> str:
+    """An amount for people: to the hundredth, and less than one to the ten-thousandth."""
+    return f"{amount:,.2f}" if amount >= 1 or amount == 0 else f"{amount:.4f}"
 
 
 def fault_name(kind: str, lang: str) -> str:
@@ -269,10 +275,15 @@ def _tokens(progress: Progress, lang: str) -> str:
 def _spent(progress: Progress, budget: float | None, lang: str) -> str:
     if progress.spent is None:
         return ""
-    spent, currency = f"{progress.spent:,.2f}", progress.currency
+    spent, currency = money(progress.spent), progress.currency
     if budget is None:
         return _said("spent", lang, spent=spent, currency=currency)
-    return _said("spent-of", lang, spent=spent, budget=f"{budget:,.2f}", currency=currency)
+    return _said("spent-of", lang, spent=spent, budget=money(budget), currency=currency)
+
+
+def _told(progress: Progress) -> tuple[object, ...]:
+    """What a line or an event that comes last must have said."""
+    return progress.outcomes, progress.faults, progress.tokens, progress.in_flight
 
 
 def _quarter(progress: Progress) -> int:

@@ -4,6 +4,7 @@
 import shutil
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -36,14 +37,15 @@ def tail(lang: str) -> click.Command:
         if not answers and not follow:
             speech.say("tail-none", run=state.id[:16])
         _show(speech, answers, state.slots, full=full)
-        while follow:
-            active = is_written(folder)  # asked before the last look, so that nothing is missed
-            answers, at = after(folder, at)
-            _show(speech, answers, state.slots, full=full)
-            if not active:
-                speech.say("tail-ended", run=state.id[:16])
-                break
-            time.sleep(PAUSE_S)
+        with suppress(KeyboardInterrupt):  # the usual way to leave it
+            while follow:
+                active = is_written(folder)  # asked before the last look, so that nothing is missed
+                answers, at = after(folder, at)
+                _show(speech, answers, state.slots, full=full)
+                if not active:
+                    speech.say("tail-ended", run=state.id[:16])
+                    break
+                time.sleep(PAUSE_S)
         return 0
 
     params = [

@@ -82,9 +82,9 @@ class Progress(NamedTuple):
 
     ``of_cell`` says of how many, where the prompts know (a method ``cells``).
 
-    ``tokens`` are those of questions and answers, ``spent`` their price in ``currency`` where there is one, both with
-    what earlier processes of the same run used; ``places`` is how many may be asked at once now. ``stopping``: no more
-    is asked, and what is ``in_flight`` is waited for.
+    ``tokens`` are those of questions and answers, ``spent`` their price in ``currency``: where there is one, both with
+    what earlier processes of the same run used; ``in_flight`` is how many are asked now, ``places`` how many may be at once.
+    ``stopping``: no more is asked, and what is in flight is waited for.
     """
 
     done: int
