@@ -14,13 +14,24 @@ from pathlib import Path
 
 import pytest
 
-from detente.cli.progress import Count, Rate, by_hazard, by_lang, clipped, duration, event_of, lines_of, money, plain_line
+from detente.cli.progress import (
+    Count,
+    Rate,
+    by_hazard,
+    by_lang,
+    clipped,
+    duration,
+    event_of,
+    lines_of,
+    money,
+    plain_line,
+)
 from detente.cli.speech import wide
 from detente.run.engine import Progress
 from detente.run.journal import Outcomes
 from kit.typed import environ, program, raw, typed
 
-HOSTILE = "\x1b]0;owned\x07\x1b[2J‮txt"
+HOSTILE = "\x1b]0;owned\x07\x1b[2J\u202etxt"
 PACED = f"""
 import asyncio
 async def answer(messages):
@@ -95,7 +106,12 @@ def test_event_when_written_then_it_has_the_documented_members() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "en", "zh"),
-    [(0.2, "0 s", "0 秒"), (61, "1 min 1 s", "1 分 1 秒"), (3600, "1 h 0 min", "1 小时 0 分"), (200_000, "2 d 7 h", "2 天 7 小时")],
+    [
+        (0.2, "0 s", "0 秒"),
+        (61, "1 min 1 s", "1 分 1 秒"),
+        (3600, "1 h 0 min", "1 小时 0 分"),
+        (200_000, "2 d 7 h", "2 天 7 小时"),
+    ],
 )
 def test_duration_when_spoken_then_two_units_are_enough(seconds: float, en: str, zh: str) -> None:
     assert (duration(seconds, "en"), duration(seconds, "zh")) == (en, zh)
@@ -181,7 +197,9 @@ class Screen:
                 self.lines = self.lines[: self.row + 1]
 
 
-def in_terminal(words: list[object], tmp_path: Path, *, interrupt: bool = False, lang: str = "en") -> tuple[int, Screen, str]:
+def in_terminal(
+    words: list[object], tmp_path: Path, *, interrupt: bool = False, lang: str = "en"
+) -> tuple[int, Screen, str]:
     """The command in a terminal of 80 by 24, Ctrl-C given as a person gives it; its exit code, the screen, all it wrote."""
     (tmp_path / "paced.py").write_text(PACED, "utf-8")
     env = environ(TERM="xterm", LC_ALL="C.UTF-8", NO_COLOR="1")
@@ -209,7 +227,9 @@ def in_terminal(words: list[object], tmp_path: Path, *, interrupt: bool = False,
     return process.returncode, screen, text
 
 
-def test_terminal_when_a_rehearsal_runs_then_one_block_is_written_over_and_no_model_speaks_in_it(tmp_path: Path) -> None:
+def test_terminal_when_a_rehearsal_runs_then_one_block_is_written_over_and_no_model_speaks_in_it(
+    tmp_path: Path,
+) -> None:
     suite = rows(tmp_path, 24)
     words = ["rehearse", suite, "--model", "python:paced:answer", "--concurrency", "2", "--out", tmp_path / "out"]
     code, screen, text = in_terminal(words, tmp_path)

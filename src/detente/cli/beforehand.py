@@ -13,14 +13,14 @@ def tell_forecast(speech: Speech, found: Forecast, subject: str, budget: float |
     if speech.as_json:
         languages = {tag: share._asdict() for tag, share in found.languages.items()}
         hours = {name: round(n, 4) for name, n in found.hours.items()}
-        money = {"budget": budget, "cost": found.cost, "currency": found.currency or None}
+        sums = {"budget": budget, "cost": found.cost, "currency": found.currency or None}
         speech.row(
             {
                 "event": "forecast",
                 "subject": subject,
                 "hours": hours,
                 "languages": languages,
-                **money,
+                **sums,
                 **whole._asdict(),
             }
         )

@@ -88,7 +88,8 @@ def folded_text(text: str, columns: int, lines: int | None) -> list[str]:
         shown = harmless(piece)
         found += [part for line in folded(shown, columns) for part in _cut(line, columns)]
         if lines is not None and len(found) > lines:
-            return [*found[: lines - 1], f"{clipped(found[lines - 1], columns - 2)} …"]
+            last = clipped(found[lines - 1], columns - 2).removesuffix("…")
+            return [*found[: lines - 1], f"{last} …"]
     return found
 
 
