@@ -95,12 +95,12 @@ function shownByClocks(scene) { // what only the times of cosignatures tell: lab
   const isOlder = (one, other, witness) => { // known to be: by their log, or because a witness held one while the other was not there
     const held = firstSeen(scene, one)[witness];
     if (one.party === other.party) return one.index < other.index;
-    return held !== undefined && notes[other.party].some((note) => note.witness === witness && note.size <= other.index && note.at >= held);
+    return held !== undefined && notes[other.party].some((note) => note.witness === witness && note.size <= other.index && note.at > held);
   };
   const isBreach = ({ entry }) => {
     const early = Object.entries(firstSeen(scene, entry)).filter(([, at]) => at <= deadline);
     return early.some(([witness, at]) => runs.some((run) => isOlder(run.entry, entry, witness) && notes[run.party].some((note) => note.witness === witness &&
-      note.at >= at && note.size > run.entry.index && !(run.conclusion?.index < note.size))));
+      (note.at > at || (run.party === entry.party && note.size > entry.index)) && note.size > run.entry.index && !(run.conclusion?.index < note.size))));
   };
   const holds = (test, { party, index }, at) => runs.some((run) => run.test === test && (run.party === party ? run.entry.index < index
     : notes[run.party].some((note) => note.witness === party && note.size > run.entry.index && note.at <= at)));

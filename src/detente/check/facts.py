@@ -354,23 +354,26 @@ def _word(holds: bool) -> str:
 def blind_breaches(scene: Scene, runs: Sequence[Run]) -> list[Violation]:
     """Under a ``blind`` plan: scorings that were logged before the deadline while some run was open (C-6).
 
-    Told by one witness's clock alone: a run was registered before the scoring was logged, and not
-    earlier than the witness saw the scoring it saw a log in which that run had no conclusion yet.
+    Told by one witness's clock alone: a run was registered before the scoring was logged, and later
+    than the witness saw the scoring it saw a log in which that run had no conclusion yet. Of two notes
+    of one second nobody knows which came first, so they accuse nobody; one note shows both, where they are in one log.
     """
     if not scene.plan.blind:
         return []
     deadline, found = parse_time(scene.plan.runs.deadline), []
     for scoring in (scoring for run in runs for scoring in run.scorings):
-        early = {by: at for by, at in scene.first_seen(scoring.entry).items() if at <= deadline}
+        entry = scoring.entry
+        early = {by: at for by, at in scene.first_seen(entry).items() if at <= deadline}
         if any(
-            note.at >= early.get(note.witness, note.at + 1)
+            note.witness in early
+            and (note.at > early[note.witness] or (run.test.party == entry.party and note.size > entry.index))
             and run.registration.index < note.size
             and (run.conclusion is None or note.size <= run.conclusion.index)
-            and _was_before(scene, run.registration, scoring.entry, note.witness)
+            and _was_before(scene, run.registration, entry, note.witness)
             for run in runs
             for note in scene.notes[run.test.party]
         ):
-            found.append(Violation(scoring.entry.party, scoring.entry.index, "C-6.blind"))
+            found.append(Violation(entry.party, entry.index, "C-6.blind"))
     return found
 
 
@@ -380,7 +383,7 @@ def _was_before(scene: Scene, earlier: Entry, later: Entry, witness: str) -> boo
         return earlier.index < later.index
     held = scene.first_seen(earlier).get(witness)
     without = (note.at for note in scene.notes[later.party] if note.witness == witness and note.size <= later.index)
-    return held is not None and any(at >= held for at in without)
+    return held is not None and any(at > held for at in without)
 
 
 __all__ = [

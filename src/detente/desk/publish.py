@@ -13,7 +13,16 @@ from detente.desk.runs import RunState, fixed_line, own_bundle, own_leaves
 from detente.desk.sent import keep_sealed, seal_for
 from detente.desk.texts import section_items
 from detente.errors import CannotTell, Malformed, NotVerified, WrongUsage
-from detente.evidence.counts import Definition, count, encode_scores, kinds_scored, parse_definition, scored_slots
+from detente.evidence.counts import (
+    NO_LABEL,
+    Definition,
+    Labels,
+    count,
+    kinds_scored,
+    parse_definition,
+    score_blocks,
+    scored_slots,
+)
 from detente.evidence.record import parse_body
 from detente.evidence.statements import Score
 from detente.pact.item import as_turns
@@ -23,7 +32,7 @@ from detente.score.scorer import RuleScorer, definition_file, load_scorer
 from detente.tlog.folder import is_leftover
 from detente.wire.digests import sha256
 from detente.wire.dsse import open_envelope
-from detente.wire.lines import compress
+from detente.wire.lines import LineWriter
 
 HEADER_FIELDS = ["body", "cut", "i", "item", "outcome"]
 
@@ -56,26 +65,25 @@ def score_run(
     labels_of, definition = scorer_of(desk, plan, known.definition)
     items = section_items(desk, plan, run.test.section)
     wanted = scored_slots(run.slots, bundle.codes, kinds_scored(plan.plan, scorer))
-    labels: dict[int, str] = {}
+    codes = bytearray([NO_LABEL]) * len(run.slots)
     leaves = own_leaves(run)
     with Journal(run.journal_path(), run.key()) as journal:
         for n, slot in enumerate(itertools.compress(run.slots, wanted), 1):
             item = items[slot.item]
             body = parse_body(fixed_line(journal, run, leaves, slot.i), f"slot {slot.i}")
             reference = item.reference[slot.lang] if isinstance(item.reference, dict) else None
-            labels[slot.i] = labels_of.label(
-                "\n".join(as_turns(item.text[slot.lang])), body.output or "", reference
-            ).label
+            said = labels_of.label("\n".join(as_turns(item.text[slot.lang])), body.output or "", reference)
+            codes[slot.i] = definition.labels.index(said.label)
             if told:
                 told(n, wanted.count(1))
-    plain = encode_scores(labels, {})
-    stored = compress(plain)
+    labels, writer = Labels(definition.labels, bytes(codes)), LineWriter()
+    stored = b"".join(writer.pieces(score_blocks(labels)))
     counted = count(plan.plan, scorer, definition.labels, run.slots, bundle.codes, labels)
-    out, stem = run.out(), scores_path(scorer, sha256(stored))
+    out, stem = run.out(), scores_path(scorer, writer.stored_sha256)
     score = Score(definition=known.definition, party=desk.party, plan=plan.id, run=run.id, sample=None, scorer=scorer)
     subjects = [
-        (f"{stem}.jsonl.gz", sha256(stored)),
-        (f"{scorer}.jsonl", sha256(plain)),
+        (f"{stem}.jsonl.gz", writer.stored_sha256),
+        (f"{scorer}.jsonl", writer.plain_sha256),
         (f"{stem}.counts.json", sha256(counted)),
         ("conclude.json", sha256(out.read("conclude.json"))),
     ]
@@ -83,7 +91,7 @@ def score_run(
         out.create(f"{stem}.jsonl.gz", stored)
         out.create(f"{stem}.counts.json", counted)
         out.create(f"{scorer}.score.json", sign_statement(desk, "score", subjects, score))
-    return {label: sum(1 for given in labels.values() if given == label) for label in definition.labels}
+    return {label: codes.count(code) for code, label in enumerate(definition.labels)}
 
 
 def scorer_of(desk: Desk, plan: PlanFile, definition: str) -> tuple[RuleScorer, Definition]:

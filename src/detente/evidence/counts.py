@@ -21,7 +21,8 @@ from detente.wire.lines import LineReader, join_lines
 SCORE_LIMIT = 4096  # B-8, bytes of one score line
 MOST_LABELS = 250  # C-1; so that a slot's label fits into a byte
 _HAS_TEXT = bytes(code <= CUT and outcome_word(code) in {"replied", "truncated"} for code in range(256))
-_NONE, _ERROR = 255, 254  # codes of "no label here" and of "the scorer failed"
+NO_LABEL, _ERROR = 255, 254  # codes of "no label here" and of "the scorer failed"
+_BLOCK = 4096  # slots
 
 
 class Definition(Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,16 +70,16 @@ class Labels(Mapping[int, str]):
         self.codes = codes
 
     def __getitem__(self, i: int) -> str:
-        code = self.codes[i] if 0 <= i < len(self.codes) else _NONE
-        if code == _NONE:
+        code = self.codes[i] if 0 <= i < len(self.codes) else NO_LABEL
+        if code == NO_LABEL:
             raise KeyError(i)
         return self.name(code)
 
     def __iter__(self) -> Iterator[int]:
-        return (i for i, code in enumerate(self.codes) if code != _NONE)
+        return (i for i, code in enumerate(self.codes) if code != NO_LABEL)
 
     def __len__(self) -> int:
-        return len(self.codes) - self.codes.count(_NONE)
+        return len(self.codes) - self.codes.count(NO_LABEL)
 
     def name(self, code: int) -> str:
         """The label that a code stands for, "" for a failure."""
@@ -91,7 +92,7 @@ class Labels(Mapping[int, str]):
             return given
         names = [*names, *sorted(set(given.values()) - {"", *names})]
         code_of = {name: code for code, name in enumerate(names)} | {"": _ERROR}
-        return cls(names, bytes(code_of[given[i]] if i in given else _NONE for i in range(n)))
+        return cls(names, bytes(code_of[given[i]] if i in given else NO_LABEL for i in range(n)))
 
 
 class Scores(NamedTuple):
@@ -136,6 +137,15 @@ def scored_slots(slots: Slots, codes: bytes, kinds: set[str]) -> bytes:
 def _both(a: bytes, b: bytes) -> bytes:
     """Byte by byte ``a & b``, as two large numbers."""
     return (int.from_bytes(a, "big") & int.from_bytes(b, "big")).to_bytes(len(a), "big")
+
+
+def score_blocks(labels: Labels) -> Iterator[list[bytes]]:
+    """The lines of a scores file in which every scored slot has a label, some thousand at a time (C-4): what ``encode_scores`` joins."""
+    endings = [b"," + encode({"label": name})[1:] for name in labels.names]
+    for start in range(0, len(labels.codes), _BLOCK):
+        codes = enumerate(labels.codes[start : start + _BLOCK], start)
+        if lines := [b'{"i":%d%b' % (i, endings[code]) for i, code in codes if code != NO_LABEL]:
+            yield lines
 
 
 def encode_scores(labels: Mapping[int, str], errors: Mapping[int, str]) -> bytes:
@@ -248,7 +258,7 @@ def count(
             cell = (hazard, kind, lang, suite.id)
             for (code, label), times in ways[way]:
                 outcomes[cell][code] += times * items
-                if label != _NONE:
+                if label != NO_LABEL:
                     cells[cell][known.name(label)] += times * items
         for measure in [measure for measure in measures if measure.covers(suite.id)]:
             tallies = [_tally(measure, way, known) for way in ways]
@@ -301,7 +311,7 @@ def _tally(measure: Measure, way: Way, known: Labels) -> Tally:
         word = outcome_word(code)
         if word == "filtered":
             filtered += times
-        elif label not in {_NONE, _ERROR}:
+        elif label not in {NO_LABEL, _ERROR}:
             scored += times
             hits += times * (known.name(label) in measure.hit)
         elif word == "failed" or label == _ERROR:
