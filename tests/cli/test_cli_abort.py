@@ -9,10 +9,11 @@ import pytest
 
 from cli.test_cli_broken import broken
 from detente.desk.keys import Desk, own_log
-from detente.desk.runs import receipt_for, run_model, runs_of
+from detente.desk.runs import own_engine, pick_test, receipt_for, register_run, run_model, runs_of
 from detente.run.journal import Journal
 from kit.labs import Labs, meet, register_all, run_one
 from kit.typed import refused, typed
+from test_home_annex import agreed, home_of
 
 WHY = ["--reason", "en=The endpoint was withdrawn.", "--reason", "zh-Hans=接口已下线。"]
 
@@ -159,3 +160,19 @@ def test_abort_when_the_labs_close_then_the_reason_is_its_reservation_in_all_lan
     for page, text in (("report.html", "The endpoint was withdrawn."), ("report.zh.html", "接口已下线。")):
         found = [path for path in out.rglob("*.html") if text in path.read_text("utf-8")]
         assert found, page
+
+
+def test_abort_when_options_stand_before_it_then_they_are_not_lost_silently(labs: Labs, capsys) -> None:
+    refused(capsys, 2, "cli-order", "run", "--desk", labs.desks["lab-a"].root, "abort", "ffff", *WHY)
+    refused(capsys, 2, "cli-no-verb", "run", "nonsense", "--desk", labs.desks["lab-a"].root)
+
+
+def test_abort_when_the_run_is_of_an_annex_at_home_then_it_is_in_the_log_at_home_only(tmp_path, capsys) -> None:
+    labs = agreed(tmp_path)
+    home = home_of(labs)
+    test = pick_test(home, home.plan(), None, "annex-lab-b")
+    run = register_run(home, home.plan(), test, own_engine())
+    before = own_log(labs.desks["lab-b"], labs.agreed()).size
+    assert typed(capsys, "run", "abort", run.id[:12], *WHY, "--desk", labs.desks["lab-b"].root).code == 0
+    assert [one.aborted() for one in runs_of(home, home.plan())] == [True]
+    assert own_log(labs.desks["lab-b"], labs.agreed()).size == before

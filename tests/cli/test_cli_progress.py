@@ -16,6 +16,7 @@ import pytest
 
 from detente.cli.progress import (
     Count,
+    Display,
     Rate,
     by_hazard,
     by_lang,
@@ -26,7 +27,8 @@ from detente.cli.progress import (
     money,
     plain_line,
 )
-from detente.cli.speech import wide
+from detente.cli.speech import Speech, wide
+from detente.desk.rehearsals import Rehearsal, rehearse
 from detente.run.engine import Progress
 from detente.run.journal import Outcomes
 from kit.typed import environ, program, raw, typed
@@ -265,3 +267,39 @@ def test_terminal_when_it_cannot_move_its_cursor_then_lines_are_plain(tmp_path: 
     said = typed(capsys, "rehearse", rows(tmp_path, 4), "--model", "python:kit.said:twice", "--out", tmp_path / "out")
     assert said.code == 0
     assert "\x1b[" not in said.err.replace("\x1b[31m", "")
+
+
+def test_display_when_the_terminal_goes_away_then_the_run_goes_on(tmp_path: Path, monkeypatch, capsys) -> None:
+    class Gone:
+        encoding = "utf-8"
+
+        def write(self, _: str) -> int:
+            raise OSError(5, "Input/output error")
+
+        def flush(self) -> None:
+            return None
+
+        def isatty(self) -> bool:
+            return True
+
+        def fileno(self) -> int:
+            raise OSError(5, "Input/output error")
+
+    suite = rows(tmp_path, 4)
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.stderr", Gone())
+        with Display(Speech("en")) as display:
+            rehearse(
+                Rehearsal(str(suite), "python:kit.said:twice", None, None, ["refusal"], 2, 99, 9, tmp_path / "o"),
+                display,
+            )
+    assert (tmp_path / "o" / "answers.jsonl").read_bytes().count(b"\n") == 4
+
+
+def test_hazards_when_a_file_has_one_a_row_then_they_are_not_counted_apart(tmp_path: Path, capsys) -> None:
+    path = tmp_path / "suite.jsonl"
+    rows_ = [json.dumps({"id": str(i), "input": "a", "lang": "en", "hazard": f"h{i}"}) for i in range(1200)]
+    path.write_text("\n".join(rows_), "utf-8")
+    words = ["rehearse", path, "--model", "python:kit.said:twice", "--concurrency", "64", "--out", tmp_path / "o"]
+    last = json.loads(typed(capsys, *words, "--json").out.splitlines()[-2])
+    assert (last["hazards"], last["languages"]) == ({}, {"en": {"done": 1200, "of": 1200}})

@@ -180,10 +180,20 @@ def verb_with(
     call: Callable[..., int | None],
     commands: Sequence[click.Command],
 ) -> click.Group:
-    """A verb that also has verbs of its own, as ``run`` has ``run abort``; ``call`` is called before one of them, too."""
+    """A verb that also has verbs of its own, as ``run`` has ``run abort``; options before one of these are refused (cli-order)."""
+
+    def alone(**given: Any) -> int | None:
+        ctx = click.get_current_context()
+        if ctx.invoked_subcommand is None:
+            return call(**given)
+        for param in made.params:
+            if ctx.get_parameter_source(param.name or "") is click.core.ParameterSource.COMMANDLINE:
+                raise WrongUsage("cli-order", expected=ctx.invoked_subcommand, got=max(param.opts, key=len))
+        return None
+
     made = SpokenVerbs(
         key,
-        callback=call,
+        callback=alone,
         params=[*params, help_option(lang)],
         help=told(say(f"cli.verb.{key}.help", lang), lang),
         short_help=say(f"cli.verb.{key}.short", lang),
@@ -191,6 +201,7 @@ def verb_with(
         commands=list(commands),
         add_help_option=False,
         invoke_without_command=True,
+        subcommand_metavar=f"[{' | '.join(str(one.name) for one in commands)}]",
     )
     made.lang = lang
     return made

@@ -12,6 +12,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple, Self
 
 from detente.cli.speech import Speech, folded, padded, wide
@@ -61,7 +62,7 @@ class Display:
         self._speech, self._budget = speech, budget
         self._rate = Rate()
         self._last: Progress | None = None
-        self._shown_at = float("-inf")
+        self._began, self._shown_at = time.monotonic(), float("-inf")
         self._shown: Progress | None = None
         self._block: list[str] = []
 
@@ -87,9 +88,9 @@ class Display:
             return since >= EVENT_S
         if watched():
             return since >= DRAWN_S
-        if self._shown is None or since >= PLAIN_S:
-            return progress.done > 0
-        return _quarter(progress) > _quarter(self._shown)
+        if self._shown is None:
+            return progress.done > 0 or now - self._began >= PLAIN_S
+        return since >= PLAIN_S or _quarter(progress) > _quarter(self._shown)
 
     def _show(self, progress: Progress, now: float) -> None:
         rate = self._rate.at(progress, now)
@@ -97,10 +98,12 @@ class Display:
         if self._speech.as_json:
             self._speech.row({"event": "progress", **event_of(progress, rate, self._budget)})
             sys.stdout.flush()
-        elif watched():
-            self._draw(lines_of(progress, self._speech.lang, rate, budget=self._budget, columns=_size()[0] - 1))
-        else:
-            print(plain_line(progress, self._speech.lang, rate, self._budget), file=sys.stderr, flush=True)
+            return
+        with suppress(OSError):  # a terminal that has gone is no reason to stop asking
+            if watched():
+                self._draw(lines_of(progress, self._speech.lang, rate, budget=self._budget, columns=_size()[0] - 1))
+            else:
+                print(plain_line(progress, self._speech.lang, rate, self._budget), file=sys.stderr, flush=True)
 
     def _draw(self, lines: list[str]) -> None:
         """Write over the block that was drawn before, in one go; a terminal that was made narrower has folded its lines."""
@@ -209,7 +212,7 @@ def fault_name(kind: str, lang: str) -> str:
 
 def clipped(text: str, columns: int) -> str:
     """A text made harmless and cut to so many columns."""
-    shown = harmless(text)
+    shown = harmless(text[: columns + 1])
     while wide(shown) > columns:
         shown = f"{shown[:-2]}…"
     return shown

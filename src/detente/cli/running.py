@@ -53,8 +53,6 @@ def run(lang: str) -> click.Command:
     """``detente run``."""
 
     def call(**given: Any) -> int:
-        if click.get_current_context().invoked_subcommand:
-            return 0
         speech = voice(lang, given["json"])
         desk = load_desk(given["desk"])
         plan = plan_of(desk, given["plan"])

@@ -27,6 +27,7 @@ from detente.wire.digests import sha256
 from detente.wire.keys import new_seed
 
 UNLABELLED = 255
+MANY = 1000  # languages and hazards together; a file that has more means something else by its hazards
 
 
 class Rehearsal(NamedTuple):
@@ -57,7 +58,13 @@ class Prompts:
     """The questions as prompts, in order; slot i is question i."""
 
     def __init__(self, questions: Questions, wanted: Rehearsal, cells: Mapping[tuple[str, str], int]) -> None:
-        self._questions, self._wanted, self._cells = questions, wanted, cells
+        self._questions, self._wanted = questions, wanted
+        self._cells = dict(cells)
+        self._apart = len(cells) <= MANY
+        if not self._apart:
+            self._cells = dict.fromkeys(((lang, "") for lang, _ in cells), 0)
+            for (lang, _), n in cells.items():
+                self._cells[lang, ""] += n
 
     def __len__(self) -> int:
         return len(self._questions)
@@ -72,7 +79,8 @@ class Prompts:
             messages = tuple(Message("user", turn) for turn in question.turns)
             item = sha256(question.id.encode())
             seed = slot_seed(beacon, i)
-            yield Prompt(i, item, question.lang, 0, messages, seed, chars, tokens, question.reference, question.hazard)
+            hazard = question.hazard if self._apart else ""
+            yield Prompt(i, item, question.lang, 0, messages, seed, chars, tokens, question.reference, hazard)
 
 
 class Labels:

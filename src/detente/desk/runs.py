@@ -5,6 +5,7 @@
     desk/runs/<run>/key                 the run's 32-byte secret (R-6)
     desk/runs/<run>/start.json          what was in hand before the first request (R-4)
     desk/runs/<run>/releases/           the releases that it names, envelope by envelope (R-5)
+    desk/runs/<run>/limits.json         the price and the budget that it goes by now, for ``status``
     desk/runs/<run>/journal/            bodies and trace as they come
     desk/runs/<run>/records.index       made at the end: to open single records fast; nothing is lost with it
     desk/runs/<run>/out/                what ``publish`` will lay into the exchange, byte for byte
