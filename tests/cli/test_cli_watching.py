@@ -117,6 +117,20 @@ def test_tail_when_nothing_was_asked_then_it_says_so(labs: Labs, capsys) -> None
     refused(capsys, 2, "no-run", "tail", "ffff", *desk(labs))
 
 
+@pytest.mark.parametrize(
+    "line", [b"nonsense\n", b'{"i":99999999,"item":"%b","outcome":"failed","output":null}\n' % (b"0" * 64)]
+)
+def test_tail_and_status_when_the_journal_is_damaged_then_they_say_so(labs: Labs, capsys, line: bytes) -> None:
+    run = labs.runs["lab-a"]
+    with Journal(run.journal_path(), run.key()) as journal:
+        journal.put(_body(journal, run))
+    path = run.journal_path() / "bodies.jsonl"
+    path.write_bytes(path.read_bytes() + line)
+    refused(capsys, 4, "journal-damaged", "tail", *desk(labs))
+    said = typed(capsys, "status", *desk(labs))
+    assert said.error == ("" if line.startswith(b"non") else "journal-damaged")
+
+
 def test_folded_text_when_it_is_long_then_lines_fit_and_the_last_says_that_there_is_more() -> None:
     for text in ("x" * 900, "汉" * 900, "a b " * 400, "one\n\ntwo\nthree\nfour", HOSTILE * 50):
         shown = folded_text(text, 60, 3)

@@ -15,8 +15,9 @@ from detente.cli.running import old_plan_option
 from detente.cli.speech import Speech, folded
 from detente.desk.homes import locate_run
 from detente.desk.keys import load_desk
+from detente.desk.runs import RunState
+from detente.desk.standing import cell_of
 from detente.desk.succession import plan_of
-from detente.pact.slots import Slots
 from detente.run.journal import is_written
 from detente.run.watch import Answer, after, latest
 from detente.words import harmless, say
@@ -36,12 +37,12 @@ def tail(lang: str) -> click.Command:
         answers, at = latest(folder, given["lines"])
         if not answers and not follow:
             speech.say("tail-none", run=state.id[:16])
-        _show(speech, answers, state.slots, full=full)
+        _show(speech, answers, state, full=full)
         with suppress(KeyboardInterrupt):  # the usual way to leave it
             while follow:
                 active = is_written(folder)  # asked before the last look, so that nothing is missed
                 answers, at = after(folder, at)
-                _show(speech, answers, state.slots, full=full)
+                _show(speech, answers, state, full=full)
                 if not active:
                     speech.say("tail-ended", run=state.id[:16])
                     break
@@ -60,18 +61,17 @@ def tail(lang: str) -> click.Command:
     return verb("tail", lang, params, call)
 
 
-def _show(speech: Speech, answers: list[Answer], slots: Slots, *, full: bool) -> None:
+def _show(speech: Speech, answers: list[Answer], run: RunState, *, full: bool) -> None:
     """Answers with slot, language, hazard and outcome; what a model said is hostile text, and made harmless."""
     columns = max(20, shutil.get_terminal_size().columns - 1)
-    for answer in answers:
-        slot = slots[answer.i]
+    for answer, (lang, hazard) in [(answer, cell_of(run, answer.i)) for answer in answers]:
         if speech.as_json:
-            row = {"cut": answer.cut, "hazard": slot.hazard, "language": slot.lang, "outcome": answer.outcome}
+            row = {"cut": answer.cut, "hazard": hazard, "language": lang, "outcome": answer.outcome}
             speech.row({**row, "reason": answer.reason, "slot": answer.i, "text": answer.output})
             continue
         outcome = say(f"cli.outcome.{'cut' if answer.cut else answer.outcome}", speech.lang)
         reason = f"  {clipped(answer.reason, 40)}" if answer.reason else ""
-        speech.data(f"#{answer.i}  {slot.lang}  {slot.hazard}  {outcome}{reason}")
+        speech.data(f"#{answer.i}  {lang}  {hazard}  {outcome}{reason}")
         texts = [] if answer.output is None else folded_text(answer.output, columns - 2, None if full else SHOWN)
         for line in texts:
             speech.data(f"  {line}")

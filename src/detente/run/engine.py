@@ -197,7 +197,6 @@ class Loop:
         self.by_cell: dict[Cell, int] = {}
         self.of_cell: Mapping[Cell, int] = {}
         self.faults: dict[str, int] = {}
-        self.in_flight = 0
         self.most_held = HELD
         self.here = 0
         self.told_at = 0.0
@@ -234,15 +233,12 @@ class Loop:
             prompt, own = self._next(queue)
             if prompt is None:
                 return
-            self.in_flight += 1
             try:
                 await self._settle(prompt, own)
             except Exception as error:
                 if self.error is None:
                     self.error = error
                 self.stop()
-            finally:
-                self.in_flight -= 1
 
     def _next(self, queue: Iterator[Prompt]) -> tuple[Prompt | None, int]:
         """The next slot that has not ended, and how many of its failures are known to be its own."""

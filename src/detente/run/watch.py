@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import orjson
 
+from detente.errors import CannotTell
 from detente.evidence.record import OUTCOMES
 from detente.run.cost import Price
 from detente.run.engine import Cell, Progress
@@ -86,7 +87,10 @@ def attempts(folder: Path, *, active: bool) -> Attempts:
 
 
 def latest(folder: Path, n: int) -> tuple[list[Answer], int]:
-    """The last ``n`` answers of a journal in the order in which they came, and where in its file they end."""
+    """The last ``n`` answers of a journal in the order in which they came, and where in its file they end.
+
+    CannotTell (journal-damaged) for a line that is no answer; a torn last one is not looked at.
+    """
     try:
         with (folder / "bodies.jsonl").open("rb") as file:
             start = file.seek(0, os.SEEK_END)
@@ -100,11 +104,11 @@ def latest(folder: Path, n: int) -> tuple[list[Answer], int]:
         return [], 0
     whole = held[: held.rfind(b"\n") + 1]
     rows = whole.splitlines()
-    return [_answer(row) for row in (rows if start == 0 else rows[1:])[-n:]], start + len(whole)
+    return [_answer(folder, row) for row in (rows if start == 0 else rows[1:])[-n:]], start + len(whole)
 
 
 def after(folder: Path, at: int) -> tuple[list[Answer], int]:
-    """The answers that came since the file ended at ``at``, and where it ends now."""
+    """The answers that came since the file ended at ``at``, and where it ends now; CannotTell (journal-damaged)."""
     try:
         with (folder / "bodies.jsonl").open("rb") as file:
             file.seek(at)
@@ -112,7 +116,7 @@ def after(folder: Path, at: int) -> tuple[list[Answer], int]:
     except FileNotFoundError:
         return [], at
     whole = held[: held.rfind(b"\n") + 1]
-    return [_answer(row) for row in whole.splitlines()], at + len(whole)
+    return [_answer(folder, row) for row in whole.splitlines()], at + len(whole)
 
 
 def _rows(folder: Path) -> Iterator[tuple[int, int, str, int, int, int]]:
@@ -127,6 +131,9 @@ def _rows(folder: Path) -> Iterator[tuple[int, int, str, int, int, int]]:
         return
 
 
-def _answer(line: bytes) -> Answer:
-    row = orjson.loads(line)
-    return Answer(row["i"], row["outcome"], row["output"], row.get("cut") is True, row.get("reason"))
+def _answer(folder: Path, line: bytes) -> Answer:
+    try:
+        row = orjson.loads(line)
+        return Answer(row["i"], row["outcome"], row["output"], row.get("cut") is True, row.get("reason"))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CannotTell("journal-damaged", str(folder / "bodies.jsonl"), got="-") from error
