@@ -36,7 +36,15 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # Test files whose exchanges the second verifier judges too; DETENTE_TEST_SECOND=1 shows it those of all.
-BESIDE = ("test_story", "test_sync", "test_home_annex", "test_attacks_", "test_check_", "test_cli_onsite")
+BESIDE = (
+    "test_story",
+    "test_sync",
+    "test_home_annex",
+    "test_parties",
+    "test_attacks_",
+    "test_check_",
+    "test_cli_onsite",
+)
 
 
 class Stories:

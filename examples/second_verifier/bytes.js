@@ -100,6 +100,11 @@ const isRising = (list) => list.every((one, k) => k === 0 || list[k - 1] < one);
 const timeText = (seconds) => (Math.abs(seconds) < 1e12 ? new Date(seconds * 1000).toISOString().replace(".000Z", "Z") : "");
 const secondsOf = (time) => Date.parse(time) / 1000;
 const isTime = (v) => isText(v) && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(v) && v > "0001" && timeText(secondsOf(v)) === v;
+function grouped(list, keyOf) { // a Map of lists
+  const found = new Map();
+  for (const one of list) { const key = keyOf(one); if (found.has(key)) found.get(key).push(one); else found.set(key, [one]); }
+  return found;
+}
 const isOnce = (list) => new Set(list).size === list.length, compare = (a, b) => (a < b ? -1 : Number(a > b));
 const fraction = (text) => { const [whole, part = ""] = text.split("."); return [BigInt(whole + part), 10n ** BigInt(part.length)]; };
 const times = ([n, d], other) => [BigInt(n) * other[1], other[0] * BigInt(d)]; // two fractions as numerators over one denominator

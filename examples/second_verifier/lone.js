@@ -69,13 +69,14 @@ async function verifyLone(files, id, tell = () => {}) { // {exit, step, rule, pl
     await step("V-7", async () => {
       if (run.conclusion?.said.status !== "completed") throw lacking("F-12", "the run was not completed");
       run.outcomes = await readHeaders(world, run);
+      if (!run.outcomes) throw lacking("F-12", "the headers are withheld (P-5)");
       return `${run.slots.length} slots`;
     });
     await step("V-8", async () => {
       run.scorings = idsOf(plan.parties).flatMap((party) => ofRun("score").filter((one) => one.party === party && isScoring(plan, run, one)));
       for (const entry of run.scorings) await readScoring(world, run, entry);
       need(said.every((one) => one === run.entry || one === run.conclusion || run.scorings.includes(one)), "F-12", "an entry that is not of this run");
-      return `${run.scorings.length} scorings`;
+      return `${run.scorings.length} scorings${withholds(run.section, "scores") ? ", whose labels are withheld (P-5)" : ""}`;
     });
     for (const { entry, by } of held) for (const [witness, at] of Object.entries(by)) tell(`${entry.kind}, as seen by ${witness} at ${timeText(at)}`);
     if (word) tell(`listed: the registration, ${word}`);

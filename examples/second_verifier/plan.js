@@ -97,9 +97,8 @@ async function parsePlan(raw, place) { // everything that the file alone can tel
   return plan;
 }
 
-const unknownParts = ({ gate, sections, scorers, measures }) => Object.entries({
+const unknownParts = ({ gate, scorers, measures }) => Object.entries({
   gate, "corrected rates": measures.some((one) => one.corrected), "judges and people": scorers.some(({ method }) => method === "judge" || method === "human"),
-  "disclosure to parties": sections.some(({ disclosure }) => Object.values(disclosure).includes("parties")),
 }).filter(([, used]) => used).map(([part]) => part);
 
 async function openPlan(files, id) { // one plan, every copy of which is right

@@ -33,13 +33,23 @@ function auditState(scene, run, { auditor, challenge, opening, finding, drawn })
   if (!finding && asked === undefined) return "challenged";
   if (!finding) return scene.notes[run.party].some((note) => note.witness === auditor && note.at > limit) ? "refused" : "seen";
   const { verdict, opened, matched, rescored } = finding.said, isFull = opened === drawn.length && matched === drawn.length;
-  const holds = run.scorings.filter((one) => challenge.subjects.includes(one.entry.sha)).every(({ scorer, given }) => {
-    const row = rescored.find((one) => one.scorer === scorer), { tolerance } = byId(scene.plan.scorers, scorer), n = drawn.filter((i) => i in given).length;
-    return row?.n === n && row.agreed <= n && row.parsed <= n && !isAbove(n - row.agreed, n, tolerance);
+  const holds = run.scorings.filter((one) => challenge.subjects.includes(one.entry.sha)).every(({ scorer }) => {
+    const row = rescored.find((one) => one.scorer === scorer), { tolerance } = byId(scene.plan.scorers, scorer), n = row?.n;
+    const asked = drawn.filter((i) => kindsScored(scene.plan, scorer).includes(run.slots[i].kind));
+    const isLabelled = run.outcomes ? n === asked.filter((i) => !["filtered", "failed"].includes(run.outcomes[i])).length : n <= asked.length;
+    return isLabelled && row.agreed <= n && row.parsed <= n && !isAbove(n - row.agreed, n, tolerance);
   });
   return verdict === "consistent" && isFull && isOnce(rescored.map((row) => row.scorer)) && holds ? "consistent" : "disputed";
 }
 
+function completeOf({ plan }, run) { // F-3
+  const of = run.slots.length, n = isCompleted(run) ? of : 0;
+  if (!withholds(run.section, "headers")) return { holds: word(isCompleted(run)), n, of };
+  const told = (findings) => findings.filter((one) => one?.said.recounted && one.party !== run.party), alone = told(run.recounts);
+  const by = new Set([...alone, ...told(run.audits.map((one) => one.finding))].map((one) => one.party));
+  const isRefused = !isCompleted(run) || alone.some((one) => one.said.verdict === "disputed");
+  return { holds: isRefused ? "no" : by.size ? "yes" : "cannot tell", n, of, recounted: idsOf(plan.parties).filter((id) => by.has(id)) };
+}
 function factsOf(scene, run) { // F-1 to F-9
   const { plan, notes, accepted, runs } = scene, { conclusion, entry, section } = run, counted = run.scorings.filter((one) => one.counted);
   const isWitnessed = (one) => Object.keys(firstSeen(scene, one)).length >= plan.quorum, over = notes[run.party];
@@ -50,14 +60,15 @@ function factsOf(scene, run) { // F-1 to F-9
   const seen = isReleased && plan.quorum > 0 && by.length >= plan.quorum && isWitnessed(conclusion) && counted.every((one) => isWitnessed(one.entry));
   const states = run.audits.map((trail) => auditState(scene, run, trail)), n = Math.min(section.audit?.n ?? 0, run.slots.length);
   const good = run.audits.some(({ challenge }, k) => states[k] === "consistent" && counted.every((one) => challenge.subjects.includes(one.entry.sha)));
-  const others = runs.filter((one) => one.outcomes && one.party !== run.party && one.subject === run.subject && one.section === run.section);
+  const isElsewhere = (one) => one.party !== run.party && one.subject === run.subject && one.section === run.section;
+  const others = runs.filter((one) => isElsewhere(one) && completeOf(scene, one).holds === "yes");
   const exact = run.audits.filter(({ finding }) => finding?.said.rerun?.n > 0 && finding.said.rerun.equal <= finding.said.rerun.n)
     .map(({ auditor, finding }) => ({ by: auditor, ...finding.said.rerun }));
   const kinds = (conclusion?.said.attestations ?? []).map((one) => one.kind);
   const facts = {
     agreed: { at: agreed && firsts.every(Number.isFinite) ? timeText(Math.max(...firsts)) : null, holds: word(agreed) },
     seen: { by: by.map((witness) => ({ at: timeText(start[witness]), witness })), holds: word(seen), needed: plan.quorum },
-    complete: { holds: word(run.outcomes), n: run.outcomes?.length ?? 0, of: run.slots.length },
+    complete: completeOf(scene, run),
     checked: { holds: word(good && !states.includes("disputed") && !states.includes("refused")), audits: run.audits.map(({ auditor }, k) =>
       ({ auditor, n, odds: odds(run.slots.length, n), of: run.slots.length, place: section.audit.place, state: states[k] })) },
     repeated: { by: [...new Set(others.map((one) => one.party))].sort(), exact, holds: word(others.length || exact.length) },
@@ -67,7 +78,8 @@ function factsOf(scene, run) { // F-1 to F-9
   const missing = ["agreed", ...plan.requires.filter((name) => name !== "agreed")].filter((name) => facts[name].holds !== "yes");
   if (!run.isLawful || plan.quorum === 0) missing.push(run.isLawful ? "witnesses" : "attempt");
   if (end !== "concluded" && end !== "late") missing.push("conclusion");
-  const isSelfCheck = plan.quorum === 0 && missing.every((name) => ["seen", "checked", "repeated", "witnesses"].includes(name)); // F-8
+  const ofOthers = ["seen", "checked", "repeated", "witnesses", ...(withholds(section, "headers") ? ["complete"] : [])];
+  const isSelfCheck = plan.quorum === 0 && missing.every((name) => ofOthers.includes(name)); // F-8
   const unwitnessed = Boolean(conclusion) && !(by.length >= Math.max(1, plan.quorum) && isReleased);
   return { isTold: !missing.length || isSelfCheck, row: { counted: !missing.length, end, endSeen, facts, missing, unwitnessed } };
 }
@@ -194,7 +206,7 @@ async function resultOf(scene, { chain, logs }, may) { // result.json without li
       ({ run: run.id, by: one.party, envelope: one.sha, started: run.started.includes(one), suites: one.said.sealed.map((sealed) => sealed.suite) })));
     lists.runs.push({ ...of, ...row, attempt: run.attempt, engine: { name, version },
       descriptor: byId(plan.subjects, subject).descriptor ? "public" : "committed",
-      finishedAt: conclusion?.said.finishedAt ?? null, imported: name === "external", outcomes: countOutcomes(run.outcomes ?? []),
+      finishedAt: conclusion?.said.finishedAt ?? null, imported: name === "external", outcomes: isCompleted(run) ? conclusion.said.outcomes : countOutcomes([]),
       ownItems: idsOf(run.sealed.filter((suite) => suite.owner === party)), registered: { index: entry.index }, section: section.id,
       scorings: run.scorings.map((one) => ({ by: one.entry.party, counted: one.counted, counts: one.entry.subjects[2], envelope: one.entry.sha,
         recounts: recountsOf(one), scorer: one.scorer })), startedAt: conclusion?.said.startedAt ?? null });

@@ -22,8 +22,8 @@ async function checkClosing(world, { party, said: { heads }, subjects: [sha] }) 
   need(equal(await resultOf(await walk(world, sizes, may), world, may), result), "F-10", path);
 }
 function finalOf(plan, closings) { // F-11: the newest result that all of `closing.by` closed with, over the same heads
-  const groups = new Map(), rank = (group) => [group[0].said.heads.reduce((n, head) => n + head.size, 0), Math.max(...group.map((one) => one.index))];
-  for (const one of closings) groups.set(encode([one.subjects, one.said.heads]), [...(groups.get(encode([one.subjects, one.said.heads])) ?? []), one]);
+  const rank = (group) => [group[0].said.heads.reduce((n, head) => n + head.size, 0), Math.max(...group.map((one) => one.index))];
+  const groups = grouped(closings, (one) => encode([one.subjects, one.said.heads]));
   const common = [...groups.values()].filter((group) => plan.closing.by.every((id) => group.some((one) => one.party === id)));
   return common.sort((x, y) => inOrder(rank(x), rank(y))).at(-1)?.[0].subjects[0] ?? null;
 }
@@ -40,7 +40,7 @@ async function stepByStep(tell, walk) { // {exit, step, rule, place} and what th
   }
 }
 
-// {exit, step, rule, place, result}; `files` maps the paths of an exchange to their bytes, or to null for what is no plain file;
+// {exit, step, rule, place, result, withheld}; `files` maps the paths of an exchange to their bytes, or to null for what is no plain file;
 // `tell` hears each line of the verdict.
 async function verify(files, id, tell = () => {}) {
   const world = { files, cache: new Map(), logs: {}, statements: [], unread: [], held: new Set() }, everything = () => true;
@@ -73,6 +73,8 @@ async function verify(files, id, tell = () => {}) {
       for (const closing of closings) await checkClosing(world, closing);
       return `${closings.length} closings, final result ${finalOf(plan, closings) ?? "none"}`;
     });
+    const withheld = await withheldFiles(world, scene.runs);
+    for (const { kind, path, sent } of withheld) tell(`withheld from this reader: ${kind} ${path}, sent to ${sent.join(", ") || "nobody yet"}`);
     for (const { party, index, code } of result.violations) tell(`listed: ${party} ${index}, ${code}`);
     if (successor) tell(`all its parties accepted a plan that supersedes this one: ${successor}`);
     const holders = (whose) => new Set(logs[whose].notes.map((note) => note.witness).filter((one) => countersOf(plan).includes(one))).size;
@@ -80,6 +82,6 @@ async function verify(files, id, tell = () => {}) {
     if (loose && plan.quorum) throw lacking("L-3", `UNANCHORED, too few others hold the log of ${loose}`);
     if (loose) tell("UNANCHORED, a self-check: nobody else holds this log");
     tell(`not checked here: ${LEFT_OUT}`);
-    return { result };
+    return { result, withheld };
   });
 }

@@ -4,7 +4,8 @@ import { readFileSync, readdirSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import vm from "node:vm";
 
-const PARTS = ["bytes.js", "plan.js", "logs.js", "named.js", "runs.js", "chain.js", "result.js", "verify.js", "lone.js"]; // as verify.html loads them
+// As verify.html loads them.
+const PARTS = ["bytes.js", "plan.js", "logs.js", "named.js", "runs.js", "withheld.js", "chain.js", "result.js", "verify.js", "lone.js"];
 for (const name of PARTS) vm.runInThisContext(readFileSync(new URL(name, import.meta.url), "utf8"), name);
 export const second = (names) => vm.runInThisContext(`({ ${names} })`); // functions of these parts
 

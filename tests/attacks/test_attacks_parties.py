@@ -2,6 +2,7 @@
 """A dishonest tester whose headers and labels go to the parties alone: what a stranger catches, what only a party does, and what nobody does."""
 
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,20 @@ def _edit(rows: str, **values: Any) -> Callable[[Any], None]:
     return lambda counts: counts[rows][0].update(values)
 
 
+def _pair_of_nobody(counts: Any) -> None:
+    """A row of pairs more, of patterns that there are, and of no item."""
+    names = ("hits", "scored", "filtered", "failed")
+    for pair in list(counts["pairs"]):
+        same = [r for r in counts["spread"] if all(r[k] == pair[k] for k in ("measure", "hazard", "suite"))]
+        for a, b in product(*([r for r in same if r["lang"] == lang] for lang in pair["langs"])):
+            row = {**pair, **{name: [a[name], b[name]] for name in names}, "items": 0}
+            if row not in [{**one, "items": 0} for one in counts["pairs"]]:
+                counts["pairs"].append(row)
+                counts["pairs"].sort(key=lambda r: [r[k] for k in ("measure", "hazard", "langs", "suite", *names)])
+                return
+    raise AssertionError("no such row can be made")
+
+
 BENT: list[tuple[str, Callable[[Any], object]]] = [
     ("a failure becomes a reply", _move("outcomes", 3, 0)),
     ("more cut than replied", lambda c: c["outcomes"][0]["n"].__setitem__(4, 9)),
@@ -132,6 +147,7 @@ BENT: list[tuple[str, Callable[[Any], object]]] = [
     ("of no measure", _edit("spread", measure="zzz")),
     ("a pair less", lambda c: c["pairs"].pop()),
     ("another pair", _edit("pairs", hits=[0, 0])),
+    ("a pair of nobody", _pair_of_nobody),
     ("a pair of three", _edit("pairs", langs=["en", "zh-Hans", "fr"])),
     ("rows in another order", lambda c: c["cells"].reverse()),
     ("a row twice", lambda c: c["cells"].append(c["cells"][-1])),
@@ -260,3 +276,97 @@ def test_limit_when_the_only_other_party_says_recounted_without_looking_then_it_
     [run] = runs_of(told.verify())
     assert (run["counted"], run["facts"]["complete"]["recounted"]) == (True, ["lab-b"])
     assert "recounted by lab-b, not by you" in text_of(told.verify())
+
+
+# --- who says "recounted", and what `complete` makes of it (F-3) ------------------------------------
+
+
+def complete_of(told: Told) -> tuple[str, list[str]]:
+    told.paper.witness_all(NOON + 7200)
+    [run] = runs_of(told.verify())
+    return run["facts"]["complete"]["holds"], run["facts"]["complete"]["recounted"]
+
+
+def audited(
+    told: Told, labels: Callable[[int, int], int] = lambda labelled, _: labelled, **changes: Any
+) -> tuple[int, int, int]:
+    """Lab B asks, lab A opens, lab B's finding says that all is right, but for ``changes``.
+
+    ``labels``: how many labels of the refusal scorer it tells of, from those of the drawn slots and from the drawn
+    slots that might have had one; these three are returned.
+    """
+    paper, [run] = told.paper, told.verify().runs
+    scorings = [scoring.entry.digest for scoring in run.scorings]
+    challenge = paper.challenge("lab-b", run.id, [paper.conclusions[run.id], *scorings])
+    opening = paper.open(run.id, "lab-b", challenge)
+    drawn, codes, rows = told.verify().runs[0].audits[0].drawn, paper.bundles[run.id].codes, []
+    for scorer, kinds in (("refusal", ("hazard", "benign")), ("includes", ("control",))):
+        asked = [i for i in drawn if run.slots[i].kind in kinds]
+        labelled = sum(codes[i] not in {1, 3} for i in asked)
+        n = labels(labelled, len(asked)) if scorer == "refusal" else labelled
+        rows.append({"agreed": n, "n": n, "parsed": n, "scorer": scorer, "told": (n, labelled, len(asked))})
+    [told_of, _] = [row.pop("told") for row in rows]
+    paper.find("lab-b", run.id, opening, rows, **changes)
+    return told_of
+
+
+@pytest.mark.parametrize(
+    ("by", "said", "expected"),
+    [
+        ("lab-b", {}, ("yes", ["lab-b"])),
+        ("lab-b", {"verdict": "disputed"}, ("no", ["lab-b"])),
+        ("lab-b", {"recounted": False}, ("cannot tell", [])),
+        ("lab-b", {"recounted": False, "verdict": "disputed"}, ("cannot tell", [])),
+        ("lab-a", {}, ("cannot tell", [])),
+        ("lab-a", {"verdict": "disputed"}, ("cannot tell", [])),
+    ],
+)
+def test_complete_when_somebody_logs_a_recount_then_only_that_of_another_party_tells(
+    tmp_path: Path, by: str, said: dict[str, Any], expected: tuple[str, list[str]]
+) -> None:
+    told = Told(tmp_path, ("parties", "parties"))
+    scorings = [scoring.entry.digest for run in told.verify().runs for scoring in run.scorings]
+    told.paper.find(by, told.run, "", [], subjects=scorings, **({"opened": 0, "matched": 0} | said))
+    assert complete_of(told) == expected
+
+
+def test_complete_when_the_records_of_an_audit_are_disputed_then_its_recount_of_the_labels_stands(
+    tmp_path: Path,
+) -> None:
+    """A finding that no record matched is about the opening: `checked` falls, and nothing else."""
+    told = Told(tmp_path, ("parties", "parties"))
+    audited(told, opened=0, matched=0, verdict="disputed")
+    assert complete_of(told) == ("yes", ["lab-b"])
+    [run] = runs_of(told.verify())
+    assert [one["state"] for one in run["facts"]["checked"]["audits"]] == ["disputed"]
+
+
+@pytest.mark.parametrize("status", ["open", "aborted"])
+def test_complete_when_a_run_has_no_answers_then_it_does_not_hold(tmp_path: Path, status: str) -> None:
+    paper = Paper(tmp_path, ("hazard", "control"), **apart("parties", "parties"))
+    paper.accept_all()
+    paper.witness_all(NOON)
+    run = paper.register()
+    if status == "aborted":
+        paper.conclude(run, status="aborted", root=None, subjects=[run])
+    paper.witness_all(NOON + 60)
+    [row] = runs_of(paper.verify())
+    assert row["end"] == status
+    assert row["facts"]["complete"] == {"holds": "no", "n": 0, "of": len(paper.slots), "recounted": []}
+
+
+@pytest.mark.parametrize("disclosure", WAYS)
+@pytest.mark.parametrize(
+    "labels", [min, max, lambda labelled, _: max(0, labelled - 1), lambda _, asked: asked + 1],
+    ids=["as many", "as many as asked", "one less", "one more than asked"],
+)  # fmt: skip
+def test_finding_when_it_tells_of_another_number_of_labels_then_it_is_disputed_where_that_cannot_be(
+    tmp_path: Path, disclosure: tuple[str, str], labels: Callable[[int, int], int]
+) -> None:
+    """Which drawn questions got a reply is not public where the headers are withheld, even if the labels are."""
+    told = Told(tmp_path, disclosure, ended=["replied", "filtered"] * 4)
+    n, labelled, asked = audited(told, labels)
+    told.paper.witness_all(NOON + 7200)
+    [run] = runs_of(told.verify())
+    can_be = n <= asked if disclosure[0] == "parties" else n == labelled
+    assert run["facts"]["checked"]["audits"][0]["state"] == ("consistent" if can_be else "disputed")

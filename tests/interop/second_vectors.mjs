@@ -9,7 +9,7 @@ const [, , verifier, ...paths] = process.argv, { second } = await import(pathToF
 const NAMES = "bundleOf, countOutcomes, decode, descriptor, digest, draw, drawKey, encode, fraction, gunzip, hex, homeLine, " +
   "isBeginning, isIncluded, isDecimal, isHeader, isId, isKey, isLanguage, isTime, lacking, leafHash, linesOf, need, odds, openEnvelope, parseBundle, parseHeaders, " +
   "parseList, parsePlan, parseScores, parseStatement, parseSuite, parseTile, readNote, recount, secondsOf, signedBy, slotsOf, tagged, tileRows, tilesOf, " +
-  "tilePath, toBytes, toText, treeRoot, unhex, variantSalt, verify, verifyLone, DEFINITION";
+  "tilePath, toBytes, toText, treeRoot, unhex, variantSalt, verify, verifyLone, COUNTS, DEFINITION";
 const js = second(NAMES), { need } = js;
 
 const isPiece = (value) => value !== null && typeof value === "object" && !Array.isArray(value) && ["text", "hex", "base"].some((name) => name in value);
@@ -82,6 +82,7 @@ const READERS = {
     const { parsed, slots } = await planOf(given), labels = Object.fromEntries(Object.entries(given.labels).map(([i, label]) => [i, label || null]));
     return js.encode(js.recount(parsed, given.scorer, { slots, outcomes: given.outcomes }, given.order[given.scorer], labels));
   },
+  "counts-files": async (raw) => js.decode(raw, "", js.COUNTS).spread.length,
   "log-heads": async (raw, { origin, key }) => {
     const { size, root } = await js.readNote(raw, { origin, key }, null, "");
     return [origin, size, root];
@@ -132,6 +133,8 @@ const READERS = {
       rates: deployed.map((row) => [row.measure, row.lang, row.hits, row.scored]), violations: result.violations.map((row) => [row.party, row.index, row.code]),
     };
   },
+  "withheld-scores": async (raw, given) => READERS.exchanges(raw, given),
+  "withheld-headers-and-scores": async (raw, given) => READERS.exchanges(raw, given),
 };
 
 const sorted = (value) => (value && typeof value === "object" && !Array.isArray(value) // members in one order, so that texts can be compared

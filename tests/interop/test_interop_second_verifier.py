@@ -16,12 +16,15 @@ from pathlib import Path
 
 import pytest
 
+from detente.check.lone import verify_lone
 from detente.check.verify import verify
 from detente.desk.keys import log_entry, own_log
 from detente.desk.lies import drop_run, edit_score, swap_item, two_histories
-from detente.desk.lone import pack_lone
+from detente.desk.lone import laid_open, pack_lone
 from detente.desk.packing import pack
+from detente.desk.sent import reader_of
 from detente.errors import CannotTell, NotVerified
+from detente.pact.plan import Section
 from detente.wire.canonical import decode, encode
 from detente.wire.digests import sha256
 from kit.browser import CHROMIUM, Browser
@@ -29,7 +32,7 @@ from kit.labs import Labs, close_all, meet, publish_one, register_all, release_a
 from kit.second import NODE, SECOND
 
 HERE = Path(__file__).resolve().parent
-MOST_LINES = 1447
+MOST_LINES = 1547
 needs_node = pytest.mark.skipif(NODE is None, reason="node is not installed")
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 
@@ -146,7 +149,6 @@ def test_second_verifier_when_no_plan_or_another_one_is_named_then_it_cannot_tel
     ("part", "change"),
     [
         ("gate", {"gate": {"id": "g", "rule": "00" * 32}}),
-        ("disclosure to parties", {"sections": {"disclosure": {"headers": "public", "scores": "parties"}}}),
         ("judges and people", {"scorers": {"method": "judge"}}),
         ("corrected rates", {"measures": {"corrected": "includes"}}),
     ],
@@ -209,11 +211,70 @@ def test_second_verifier_when_a_mirror_holds_another_head_of_a_log_then_it_is_a_
     assert_both(copy, plan.id, (3, "V-2"))
 
 
+# --- what is for the parties alone --------------------------------------------------------------------
+
+APART = [("parties", "parties"), ("public", "parties"), ("parties", "public")]  # headers, scores
+
+
+@pytest.fixture(scope="module")
+def apart(tmp_path_factory) -> dict[tuple[str, str], Labs]:
+    """Two labs that publish under each kind of plan, one run a lab."""
+    made = {}
+    for disclosure in APART:
+        labs = made[disclosure] = meet(tmp_path_factory.mktemp("-".join(disclosure)), disclosure=disclosure)
+        register_all(labs)
+        labs.witness_all()
+        for name in labs.desks:
+            run_one(labs, name)
+            publish_one(labs, name)
+        labs.witness_all()
+    return made
+
+
+@needs_node
+@pytest.mark.parametrize("disclosure", APART)
+def test_second_verifier_when_files_are_for_the_parties_alone_then_it_names_each_and_for_whom_it_lies_here(
+    apart, tmp_path, disclosure
+):
+    labs = apart[disclosure].moved(tmp_path)
+    plan, count = labs.agreed().id, 2 * (disclosure[0] == "parties") + 4 * (disclosure[1] == "parties")
+    code, _, said = theirs(labs.exchange, plan)
+    assert (code, None) == ours(labs.exchange, plan) == (0, None)
+    told = re.findall(r"^withheld from this reader: (?:headers|scores) lab-\S+, sent to lab-[ab]$", said, re.MULTILINE)
+    assert len(told) == count
+    for path in (labs.exchange / "lab-a" / "outbox" / "lab-b").iterdir():
+        path.unlink()
+    assert theirs(labs.exchange, plan)[2].count("sent to nobody yet") == count / 2
+
+
+@needs_node
+def test_second_verifier_when_a_run_with_withheld_files_is_alone_then_labels_may_lack_and_headers_may_not(
+    apart, tmp_path, monkeypatch
+):
+    labs, archive = apart["public", "parties"], tmp_path / "labels.zip"
+    pack_lone(labs.verify(), labs.runs["lab-a"].id, archive)
+    code, _, said = theirs(archive, labs.agreed().id)
+    assert code == 0
+    assert "V-8 holds: 2 scorings, whose labels are withheld (P-5)" in said
+    labs, archive = apart["parties", "public"].moved(tmp_path), tmp_path / "headers.zip"
+    plan, run = labs.agreed().id, labs.runs["lab-a"]
+    (labs.exchange / "lab-a" / "runs" / run.id / "headers.jsonl.gz").write_bytes(run.out().read("headers.jsonl.gz"))
+    with monkeypatch.context() as patch:  # as `detente pack` would not make it
+        verified = verify(labs.exchange, plan, reader=reader_of(labs.desks["lab-a"]))
+        patch.setattr(Section, "withholds", lambda *_: False)
+        pack_lone(verified, run.id, archive)
+    with laid_open(archive) as folder, pytest.raises(CannotTell, match="lone-withheld"):
+        verify_lone(folder, plan)
+    code, _, said = theirs(archive, plan)
+    assert code == 4
+    assert "V-7 CANNOT TELL: rule F-12, the headers are withheld (P-5)" in said
+
+
 # --- any file, changed, cut, gone ------------------------------------------------------------------
 
 
 def one_of_each_kind(labs: Labs) -> list[str]:
-    """A file of every kind that the second verifier reads, from the exchange of closed labs."""
+    """A file of every kind that is part of an exchange."""
     exchange, found = labs.exchange, {}
     unread = set(labs.verify().not_part)
     for path in sorted(str(path.relative_to(exchange)) for path in exchange.rglob("*") if path.is_file()):
@@ -237,8 +298,11 @@ def changes(path: str, raw: bytes, draw: random.Random) -> list[bytes | None]:
 
 
 @needs_node
-def test_second_verifier_when_a_file_is_changed_cut_or_gone_then_it_says_what_ours_says(stories, second):
-    labs = stories.at("closed")
+@pytest.mark.parametrize("disclosure", [None, *APART])
+def test_second_verifier_when_a_file_is_changed_cut_or_gone_then_it_says_what_ours_says(
+    stories, apart, second, tmp_path, disclosure
+):
+    labs = apart[disclosure].moved(tmp_path) if disclosure else stories.at("closed")
     copy, plan, draw = labs.copy("second"), labs.agreed().id, random.Random(2026)
     cases = [
         (path, case) for path in one_of_each_kind(labs) for case in changes(path, (copy / path).read_bytes(), draw)
@@ -269,7 +333,6 @@ NOT_ASKED = {
     "answers": "answers of another harness, which only the tester reads (R-10)",
     "archives": "how an archive is laid open on a disk; this program reads one in memory, and writes nothing",
     "body-lines": "private lines, which only an auditor sees (R-8)",
-    "counts-files": "a counts file is made again and compared byte by byte, never read as it lies there (C-7)",
     "entries": "how an entry is put into a log, which only its owner does (B-9)",
     "file-names": "how a folder on a disk is listed; odd names and links have a test above (L-4)",
     "openings": "opening files, which only an auditor sees (A-4)",

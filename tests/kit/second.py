@@ -24,10 +24,10 @@ SHOWN_BY = ("kit.labs", "kit.paper", "detente.cli.stranger", "detente.cli.app")
 
 
 class Answer:
-    """How the second ended: exit code, step, rule, place, and its result.json without limits, as text."""
+    """How the second ended: exit code, step, rule, place, its result.json without limits, as text, and what it says is withheld."""
 
     def __init__(self, line: str) -> None:
-        self.exit, self.step, self.rule, self.place, self.result = json.loads(line)
+        self.exit, self.step, self.rule, self.place, self.result, self.withheld = json.loads(line)
 
     def __repr__(self) -> str:
         return f"{self.exit} {self.step} {self.rule} {self.place}"
@@ -63,9 +63,19 @@ def difference(said: Verified | DetenteError, answer: Answer) -> str:
         code = 4 if said.plan.plan.quorum and said.unanchored() else 0
         if answer.exit != code:
             return f"ours: {code}; second: {answer}"
-        return first_difference(encode(said.numbers().result).decode(), answer.result) if code == 0 else ""
+        if code:
+            return ""
+        if withheld_of(said) != sorted(answer.withheld):
+            return f"withheld, ours: {withheld_of(said)}; second: {answer.withheld}"
+        return first_difference(encode(said.numbers().result).decode(), answer.result)
     expected = (3, said.step) if isinstance(said, NotVerified) else (4, answer.step)
     return "" if (answer.exit, answer.step) == expected else f"ours: {said!r}; second: {answer}"
+
+
+def withheld_of(said: Verified) -> list[list[Any]]:
+    """The files that are for the parties alone, as the second lists them."""
+    rows = [(one.kind, one.wanted, one.sent) for one in said.withheld()]
+    return sorted([kind, f"{file.owner}/runs/{file.run}/{file.path}", file.digest, sent] for kind, file, sent in rows)
 
 
 def first_difference(ours: str, second: str) -> str:
@@ -79,13 +89,18 @@ def beside(monkeypatch: pytest.MonkeyPatch, second: Second, module: str) -> None
     """From here on, each exchange that ``module`` shows to ours is shown to the second; a difference fails the test."""
     original: Callable[..., Verified] = ours.verify
 
-    def both(root: Path, plan_id: str | None, **more: Any) -> Verified:
-        said: Verified | DetenteError
+    def judged(root: Path, plan_id: str | None, more: Mapping[str, Any]) -> Verified | DetenteError:
         try:
-            said = original(root, plan_id, **more)
+            return original(root, plan_id, **more)
         except (NotVerified, CannotTell) as error:
-            said = error
-        told = difference(said, second.ask(root, plan_id or "")) if root.is_dir() else ""
+            return error
+
+    def both(root: Path, plan_id: str | None, **more: Any) -> Verified:
+        said = judged(root, plan_id, more)
+        # The second has no key. What a party reads more than it gives the same result (F-10); what a party alone refuses is no stranger's affair.
+        stranger = {name: value for name, value in more.items() if name not in {"reader", "told"}}
+        public = judged(root, plan_id, stranger) if more.get("reader") and isinstance(said, DetenteError) else said
+        told = difference(public, second.ask(root, plan_id or "")) if root.is_dir() else ""
         if told:
             pytest.fail(f"the second verifier says otherwise of {root}, plan {plan_id}\n{told}")
         if isinstance(said, DetenteError):

@@ -160,14 +160,13 @@ def recounted_by(run: Run, scoring: Scoring) -> list[tuple[str, AuditFinding]]:
     ]
 
 
-def headers_recounted_by(run: Run) -> list[tuple[str, AuditFinding]]:
-    """Who but its tester says to have counted a run again, headers and labels: in findings over scorings alone (T-6), and in audits."""
-    found = [*run.recounts, *(trail.finding for trail in run.audits if trail.finding is not None)]
+def _recounted_for(run: Run, findings: Iterable[Entry | None]) -> list[AuditFinding]:
+    """Those of these findings in which somebody other than the run's tester says to have counted it again (F-3)."""
     return [
-        (entry.party, finding)
-        for entry in found
+        finding
+        for entry in findings
+        if entry is not None and entry.party != run.test.party
         if isinstance(finding := entry.statement.predicate, AuditFinding) and finding.recounted
-        if entry.party != run.test.party
     ]
 
 
@@ -221,9 +220,11 @@ def complete_of(plan: Plan, run: Run) -> Fact:
     if not plan.section(run.test.section).withholds("headers"):
         n = len(run.bundle.codes) if run.bundle else 0
         return {"holds": _word(run.bundle is not None), "n": n, "of": len(run.slots)}
-    found = headers_recounted_by(run)
-    by = [party.id for party in plan.parties if party.id in {id_ for id_, _ in found}]
-    against = any(finding.opened == 0 and finding.verdict == "disputed" for _, finding in found)
+    # What an audit's finding disputes is its opening, which is a matter of ``checked``; a recount alone disputes the counts.
+    alone, audits = (_recounted_for(run, some) for some in (run.recounts, (trail.finding for trail in run.audits)))
+    names = {finding.party for finding in (*alone, *audits)}
+    by = [party.id for party in plan.parties if party.id in names]
+    against = any(finding.verdict == "disputed" for finding in alone)
     holds = "no" if against or not run.completed else "yes" if by else "cannot tell"
     return {"holds": holds, "n": len(run.slots) if run.completed else 0, "of": len(run.slots), "recounted": by}
 

@@ -113,6 +113,8 @@ def _spread(counts: Counts, place: str) -> Groups:
 def _pairs(counts: Counts, place: str) -> Groups:
     keys: list[Any] = []
     for row in counts.pairs:
+        if not row.items:
+            raise NotVerified("C-7.sums", place, expected="> 0", got=row.items)
         sides = (row.langs, row.hits, row.scored, row.filtered, row.failed)
         for side in sides:
             _same(len(side), 2, place)

@@ -25,7 +25,7 @@ from detente.words import CHOSEN, LANGS, language, say
 # verb -> the module that holds it; the order is the order of the story, and of --help
 VERBS = {
     "demo": "stranger", "init": "agree", "keys": "keys", "seal": "releasing", "plan": "agree", "board": "stranger",
-    "run": "running", "status": "running", "score": "running", "publish": "running", "witness": "agree",
+    "run": "running", "status": "running", "tail": "watching", "score": "running", "publish": "running", "witness": "agree",
     "fork": "forks", "restore": "forks", "release": "releasing", "reveal": "releasing", "audit": "audit",
     "verify": "stranger", "trace": "stranger", "report": "stranger", "close": "audit", "pack": "stranger",
     "unpack": "stranger", "rehearse": "rehearse", "canary": "releasing",

@@ -70,9 +70,13 @@ class ModelEntry(NamedTuple):
     per_minute: float | None = None
     tokens_per_minute: float | None = None
 
+    def unkeyed(self) -> Model:
+        """The model without its keys, to describe and not to ask. Raises as ``load_models``."""
+        return load_models(listed(self.use), system=self.system)
+
     def described(self) -> dict[str, object]:
         """The model's descriptor (P-12); it needs no key, and whoever asks need not hold one. Raises as ``load_models``."""
-        return load_models(listed(self.use), system=self.system).describe()
+        return self.unkeyed().describe()
 
 
 class Desk(NamedTuple):

@@ -34,7 +34,7 @@ import orjson
 from msgspec import UNSET
 
 from detente.errors import CannotTell, DetenteError, WrongUsage
-from detente.evidence.record import BODY_LIMIT, OUTCOMES, Body, encode_body, parse_body, salt_of
+from detente.evidence.record import BODY_LIMIT, OUTCOMES, Body, Salts, encode_body, parse_body
 from detente.run.reply import Reply
 from detente.wire.digests import sha256
 
@@ -50,21 +50,6 @@ NONE = 255
 WORDS = {word.encode(): code for code, word in enumerate(OUTCOMES)}
 FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-
-
-def body_of(key: bytes, i: int, item: str, reply: Reply, seed: int | None) -> Body:
-    """A reply as slot ``i``'s record (R-8), salted with the run's key (R-6); ``seed`` None for an imported answer."""
-    return Body(
-        i=i,
-        item=item,
-        outcome=reply.outcome,
-        output=reply.output,
-        salt=salt_of(key, i),
-        seed=seed,
-        cut=True if reply.cut else UNSET,
-        reason=reply.reason if reply.reason is not None else UNSET,
-        tokens=reply.tokens if reply.tokens is not None else UNSET,
-    )
 
 
 class Outcomes(NamedTuple):
@@ -91,6 +76,7 @@ class Journal:
     def __init__(self, folder: Path, key: bytes) -> None:
         self.folder = folder
         self.key = key
+        self._salts = Salts(key)
         self.torn_bytes = 0
         self._offsets = array("q")
         self._lengths = array("I")
@@ -147,6 +133,22 @@ class Journal:
             raise CannotTell("B-9.body", f"{self._place()}: {i}", expected=BODY_LIMIT, got=len(line))
         self._end = self._append(self._bodies, line + b"\n", self._end, "bodies.jsonl")
         self._index(i, self._end - len(line) - 1, len(line), CUT if body.cut is True else WORDS[body.outcome.encode()])
+
+    def keep(self, i: int, item: str, reply: Reply, seed: int | None) -> None:
+        """Put a reply as slot ``i``'s body (R-8), salted with the run's key (R-6); ``seed`` None for an imported answer."""
+        self.put(
+            Body(
+                i=i,
+                item=item,
+                outcome=reply.outcome,
+                output=reply.output,
+                salt=self._salts.of(i),
+                seed=seed,
+                cut=True if reply.cut else UNSET,
+                reason=reply.reason if reply.reason is not None else UNSET,
+                tokens=reply.tokens if reply.tokens is not None else UNSET,
+            )
+        )
 
     def note(self, row: bytes) -> None:
         """Append one line (JCS, without newline) to the private trace."""
@@ -285,7 +287,7 @@ class Journal:
             body = parse_body(line)
         except DetenteError:
             return False
-        if body.salt != salt_of(self.key, body.i):
+        if body.salt != self._salts.of(body.i):
             raise CannotTell("journal-other" if first else "journal-damaged", self._place(), got=body.i)
         return True
 
@@ -338,16 +340,35 @@ def read_place(folder: Path, offset: int, length: int) -> bytes:
 def glance(folder: Path) -> Outcomes:
     """How a run stands, from another process while it writes: no lock, nothing changed, a torn last line not counted."""
     counts = dict.fromkeys((*OUTCOMES, "cut"), 0)
-    try:
-        with (folder / "bodies.jsonl").open("rb") as file:
-            for line in file:
-                front = FRONT.match(line)
-                if front and line.endswith(b"\n"):
-                    counts[front[3].decode()] += 1
-                    counts["cut"] += front[1] is not None
-    except FileNotFoundError:
-        return Outcomes()
+    for _, outcome, cut in glances(folder):
+        counts[outcome] += 1
+        counts["cut"] += cut
     return Outcomes(**counts)
+
+
+def glances(folder: Path) -> Iterator[tuple[int, str, bool]]:
+    """Slot, outcome and whether it was cut of every answer there, as they came; like ``glance`` without a lock."""
+    with contextlib.suppress(FileNotFoundError), (folder / "bodies.jsonl").open("rb") as file:
+        for line in file:
+            front = FRONT.match(line)
+            if front and line.endswith(b"\n"):
+                yield int(front[2]), front[3].decode(), front[1] is not None
+
+
+def is_written(folder: Path) -> bool:
+    """Whether a process has the journal open now: it holds the lock, which is asked for and let go at once."""
+    try:
+        descriptor = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(descriptor)
 
 
 def trace_row(
@@ -371,11 +392,27 @@ def trace_row(
     )  # fmt: skip
 
 
+@contextlib.contextmanager
+def held_journal(folder: Path) -> Iterator[None]:
+    """Keep every other process from the journal without reading it; WrongUsage (journal-busy) while one has it."""
+    with Told(str(folder)):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = _lock(folder / "lock")
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
 def _lock(path: Path) -> int:
     """Take the lock or raise WrongUsage (journal-busy). The kernel lets it go when the process ends, however it ends."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # may be somebody who only looks (is_written), and is gone in a moment
+            time.sleep(SYNC_S)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(descriptor)
         if error.errno in {errno.EWOULDBLOCK, errno.EACCES}:
