@@ -31,6 +31,7 @@ PROMISED = [
     ("docs/concepts/statistics.md", "docs/zh/concepts/statistics.md"),
     ("docs/reference/cli.md", "docs/zh/reference/cli.md"),
     ("docs/reference/variants.md", "docs/zh/reference/variants.md"),
+    ("docs/reference/models.md", "docs/zh/reference/models.md"),
     ("docs/format/README.md", "docs/zh/format/README.md"),
 ]
 # How many rules each letter has; a rule is never removed and never renumbered.

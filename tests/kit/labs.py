@@ -104,7 +104,7 @@ class Labs:
 def meet(
     root: Path,
     n_labs: int = 2,
-    model: str = "python:kit.labs:scripted",
+    model: str | list[str] = "python:kit.labs:scripted",
     items: int = 4,
     max_runs: int = 1,
     *,

@@ -67,7 +67,8 @@ def test_descriptor_when_it_is_a_function_then_only_its_name_is_known() -> None:
         ("python:twice", "model-spec"),
         ("gpt-5", "model-spec"),
         ("openai:", "model-spec"),
-        ("hf:some/model", "model-spec"),
+        ("hf:some/model", "model-missing"),
+        ("deepsek:chat", "provider-unknown"),
     ],
 )
 def test_spec_when_it_names_no_model_then_it_says_what_to_write(spec: str, code: str) -> None:

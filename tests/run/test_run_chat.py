@@ -3,7 +3,8 @@
 
 import pytest
 
-from detente.run.models.chat import read_answer, request_body, wait_of
+from detente.run.models.chat import read_answer, request_body
+from detente.run.models.status import wait_of
 from detente.run.reply import ModelFault, Reply, Sampling
 from kit import faults
 from kit.faults import BLOCKS, Block, error

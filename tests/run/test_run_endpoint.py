@@ -2,6 +2,8 @@
 """The HTTP client against a real server: what is sent, whose certificate is believed, and where a key never shows up."""
 
 import asyncio
+import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -172,6 +174,27 @@ def test_certificate_when_the_authority_is_ones_own_then_the_usual_variable_make
             ask(server.spec(), tmp_path, prompts(3))
         monkeypatch.setenv("SSL_CERT_FILE", str(authority / "ca.pem"))
         assert ask(server.spec(), tmp_path, prompts(3)).replied == 3
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="not installed: node")
+def test_endpoint_when_it_speaks_http2_and_nothing_else_then_it_is_asked_all_the_same(
+    authority: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    script = Path(__file__).resolve().parents[1] / "kit" / "http2.js"
+    command = ["node", script, authority / "s.key", authority / "s.pem"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            port = server.stdout.readline().strip()
+            monkeypatch.setenv("SSL_CERT_FILE", str(authority / "ca.pem"))
+            model = load_model(f"openai:https://localhost:{port}/v1#m", key=KEY)
+            assert ask(model, tmp_path, prompts(40), concurrency=8).replied == 40
+        finally:
+            server.kill()
+        asked = [json.loads(line) for line in server.stdout]
+    assert b'"question 39!"' in lines(tmp_path)[39]
+    assert len(asked) == 40
+    assert {(one["path"], one["key"]) for one in asked} == {("/v1/chat/completions", f"Bearer {KEY}")}
 
 
 def test_proxy_when_the_environment_names_one_then_requests_go_through_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,9 +44,9 @@ def rehearse(lang: str) -> click.Command:
 
     params = [
         argument("suite"),
-        option("model", lang, required=True, metavar="SPEC", help_key="model-spec"),
+        option("model", lang, multiple=True, required=True, metavar="SPEC", help_key="model-spec"),
         option("system", lang, type=click.Path(path_type=Path), metavar="FILE", help_key="system-file"),
-        option("key-env", lang, metavar="VARIABLE", help_key="key-env-one"),
+        option("key-env", lang, multiple=True, metavar="VARIABLE", help_key="key-env-one"),
         option("scorer", lang, multiple=True, metavar="ID"),
         option("concurrency", lang, type=Whole(1, 4096), default=4, show_default=True, metavar="N"),
         option("max-chars", lang, type=Whole(1), default=4000, show_default=True, metavar="N"),

@@ -24,6 +24,14 @@ class Allowed(NamedTuple):
     budget: float | None = None
     prices: Path | None = None
 
+    def over(self, usual: Allowance) -> "Allowed":
+        """The same, with what the desk usually allows a minute where nothing was given."""
+        requests = usual.requests if self.per_minute is None else self.per_minute
+        return self._replace(
+            per_minute=requests,
+            tokens_per_minute=usual.tokens if self.tokens_per_minute is None else self.tokens_per_minute,
+        )
+
 
 def limits_for(allowed: Allowed, model: Model) -> Limits:
     """The limits of the loop for a model, with its price where one is known.

@@ -14,7 +14,6 @@ from detente.pact.item import Item, as_turns
 from detente.pact.plan import PlanFile, Test
 from detente.pact.slots import Slots
 from detente.run.cost import guess_tokens
-from detente.run.model import load_model
 from detente.run.watch import attempts
 
 
@@ -47,13 +46,14 @@ class Forecast(NamedTuple):
 def forecast(desk: Desk, plan: PlanFile, test: Test, allowed: Allowed, concurrency: int) -> Forecast:
     """What the whole of ``test`` takes with these limits, ``concurrency`` questions at once.
 
-    Raises WrongUsage: as ``load_model``, and ``budget-no-price``.
+    Raises WrongUsage: as ``load_models``, and ``budget-no-price``.
     """
     entry = next((one for one in desk.models if one.subject == test.subject), None)
     if entry is None:
         subjects = ", ".join(one.subject for one in desk.models)
         raise WrongUsage("no-model", f"{desk.root}/desk.toml", expected=subjects, got=test.subject)
-    model = load_model(entry.use, system=entry.system, key=None, slots=1)  # a key is for asking
+    allowed = allowed.over(desk.allowance(test.subject))
+    model = entry.unkeyed()  # a key is for asking
     price = price_of(allowed, model)
     if allowed.budget is not None and price is None:
         raise WrongUsage("budget-no-price", "--budget", got=str(model.describe()["name"]))

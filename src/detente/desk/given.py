@@ -3,12 +3,34 @@
 
 import errno
 import os
+import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from detente.errors import CannotTell, DetenteError, WrongUsage
 from detente.tlog.folder import Folder
+
+VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
+"""What a variable's name looks like; anything else may be the key itself, pasted in the wrong place, and is never repeated."""
+
+
+def listed(given: str | Sequence[str] | None) -> list[str]:
+    """One or several of something, as a list."""
+    return [] if given is None else [given] if isinstance(given, str) else list(given)
+
+
+def given_keys(variables: Sequence[str | None], place: str) -> list[str | None]:
+    """The API keys that environment variables hold; None for None. Raises WrongUsage (no-key, no-key-name)."""
+    keys: list[str | None] = []
+    for name in variables:
+        key = os.environ.get(name) if name else None
+        if name and not key:
+            raise (
+                WrongUsage("no-key", place, got=name) if VARIABLE.fullmatch(name) else WrongUsage("no-key-name", place)
+            )
+        keys.append(key)
+    return keys
 
 
 def read_given(path: Path) -> bytes:

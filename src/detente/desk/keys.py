@@ -17,7 +17,7 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Concatenate, Literal, NamedTuple, ParamSpec, TypeVar
+from typing import Annotated, Concatenate, Literal, NamedTuple, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -32,7 +32,7 @@ from detente.check.exchange import (
     party_folder,
     statement_under,
 )
-from detente.desk.given import read_hex
+from detente.desk.given import given_keys, listed, read_hex
 from detente.desk.keyring import ROLES, SIGNING, generations, make_keys, read_keys, recipient_of, signing_key
 from detente.desk.signers import open_device
 from detente.errors import CannotTell, WrongUsage
@@ -40,7 +40,8 @@ from detente.evidence.statements import Predicate, encode_statement
 from detente.pact.chain import party_in
 from detente.pact.plan import Party, PlanFile, WitnessKey, parse_plan
 from detente.pact.seal import read_identity
-from detente.run.model import Model, load_model
+from detente.run.model import Model, key_variables, load_models
+from detente.run.pace import Allowance
 from detente.tlog.folder import Folder, is_leftover
 from detente.tlog.log import LogView, append, finish, origin_of, read_log
 from detente.tlog.witness import known_notes
@@ -56,15 +57,26 @@ R = TypeVar("R")
 class ModelEntry(NamedTuple):
     """How one subject is reached from this desk: a model spec, a system prompt, where its key is found.
 
-    ``coded``: neither its name nor its descriptor leaves; the card and the plan hold a commitment (B-7).
+    Several specs or keys are one model, asked in several places at once; ``per_minute`` and ``tokens_per_minute`` are
+    for all of them together. ``coded``: neither its name nor its descriptor leaves; the card and the plan hold a commitment (B-7).
     """
 
     subject: str
-    use: str
+    use: str | Sequence[str]
     name: dict[str, str]
     system: str | None
-    key_env: str | None
+    key_env: str | Sequence[str] | None
     coded: bool = False
+    per_minute: float | None = None
+    tokens_per_minute: float | None = None
+
+    def unkeyed(self) -> Model:
+        """The model without its keys, to describe and not to ask. Raises as ``load_models``."""
+        return load_models(listed(self.use), system=self.system)
+
+    def described(self) -> dict[str, object]:
+        """The model's descriptor (P-12); it needs no key, and whoever asks need not hold one. Raises as ``load_models``."""
+        return self.unkeyed().describe()
 
 
 class Desk(NamedTuple):
@@ -192,10 +204,14 @@ class Desk(NamedTuple):
             raise WrongUsage(
                 "no-model", f"{self.root}/desk.toml", expected=", ".join(m.subject for m in self.models), got=subject
             )
-        key = os.environ.get(entry.key_env) if entry.key_env else None
-        if entry.key_env and not key:
-            raise WrongUsage("no-key", f"{self.root}/desk.toml", got=entry.key_env)
-        return load_model(entry.use, system=entry.system, key=key, slots=slots)
+        specs = listed(entry.use)
+        keys = given_keys(key_variables(specs, listed(entry.key_env)), f"{self.root}/desk.toml")
+        return load_models(specs, system=entry.system, keys=keys, slots=slots)
+
+    def allowance(self, subject: str) -> Allowance:
+        """How many requests and tokens a minute the desk allows for a subject."""
+        entry = next(one for one in self.models if one.subject == subject)
+        return Allowance(entry.per_minute, entry.tokens_per_minute)
 
 
 def key_of(party: Party, role: str) -> str:
@@ -249,7 +265,7 @@ def make_desk(
         raise WrongUsage("bad-home", "init --home", got=home)
     for entry in models:
         check_id(entry.subject, "init --model")
-        load_model(entry.use, system=entry.system, key=None, slots=1)
+        entry.described()
     folder = Folder(root)
     for wanted in (root, exchange):
         there = next((path for path in (wanted, *wanted.absolute().parents) if path.exists()), wanted)
@@ -286,9 +302,11 @@ def _desk_text(
     ]
     lines += ["[name]", *(f"{_quoted(tag)} = {_quoted(text)}" for tag, text in name.items())]
     for entry in models:
-        lines += ["", "[[model]]", f"subject = {_quoted(entry.subject)}", f"use = {_quoted(entry.use)}"]
+        lines += ["", "[[model]]", f"subject = {_quoted(entry.subject)}", f"use = {_quoted_some(entry.use)}"]
         lines += [f"system = {_quoted(entry.system)}"] if entry.system else []
-        lines += [f"key_env = {_quoted(entry.key_env)}"] if entry.key_env else []
+        lines += [f"key_env = {_quoted_some(entry.key_env)}"] if entry.key_env else []
+        lines += [f"per_minute = {entry.per_minute}"] if entry.per_minute else []
+        lines += [f"tokens_per_minute = {entry.tokens_per_minute}"] if entry.tokens_per_minute else []
         lines += ["coded = true"] if entry.coded else []
         lines += [f"name = {{ {', '.join(f'{_quoted(t)} = {_quoted(n)}' for t, n in entry.name.items())} }}"]
     return "\n".join(lines) + "\n"
@@ -302,13 +320,19 @@ def make_own_folder(desk: Desk) -> None:
     desk.own().create(".gitattributes", b"* -text\n")
 
 
+_Some = str | Annotated[list[str], msgspec.Meta(min_length=1)]
+_Rate = Annotated[float, msgspec.Meta(gt=0)]
+
+
 class _ModelRow(msgspec.Struct, forbid_unknown_fields=True):
     subject: str
-    use: str
+    use: _Some
     name: dict[str, str] = {}
     system: str | None = None
-    key_env: str | None = None
+    key_env: _Some | None = None
     coded: bool = False
+    per_minute: _Rate | None = None
+    tokens_per_minute: _Rate | None = None
 
 
 class _DeskFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -333,7 +357,10 @@ def load_desk(root: Path) -> Desk:
         reason, path = reason_and_path(error)
         raise WrongUsage("desk-broken", f"{place} {path}".strip(), got=reason) from error
     check_id(read.party, f"{place} party")
-    models = [ModelEntry(m.subject, m.use, m.name, m.system, m.key_env, m.coded) for m in read.model]
+    models = [
+        ModelEntry(m.subject, m.use, m.name, m.system, m.key_env, m.coded, m.per_minute, m.tokens_per_minute)
+        for m in read.model
+    ]
     subjects = [entry.subject for entry in models]
     for entry in models:
         check_id(entry.subject, f"{place} [[model]]")
@@ -381,8 +408,7 @@ def _base(home: str) -> str:
 
 
 def _card_subject(desk: Desk, entry: ModelEntry) -> dict[str, object]:
-    # A description needs no key, and whoever makes the card need not hold it.
-    described = load_model(entry.use, system=entry.system, key=None, slots=1).describe()
+    described = entry.described()
     if not entry.coded:
         return {"descriptor": described, "id": entry.subject, "name": entry.name}
     line = commitment_line(desk, entry.subject, described)
@@ -464,6 +490,10 @@ def kind_under(plan: PlanFile, me: Party, entry: bytes) -> str:
     """The kind of an entry of the lab's own log under the plan or one before it; ``?`` where it is no statement of the lab's."""
     said = next((found for one in (plan, *plan.earlier) if (found := statement_under(entry, me, one))), None)
     return said.kind if said else "?"
+
+
+def _quoted_some(given: str | Sequence[str]) -> str:
+    return _quoted(given) if isinstance(given, str) else f"[{', '.join(_quoted(one) for one in given)}]"
 
 
 def _quoted(text: str | None) -> str:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A lab alone with its model: put a suite, score the replies, tell nobody. No registration, no facts (F-8)."""
 
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,14 +9,14 @@ from typing import NamedTuple
 import orjson
 
 from detente.desk.allowed import Allowed, limits_for
-from detente.desk.given import check_target, read_given_text, read_hex, unreadable, write_given
+from detente.desk.given import check_target, given_keys, listed, read_given_text, read_hex, unreadable, write_given
 from detente.desk.questions import Question, Questions, read_questions, refuse_twice
 from detente.errors import CannotTell, WrongUsage
 from detente.evidence.record import slot_seed
 from detente.run.engine import Limits, Progress, drive
 from detente.run.engine import rehearse as ask_all
 from detente.run.journal import Journal
-from detente.run.model import Message, Model, Prompt, Reply, Sampling, load_model
+from detente.run.model import Message, Model, Prompt, Reply, Sampling, key_variables, load_models
 from detente.score.label import RuleScorer
 from detente.score.rows import parse_rows, score_rows
 from detente.score.scorer import load_scorer
@@ -34,9 +33,9 @@ class Rehearsal(NamedTuple):
     """What is asked for: suite (folder, built-in name or plain JSONL), model spec, scorers, caps, where to write."""
 
     suite: str
-    model: str
+    model: str | Sequence[str]
     system: Path | None
-    key_env: str | None
+    key_env: str | Sequence[str] | None
     scorers: Sequence[str]
     concurrency: int
     chars: int
@@ -128,11 +127,10 @@ def rehearse(wanted: Rehearsal, told: Callable[[Progress], None] | None) -> Summ
 
     questions = read_questions(wanted.suite, check)
     system = read_given_text(wanted.system) if wanted.system is not None else None
-    key = os.environ.get(wanted.key_env) if wanted.key_env else None
-    if wanted.key_env and not key:
-        raise WrongUsage("no-key", "--key-env", got=wanted.key_env)
+    specs = listed(wanted.model)
+    keys = given_keys(key_variables(specs, listed(wanted.key_env)), "--key-env")
     check_target(wanted.out, folder=True)
-    model = load_model(wanted.model, system=system, key=key, slots=wanted.concurrency)
+    model = load_models(specs, system=system, keys=keys, slots=wanted.concurrency)
     _refuse_other(wanted, questions, system)
     labels, limits = Labels(scorers, len(questions)), limits_for(wanted.allowed, model)
     with Journal(wanted.out / "journal", _key(wanted.out)) as journal:
@@ -171,7 +169,7 @@ def _refuse_other(wanted: Rehearsal, questions: Questions, system: str | None) -
     """What a rehearsal was begun with, written down; WrongUsage (rehearsal-other) where the folder holds another one."""
     now = {
         "suite": questions.digest,
-        "model": wanted.model,
+        "model": specs[0] if len(specs := sorted(set(listed(wanted.model)))) == 1 else specs,
         "system": sha256(system.encode()) if system is not None else None,
         "max-chars": wanted.chars,
         "max-tokens": wanted.tokens,

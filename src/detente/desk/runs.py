@@ -438,7 +438,7 @@ def run_model(
     model = desk.load_model(run.test.subject, concurrency)
     _check_descriptor(desk, plan, run.test.subject, model.describe())
     sampling = Sampling(float(plan.plan.sampling.temperature), float(plan.plan.sampling.topP))
-    limits = limits_for(allowed, model)
+    limits = limits_for(allowed.over(desk.allowance(run.test.subject)), model)
 
     async def ask(journal: Journal) -> None:
         try:

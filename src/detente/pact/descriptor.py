@@ -16,7 +16,7 @@ class Descriptor(Struct, frozen=True, forbid_unknown_fields=True):
     decoding: dict[str, Any]
     endpoint: str | None
     filters: list[str]
-    kind: Literal["gguf", "endpoint", "callable"]
+    kind: Literal["gguf", "transformers", "endpoint", "callable"]
     name: str
     systemPrompt: Hex | None  # noqa: N815 - the format's own name
     weights: Hex | None

@@ -70,7 +70,7 @@ def _value(voice: Voice, name: str, value: Any) -> Html:
     """A descriptor's member as text; a digest whole, to be compared."""
     if value is None or value in ([], {}):
         return voice.say("nothing")
-    if name == "kind" and value in {"gguf", "endpoint", "callable"}:
+    if name == "kind" and value in {"gguf", "transformers", "endpoint", "callable"}:
         return voice.say(f"setups.kind-{value}")
     if isinstance(value, list):
         return voice.show(listed([same(one) for one in value]))

@@ -1,54 +1,85 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a chat completion means: bytes and statuses in, a reply or a fault out; no network.
+"""The dialect of OpenAI chat completions: a question as bytes, and what an answer's bytes mean; no network.
 
-The three things that must never blur (DESIGN.md, C-2, C-3):
+The three things that must never blur (DESIGN.md, C-2, C-3), in every dialect:
 
 1. an answer, also one cut short, is a ``Reply`` with its text;
 2. a block in front of or behind the model is a ``Reply`` too, ``filtered``, with the provider's own code;
-3. everything else is a ``ModelFault``: it is asked again or counted as failed, never scored.
+3. everything else is a ``ModelFault`` (``status.py``): it is asked again or counted as failed, never scored.
 
-Which codes and words are blocks stands in ``data/providers.toml``, read at the first odd answer only.
+Hidden reasoning is not the answer: only ``content`` is read, and of that, where the provider documents
+that its thoughts stand there between tags, only what follows them.
 """
 
-import json
-import re
-import time
-import tomllib
-from email.utils import parsedate_to_datetime
-from functools import cache
-from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
-from detente.evidence.record import mend_text
-from detente.run.reply import ModelFault, Reply, Sampling
+from detente.run.models.presets import Preset
+from detente.run.models.status import (
+    block_in,
+    blocks,
+    code_of,
+    count_of,
+    is_block,
+    load_object,
+    mended,
+    read_error,
+    read_status,
+)
+from detente.run.reply import ModelFault, Prompt, Reply, Sampling, with_system
 
-CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
-RATE_LIMIT = 429
+STOPPED = frozenset({"stop", "eos", "end_turn", "stop_sequence"})
+THOUGHTS = ("<think>", "</think>")
 
 
-class Blocks(NamedTuple):
-    """How providers say that a filter stepped in, and that an account is used up."""
+class Chat:
+    """Chat completions as one preset speaks them; ``body`` and ``read`` are all that an endpoint needs."""
 
-    finish: frozenset[str]
-    codes: frozenset[str]
-    parts: tuple[str, ...]
-    messages: tuple[str, ...]
-    quota: frozenset[str]
-    broken: frozenset[str]
+    def __init__(self, preset: Preset, name: str, system: str | None) -> None:
+        self.preset, self.name, self.system = preset, name, system
+        self.tags = preset.reasoning == THOUGHTS[0]
+        self.plain = preset.plain
+
+    def path(self) -> str:
+        """What follows the base URL in a request."""
+        return "/chat/completions"
+
+    def headers(self, key: str | None, host: str) -> dict[str, str]:
+        """The headers that carry the key."""
+        if not key:
+            return {}
+        # Azure takes its own keys in a header of its own, and Entra's tokens in the usual one.
+        return {"authorization": f"Bearer {key}", **({"api-key": key} if host.endswith(".azure.com") else {})}
+
+    def body(self, prompt: Prompt, sampling: Sampling) -> bytes:
+        """One question. What the preset's models do not take is not sent (P-12: ``decoding`` says so)."""
+        preset = self.preset
+        messages = with_system(prompt.messages, self.system)
+        if preset.system != "system":
+            messages = place_system(messages, preset.system)
+        if self.plain:
+            return request_body(self.name, messages, sampling, prompt.tokens, prompt.seed)
+        refused = preset.refuses
+        body: dict[str, Any] = {"model": self.name, "messages": messages, preset.cap: prompt.tokens, **preset.extra}
+        if "temperature" not in refused:
+            body["temperature"] = sampling.temperature
+        if sampling.top_p != 1 and "topP" not in refused:
+            body["top_p"] = sampling.top_p
+        if prompt.seed is not None and "seed" not in refused:
+            body["seed"] = prompt.seed
+        return orjson.dumps(body)
+
+    def read(self, status: int, raw: bytes, tokens: int, retry_after: str | None) -> Reply:
+        """What an HTTP answer means for a prompt that allowed ``tokens``."""
+        return read_answer(status, raw, tokens, retry_after, tags=self.tags)
 
 
-def request_body(
-    name: str,
-    messages: list[dict[str, str]],
-    sampling: Sampling,
-    tokens: int,
-    seed: int | None,
-    cap: str = "max_tokens",
-) -> bytes:
+def request_body(name: str, messages: list[dict[str, str]], sampling: Sampling, tokens: int, seed: int | None) -> bytes:
     """The request as JSON bytes. ``top_p`` 1 changes nothing and is left out: some servers refuse it beside a temperature."""
-    body: dict[str, Any] = {"model": name, "messages": messages, "temperature": sampling.temperature, cap: tokens}
+    body: dict[str, Any] = {
+        "model": name, "messages": messages, "temperature": sampling.temperature, "max_tokens": tokens,
+    }  # fmt: skip
     if sampling.top_p != 1:
         body["top_p"] = sampling.top_p
     if seed is not None:
@@ -56,25 +87,33 @@ def request_body(
     return orjson.dumps(body)
 
 
-def read_answer(status: int, raw: bytes, tokens: int, retry_after: str | None = None) -> Reply:
-    """What an HTTP answer means for a prompt that allowed ``tokens``; ModelFault where it is no reply."""
-    if status == 200:
-        value = _load(raw)
-        if isinstance(value.get("error"), dict | str) and not value.get("choices"):
-            return _read_error(_number(value["error"]), value, None)
-        return read_completion(value, tokens)
-    try:
-        value = _load(raw)
-    except ModelFault:
-        value = {}  # a proxy's page of HTML: the status says enough
-    return _read_error(status, value, wait_of(retry_after))
+def place_system(messages: list[dict[str, str]], role: str) -> list[dict[str, str]]:
+    """The system prompt where a model takes it: under another role's name, or at the head of the first user message (``user``)."""
+    if not messages or messages[0]["role"] != "system":
+        return messages
+    first, *rest = messages
+    if role != "user":
+        return [{"role": role, "content": first["content"]}, *rest]
+    if rest and rest[0]["role"] == "user":
+        return [{"role": "user", "content": f"{first['content']}\n\n{rest[0]['content']}"}, *rest[1:]]
+    return [{"role": "user", "content": first["content"]}, *rest]
 
 
-def read_completion(value: dict[str, Any], tokens: int) -> Reply:
+def read_answer(status: int, raw: bytes, tokens: int, retry_after: str | None = None, *, tags: bool = False) -> Reply:
+    """What an HTTP answer means; ModelFault where it is no reply. ``tags``: thoughts may stand before the text, between tags."""
+    if status != 200:
+        return read_status(status, raw, retry_after)
+    value = load_object(raw)
+    if isinstance(value.get("error"), dict | str) and not value.get("choices"):
+        return read_error(_number(value["error"]), value, None)
+    return read_completion(value, tokens, tags=tags)
+
+
+def read_completion(value: dict[str, Any], tokens: int, *, tags: bool = False) -> Reply:
     """What a chat completion object means (C-2): replied, replied and cut, truncated, or filtered."""
     choices = value.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        if (code := _block_in(value)) is not None:
+        if (code := block_in(value)) is not None:
             return Reply("filtered", None, reason=code)
         raise ModelFault("empty", "no-choice")
     choice = choices[0]
@@ -83,126 +122,54 @@ def read_completion(value: dict[str, Any], tokens: int) -> Reply:
     finish = choice.get("finish_reason")
     usage = value.get("usage")
     used, asked = (
-        (_count(usage, "completion_tokens"), _count(usage, "prompt_tokens"))
+        (count_of(usage, "completion_tokens"), count_of(usage, "prompt_tokens"))
         if isinstance(usage, dict)
         else (None, None)
     )
     text = _text_of(message.get("content"))
+    if tags and text is not None:
+        text = after_thoughts(text)
     if finish == "stop" and text is not None and not message.get("refusal"):  # nearly always
         return Reply("replied", mended(text), False, None, used, asked)
-    return _read_choice(message, finish, used, tokens)._replace(asked=asked)
+    return _read_choice(text, finish, used, tokens, refused=bool(message.get("refusal")))._replace(asked=asked)
 
 
-def _read_choice(message: dict[str, Any], finish: object, used: int | None, tokens: int) -> Reply:
+def _read_choice(text: str | None, finish: object, used: int | None, tokens: int, *, refused: bool) -> Reply:
     """A choice that did not simply end."""
     if isinstance(finish, str) and finish not in {"stop", "length"}:
-        if finish.lower() in blocks().finish or _is_block(finish):
-            return Reply("filtered", None, reason=_code(finish))
+        if finish.lower() in blocks().finish or is_block(finish):
+            return Reply("filtered", None, reason=code_of(finish))
         if finish.lower() in blocks().broken:
-            raise ModelFault("server", _code(finish))
-    if message.get("refusal"):
+            raise ModelFault("server", code_of(finish))
+    if refused:
         # A refusal told apart from the text by the endpoint itself: a decision around the model's answer.
         return Reply("filtered", None, reason="refusal")
-    return _read_text(_text_of(message.get("content")), finish, used, tokens)
-
-
-def _read_text(text: str | None, finish: object, used: int | None, tokens: int) -> Reply:
     if finish == "length":
-        if not text:
-            # All tokens went into something that is not the answer (hidden reasoning): no text to score.
-            return Reply("failed", None, reason="no-text", tokens=used)
-        # The plan's own cap, unless the endpoint says that it stopped before it (C-2).
-        if used is None or used >= tokens:
-            return Reply("replied", mended(text), cut=True, tokens=used)
-        return Reply("truncated", mended(text), reason="length", tokens=used)
+        return read_short(text, used, tokens)
     if text is None:
         raise ModelFault("empty", "no-text")
-    if isinstance(finish, str) and finish not in {"stop", "eos", "end_turn", "stop_sequence"}:
-        return Reply("truncated", mended(text), reason=_code(finish), tokens=used)
+    if isinstance(finish, str) and finish not in STOPPED:
+        return Reply("truncated", mended(text), reason=code_of(finish), tokens=used)
     return Reply("replied", mended(text), tokens=used)
 
 
-def _read_error(status: int, value: dict[str, Any], wait_s: float | None) -> Reply:
-    """A status that is no success, or an error object under status 200."""
-    code = _block_in(value)
-    if code is not None and status not in {401, RATE_LIMIT}:
-        return Reply("filtered", None, reason=code)
-    found = _codes_in(value)
-    named = next((_code(code) for code in found if CODE.fullmatch(code) and not code.isdigit()), "")
-    reason = named or (f"http-{status}" if status else "error")
-    if status == 402 or any(code.lower() in blocks().quota for code in found):
-        raise ModelFault("quota", reason)
-    if status == RATE_LIMIT:
-        raise ModelFault("rate-limit", reason, retry_after_s=wait_s)
-    if status in {401, 407}:
-        raise ModelFault("refused-key", reason)
-    if status == 403:
-        raise ModelFault("forbidden", reason)
-    if status in {404, 405, 410}:
-        raise ModelFault("not-found", reason)
-    if status in {408, 425}:
-        raise ModelFault("timeout", f"http-{status}", retry_after_s=wait_s)
-    if status in {502, 503, 504, 520, 521, 522, 523, 524, 529}:
-        raise ModelFault("unavailable", f"http-{status}", retry_after_s=wait_s)
-    if 400 <= status < 500:
-        raise ModelFault("refused-request", reason)
-    if 300 <= status < 400:
-        raise ModelFault("garbage", f"http-{status}")
-    raise ModelFault("server", reason, retry_after_s=wait_s)
+def read_short(text: str | None, used: int | None, tokens: int) -> Reply:
+    """An answer that ended at some length, in any dialect: the plan's own cap, or something below it (C-2)."""
+    if not text:
+        # All tokens went into something that is not the answer (hidden reasoning): no text to score.
+        return Reply("failed", None, reason="no-text", tokens=used)
+    # The plan's own cap, unless the endpoint says that it stopped before it.
+    if used is None or used >= tokens:
+        return Reply("replied", mended(text), cut=True, tokens=used)
+    return Reply("truncated", mended(text), reason="length", tokens=used)
 
 
-def wait_of(header: str | None, now: float | None = None) -> float | None:
-    """Seconds that a Retry-After header asks for (RFC 9110, 10.2.3: seconds, or a date seen from ``now``); None if unreadable."""
-    if header is None:
-        return None
-    try:
-        return max(0.0, float(header))
-    except ValueError:
-        pass
-    try:
-        at = parsedate_to_datetime(header).timestamp()
-    except (TypeError, ValueError):
-        return None
-    return max(0.0, at - (time.time() if now is None else now))
-
-
-@cache
-def blocks() -> Blocks:
-    """The words of ``data/providers.toml``."""
-    read = tomllib.loads((files("detente") / "data" / "providers.toml").read_text("utf-8"))
-    found = read["blocks"]
-    return Blocks(
-        frozenset(found["finish"]),
-        frozenset(found["codes"]),
-        tuple(found["parts"]),
-        tuple(found["messages"]),
-        frozenset(read["quota"]["codes"]),
-        frozenset(read["broken"]["finish"]),
-    )
-
-
-def _load(raw: bytes) -> dict[str, Any]:
-    try:
-        value = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        # Lone surrogates and stray bytes are mended at capture (B-1); half a body stays half a body.
-        try:
-            value = json.loads(raw.decode("utf-8", "replace"))
-        except (ValueError, RecursionError):
-            head = raw[:256].lstrip(b"\xef\xbb\xbf \t\r\n")
-            raise ModelFault("garbage", "html" if head.startswith(b"<") else "not-json") from None
-    if not isinstance(value, dict):
-        raise ModelFault("garbage", "not-an-object")
-    return value
-
-
-def mended(text: str) -> str:
-    """The text without lone surrogates (B-1); what has none, nearly all text, is not copied."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return mend_text(text)
-    return text
+def after_thoughts(text: str) -> str:
+    """A text without the thoughts that it begins with; nothing is left of one that ends within them."""
+    begin, end = THOUGHTS
+    if not text.lstrip().startswith(begin):
+        return text
+    return text.partition(end)[2].lstrip()
 
 
 def _text_of(content: object) -> str | None:
@@ -213,54 +180,6 @@ def _text_of(content: object) -> str | None:
         texts = [part for part in parts if isinstance(part, str)]
         return "".join(texts) if texts else None
     return None
-
-
-def _codes_in(value: dict[str, Any]) -> list[str]:
-    """All short codes of an error, outermost first: OpenAI's, Azure's inner one, flat ones."""
-    error = value.get("error")
-    error = error if isinstance(error, dict) else {}
-    inner = error.get("innererror")
-    inner = inner if isinstance(inner, dict) else {}
-    flat = value.get("base_resp")
-    flat = flat.get("status_code") if isinstance(flat, dict) else None
-    places = (error.get("code"), error.get("type"), inner.get("code"), value.get("code"), value.get("type"), flat)
-    return [str(place) for place in places if isinstance(place, str | int) and not isinstance(place, bool)]
-
-
-def _block_in(value: dict[str, Any]) -> str | None:
-    """The provider's own code if an error says that a filter stepped in, else None."""
-    for code in _codes_in(value):
-        if code.lower() in blocks().codes or _is_block(code):
-            return _code(code)
-    error = value.get("error")
-    metadata = error.get("metadata") if isinstance(error, dict) else None
-    if isinstance(metadata, dict) and "flagged_input" in metadata:
-        return "moderation"
-    texts = [
-        error,
-        value.get("message"),
-        value.get("detail"),
-        error.get("message") if isinstance(error, dict) else None,
-    ]
-    for text in texts:
-        if isinstance(text, str) and any(phrase in text.lower() for phrase in blocks().messages):
-            return next((phrase for phrase in blocks().messages if phrase in text.lower()), "").replace(" ", "-")
-    return None
-
-
-def _is_block(code: str) -> bool:
-    return any(part in code.lower() for part in blocks().parts)
-
-
-def _code(text: str) -> str:
-    """A provider's code made fit for a record: one word of at most 64 harmless characters."""
-    return re.sub(r"[^A-Za-z0-9_.:-]+", "-", text).strip("-")[:64] or "unnamed"
-
-
-def _count(usage: dict[str, Any], name: str) -> int | None:
-    """A number of tokens as an endpoint counts them; None for anything else."""
-    found = usage.get(name)
-    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
 
 
 def _number(error: object) -> int:

@@ -62,8 +62,8 @@ def weights_digest(path: Path) -> str:
     """SHA-256 of the file; of a split model, SHA-256 over its parts' raw digests in name order (FORMATS 13, as model-signing)."""
     parts = parts_of(path)
     if len(parts) == 1:
-        return sha256(_mapped(path))
-    return sha256(b"".join(sha256_raw(_mapped(part)) for part in parts))
+        return sha256(mapped(path))
+    return sha256(b"".join(sha256_raw(mapped(part)) for part in parts))
 
 
 def parts_of(path: Path) -> list[Path]:
@@ -78,7 +78,7 @@ def parts_of(path: Path) -> list[Path]:
     return parts
 
 
-def _mapped(path: Path) -> Any:
+def mapped(path: Path) -> Any:
     """The file's bytes without reading them into memory at once; hashing walks through them."""
     with path.open("rb") as file:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

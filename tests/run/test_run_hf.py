@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Hugging Face model folder in this process: batches, caps, seeds, and what a folder must have. The model is made here, tiny and random."""
+
+import asyncio
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+from detente.errors import CannotTell, WrongUsage
+from detente.evidence.record import parse_body
+from detente.run.model import Prompt, Reply, Sampling, load_model
+from detente.wire.digests import sha256
+from kit.asking import GREEDY, ask, lines, prompt, prompts
+
+missing = [name for name in ("torch", "transformers") if importlib.util.find_spec(name) is None]
+with_torch = pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}")
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+TEMPLATE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}<assistant>"
+CONTEXT = 128
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two layers, one token a byte, weights from a fixed seed, and sampling defaults that must not count."""
+    import torch
+    import transformers
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    made = tmp_path_factory.mktemp("tiny")
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE(vocab={letter: n for n, letter in enumerate(letters)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    whole = transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>", pad_token="<pad>")
+    whole.chat_template = TEMPLATE
+    whole.save_pretrained(made)
+    torch.manual_seed(7)
+    config = transformers.LlamaConfig(
+        vocab_size=len(whole), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, max_position_embeddings=CONTEXT, eos_token_id=whole.eos_token_id, pad_token_id=whole.pad_token_id,
+    )  # fmt: skip
+    model = transformers.LlamaForCausalLM(config)
+    model.generation_config.do_sample = True
+    model.generation_config.repetition_penalty = 9.0
+    model.generation_config.top_k = 1
+    model.save_pretrained(made)
+    return made
+
+
+def said(folder: Path, questions: list[Prompt], slots: int, sampling: Sampling = GREEDY) -> list[Reply]:
+    async def go() -> list[Reply]:
+        model = load_model(f"hf:{folder}", system="be brief", slots=slots)
+        try:
+            return list(await asyncio.gather(*(model.generate(question, sampling) for question in questions)))
+        finally:
+            await model.close()
+
+    return asyncio.run(go())
+
+
+@with_torch
+def test_model_when_questions_share_a_batch_then_each_gets_the_answer_that_it_gets_alone(folder: Path) -> None:
+    questions = [prompt(i, "ab" * (1 + 3 * i), tokens=4 + i) for i in range(5)]
+    together, alone = said(folder, questions, 8), said(folder, questions, 1)
+    assert together == alone
+    assert [reply.tokens for reply in together if reply.cut] == [4 + i for i, reply in enumerate(together) if reply.cut]
+    assert any(reply.cut for reply in together)
+    assert len({reply.output for reply in together}) > 1
+
+
+@with_torch
+def test_model_when_sampling_defaults_lie_beside_the_weights_then_they_count_for_nothing(
+    folder: Path, tmp_path: Path
+) -> None:
+    for path in folder.iterdir():
+        if path.name != "generation_config.json":
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    question = [prompt(0, "abc", tokens=60)]
+    assert said(folder, question, 1) == said(tmp_path, question, 1)
+
+
+@with_torch
+def test_model_when_the_plan_samples_then_the_seed_alone_decides(folder: Path) -> None:
+    seeded = [prompt(i, "abc", tokens=12)._replace(seed=seed) for i, seed in enumerate((5, 6, 5))]
+    first, other, again = said(folder, seeded, 8, Sampling(1.5, 1.0))
+    assert first == again
+    assert first.output != other.output
+
+
+@with_torch
+def test_model_when_a_question_or_its_answer_leaves_the_context_then_both_are_told_apart(
+    folder: Path, tmp_path: Path
+) -> None:
+    questions = [prompt(0, "a" * 500, tokens=4), prompt(1, "a" * (CONTEXT - 40), tokens=64), prompt(2, "a", tokens=4)]
+    ask(f"hf:{folder}", tmp_path, questions)
+    bodies = {i: parse_body(line) for i, line in lines(tmp_path).items()}
+    assert (bodies[0].outcome, bodies[0].reason) == ("failed", "context-length")
+    assert (bodies[1].outcome, bodies[1].reason) in {("truncated", "length"), ("replied", None)}
+    assert bodies[1].outcome == "truncated"
+    assert bodies[2].outcome == "replied"
+
+
+@with_torch
+def test_run_when_many_are_asked_at_once_then_every_slot_is_answered(folder: Path, tmp_path: Path) -> None:
+    assert ask(f"hf:{folder}", tmp_path, prompts(30)).replied == 30
+
+
+@with_torch
+def test_descriptor_when_the_model_was_never_loaded_then_it_names_weights_template_and_numbers(folder: Path) -> None:
+    described = load_model(f"hf:{folder}").describe()
+    assert described["kind"] == "transformers"
+    assert described["name"] == folder.name
+    assert described["weights"] == sha256((folder / "model.safetensors").read_bytes())
+    assert described["chatTemplate"] == sha256(TEMPLATE.encode())
+    assert described["decoding"] == {"context": CONTEXT, "dtype": "float32", "topK": 0}
+
+
+@with_torch
+def test_folder_when_its_weights_are_broken_then_the_run_says_so(folder: Path, tmp_path: Path) -> None:
+    for path in folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "model.safetensors").write_bytes(b"\xff" * 64)
+    with pytest.raises(CannotTell, match="model-not-loaded"):
+        ask(f"hf:{tmp_path}", tmp_path / "journal", [prompt(0)])
+
+
+def test_folder_when_something_is_missing_then_it_is_said_before_anything_is_loaded(tmp_path: Path) -> None:
+    with pytest.raises(WrongUsage, match="model-missing"):
+        load_model(f"hf:{tmp_path}")
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "pytorch_model.bin").write_bytes(b"a pickle can run code")
+    with pytest.raises(WrongUsage, match="model-no-weights"):
+        load_model(f"hf:{tmp_path}")
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    (tmp_path / "tokenizer_config.json").write_text("{}")
+    with pytest.raises(WrongUsage, match="model-no-template"):
+        load_model(f"hf:{tmp_path}")
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"chat_template": TEMPLATE}))
+    with pytest.raises(WrongUsage, match="extra-missing") if missing else pytest.raises(CannotTell, match="not-loaded"):
+        ask(f"hf:{tmp_path}", tmp_path / "journal", [prompt(0)])
