@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from detente.cli.build import Whole, argument, desk_option, json_option, option, verb, voice
+from detente.cli.scaling import check_scaling, crew_of, one_shard, scaling_options
 from detente.cli.speech import Speech
 from detente.desk.blind import waits_for
 from detente.desk.given import write_given
@@ -28,6 +29,7 @@ from detente.desk.runs import (
     run_model,
     runs_of,
 )
+from detente.desk.shards import run_on_cluster
 from detente.desk.succession import plan_of
 from detente.errors import CannotTell, NotVerified, WrongUsage
 from detente.pact.plan import PlanFile
@@ -51,6 +53,7 @@ def run(lang: str) -> click.Command:
 
     def call(**given: Any) -> int:
         speech = voice(lang, given["json"])
+        shard, crew = check_scaling(given), crew_of(given)
         desk = load_desk(given["desk"])
         plan = plan_of(desk, given["plan"])
         if (kept := kept_section(desk, plan, given["section"])) is not None:
@@ -78,7 +81,12 @@ def run(lang: str) -> click.Command:
             else:
                 speech.say("registered", run=state.id, index=state.index)
             receipt = _receipt(desk, plan, state, wait_s, speech, given["unwitnessed"])
-            bundle = run_model(desk, plan, state, receipt, given["concurrency"], _told(speech))
+            if shard is not None:
+                return one_shard(speech, (desk, plan, state), receipt, shard, given)
+            if crew is not None and not state.concluded():
+                bundle = run_on_cluster(desk, plan, state, receipt, crew, _told(speech))
+            else:
+                bundle = run_model(desk, plan, state, receipt, given["concurrency"], _told(speech))
         counts = bundle.outcomes()
         speech.say(
             "concluded", n=len(bundle.codes), replied=counts.replied, cut=counts.cut, filtered=counts.filtered,
@@ -103,6 +111,7 @@ def run(lang: str) -> click.Command:
             ["--from", "answers"], type=click.Path(path_type=Path), metavar="FILE", help=say("cli.option.from", lang)
         ),
         option("engine", lang, default="unknown", metavar="TEXT"),
+        *scaling_options(lang),
         old_plan_option(lang),
         desk_option(lang),
         json_option(lang),
