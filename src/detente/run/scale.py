@@ -295,12 +295,12 @@ class Cluster:
             seat = Seat(actor)
             try:
                 self._check(await actor.hello.remote())
+                pause_s = FIRST_PAUSE_S
                 self._seats.append(seat)
                 self._wake(everybody=True)
                 while True:
                     for ticket, said in await actor.take.remote():
                         seat.settle(ticket, said)
-                    pause_s = FIRST_PAUSE_S
             except self._ray.exceptions.RayError:
                 pass
             except DetenteError as error:
@@ -319,7 +319,9 @@ class Cluster:
             actor = self._start()
 
     async def alive(self) -> bool:
-        """Whether any worker is there to answer."""
+        """Whether any worker is there to answer; one that is just being started anew is waited for."""
+        with contextlib.suppress(ModelFault):
+            await self._seat()
         return bool(self._seats)
 
     async def close(self) -> None:
@@ -347,6 +349,9 @@ def _connect(address: str) -> Any:
         if host and port.isdigit():  # Ray itself tries for minutes
             socket.create_connection((host, int(port)), timeout=10).close()
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        # Ray prints what it hears of dead workers to stdout, and has no setting against it; stdout is for data.
+        if hasattr(private := ray._private.worker, "print_to_stdstream"):
+            private.print_to_stdstream = lambda *_, **__: None
     except (OSError, RuntimeError, ValueError) as error:
         raise CannotTell("ray-unreachable", address, got=_first_line(error)) from error
     return ray
