@@ -52,7 +52,7 @@ def said(worker: Worker, n: int) -> dict[int, object]:
 
 
 def fails_at_odd(text: str) -> str | None:
-    number = int(text.split()[-1])
+    number = int(text.rpartition(" ")[2])
     if number == 1:
         raise ModelFault("rate-limit", "slow-down", retry_after_s=2.0)
     if number == 3:

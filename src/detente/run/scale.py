@@ -16,6 +16,7 @@ import itertools
 import logging
 import os
 import socket
+import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -350,8 +351,7 @@ def _connect(address: str) -> Any:
             socket.create_connection((host, int(port)), timeout=10).close()
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         # Ray prints what it hears of dead workers to stdout, and has no setting against it; stdout is for data.
-        if hasattr(private := ray._private.worker, "print_to_stdstream"):
-            private.print_to_stdstream = lambda *_, **__: None
+        vars(sys.modules["ray._private.worker"])["print_to_stdstream"] = lambda *_, **__: None
     except (OSError, RuntimeError, ValueError) as error:
         raise CannotTell("ray-unreachable", address, got=_first_line(error)) from error
     return ray
