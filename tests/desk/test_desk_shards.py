@@ -18,20 +18,20 @@ from detente.desk.shards import ask_task, hand_out, join_shards, run_shard
 from detente.errors import CannotTell, DetenteError, WrongUsage
 from detente.evidence.record import parse_body, salt_of
 from detente.run.journal import Journal
+from detente.run.reply import ModelFault
 from detente.run.shards import Head, Shard, TaskFile, read_head
 from detente.wire.canonical import encode
 from kit.labs import Labs, publish_one, scripted
 
 HERE = (4, None)
-COUNT = Path(__file__).name  # the variable that makes ``stubborn`` give up
 
 
 def stubborn(text: str) -> str:
-    """``scripted``, as long as the variable COUNT has something left."""
+    """``scripted``, as long as the variable KIT_LEFT has something left."""
     left = int(os.environ.get("KIT_LEFT", "9999"))
     os.environ["KIT_LEFT"] = str(left - 1)
     if left <= 0:
-        raise ConnectionError
+        raise ModelFault("quota")
     return scripted([{"role": "user", "content": text}])
 
 
@@ -147,7 +147,7 @@ def test_shard_when_its_model_fails_on_the_way_then_the_same_call_goes_on(labs, 
     head = orjson.loads(lines.splitlines()[0])
     head["head"]["descriptor"] = descriptor_of("python:test_desk_shards:stubborn")
     task.write_bytes(encode(head) + b"\n" + lines.partition(b"\n")[2])
-    refused(CannotTell, "model-raised", lambda: ask_task(task, tmp_path / "f", (None, None), 1, None))
+    refused(CannotTell, "quota-used-up", lambda: ask_task(task, tmp_path / "f", (None, None), 1, None))
     kept = (tmp_path / "f" / "bodies.jsonl").read_bytes()
     assert kept.count(b"\n") == 4
     monkeypatch.setenv("KIT_LEFT", "9999")
