@@ -2,12 +2,13 @@
 """A run in shards as a person types it: one asked here, one elsewhere, joined, concluded; and what is said where words do not fit."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from kit.labs import Labs
-from kit.typed import refused, typed
+from kit.typed import environ, program, refused, typed
 
 
 @pytest.fixture
@@ -63,3 +64,16 @@ def test_key_of_an_endpoint_when_it_is_not_set_there_then_the_shard_says_which_a
     typed(capsys, "run", "--shard", "0/2", "--task", tmp_path / "t", "--desk", labs.desks["lab-a"].root)
     refused(capsys, 2, "no-key-here", "shard", tmp_path / "t", "--key-env", "KEY_OF_NOBODY")
     refused(capsys, 2, "P-12.other-model", "shard", tmp_path / "t", "--model", "python:kit.labs:gibberish")
+
+
+def test_shards_when_they_begin_at_one_moment_then_each_is_asked(stories, capsys, tmp_path):
+    """As the tasks of an array do: registration and start are theirs together."""
+    labs = stories.at("signed").moved(tmp_path / "labs")
+    desk = labs.desks["lab-a"].root
+    words = [program("run", "--shard", f"{k}/4", "--unwitnessed", "--desk", desk) for k in range(4)]
+    tasks = [subprocess.Popen(one, env=environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) for one in words]
+    said = [task.communicate(timeout=120)[1].decode() for task in tasks]
+    assert [task.returncode for task in tasks] == [0, 0, 0, 0], said
+    assert typed(capsys, "join", "--desk", desk).code == 0
+    said = typed(capsys, "run", "--unwitnessed", "--json", "--desk", desk)
+    assert (said.code, json.loads(said.out)["outcomes"]["failed"]) == (0, 0)

@@ -62,6 +62,9 @@ def run(lang: str) -> click.Command:
             speech.say("at-home", section=kept.id, exchange=desk.exchange, plan=plan.id)
         test = pick_test(desk, plan, given["subject"], given["section"])
         wait_s = parse_duration(given["wait"]) if given["wait"] else 0.0
+        if shard is not None:
+            receipt_of = lambda s: _receipt(desk, plan, s, wait_s, speech, given["unwitnessed"])  # noqa: E731
+            return one_shard(speech, (desk, plan, test), shard, receipt_of, given)
         if given["answers"] is not None:
             state, bundle = import_answers(
                 desk,
@@ -81,8 +84,6 @@ def run(lang: str) -> click.Command:
             else:
                 speech.say("registered", run=state.id, index=state.index)
             receipt = _receipt(desk, plan, state, wait_s, speech, given["unwitnessed"])
-            if shard is not None:
-                return one_shard(speech, (desk, plan, state), receipt, shard, given)
             if crew is not None and not state.concluded():
                 bundle = run_on_cluster(desk, plan, state, receipt, crew, _told(speech))
             else:

@@ -11,11 +11,11 @@ from detente.cli.build import Whole, desk_option, json_option, option, verb, voi
 from detente.cli.speech import Speech
 from detente.desk.homes import locate_run
 from detente.desk.keys import Desk, load_desk
-from detente.desk.runs import RunState
-from detente.desk.shards import ask_task, hand_out, join_shards, run_shard
+from detente.desk.runs import RunState, own_engine, register_run, runs_of
+from detente.desk.shards import ask_task, hand_out, join_shards, run_shard, turn
 from detente.desk.succession import plan_of
 from detente.errors import WrongUsage
-from detente.pact.plan import PlanFile
+from detente.pact.plan import PlanFile, Test
 from detente.run.engine import Progress
 from detente.run.journal import Outcomes
 from detente.run.scale import Crew
@@ -58,10 +58,20 @@ def crew_of(given: dict[str, Any]) -> Crew | None:
 
 
 def one_shard(
-    speech: Speech, lab: tuple[Desk, PlanFile, RunState], receipt: Receipt, shard: Shard, given: dict[str, Any]
+    speech: Speech,
+    lab: tuple[Desk, PlanFile, Test],
+    shard: Shard,
+    receipt_of: Callable[[RunState], Receipt],
+    given: dict[str, Any],
 ) -> int:
-    """Ask one shard of a run here, or hand its questions out; the exit code."""
-    desk, plan, state = lab
+    """Ask one shard of a run here, or hand its questions out; the exit code. Shards that begin together register one run."""
+    desk, plan, test = lab
+    with turn(desk):
+        before = {known.id for known in runs_of(desk, plan)}
+        state = register_run(desk, plan, test, own_engine(), again=given["again"])
+        if state.id not in before:
+            speech.say("registered", run=state.id, index=state.index)
+        receipt = receipt_of(state)
     if (task := given["task"]) is not None:
         n = hand_out(desk, plan, state, receipt, shard, task)
         speech.say("shard-out", k=shard.k, n=shard.n, count=n, file=task)

@@ -13,6 +13,7 @@ import time
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -145,6 +146,21 @@ def _open_patiently(run: RunState) -> Journal:
             if error.code != "journal-busy" or time.monotonic() > until:
                 raise
             time.sleep(0.1)
+
+
+@contextmanager
+def turn(desk: Desk) -> Iterator[None]:
+    """Tasks of an array begin at one moment: one after the other registers and starts, which is one run's for all of them."""
+    with ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(desk.folder("state", "shards").held())
+                break
+            except CannotTell as error:
+                if error.code != "folder-busy":
+                    raise
+                time.sleep(0.1)
+        yield
 
 
 def run_shard(
