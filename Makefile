@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 ORACLES := .venv-oracles
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
 
-.PHONY: help install demo check lint test fix bench fuzz docs oracles clean
+.PHONY: help install demo check lint test fix bench fuzz soak docs oracles clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -68,6 +68,9 @@ bench: $(VENV)/dev.stamp ## timings as ratios within one run
 
 fuzz: $(VENV)/fuzz.stamp ## every parser for FUZZ_S seconds (20) on bytes that nobody would write
 	@$(BIN)/python fuzz/fuzz.py --each $(FUZZ_S)
+
+soak: $(VENV)/dev.stamp ## a run of 10,000 questions killed 200 times under faults, against a quiet one
+	@DETENTE_SOAK_KILLS=200 DETENTE_SOAK_SLOTS=10000 $(BIN)/python -m pytest tests/run/test_run_crash.py -k killed_again -rP
 
 oracles: $(ORACLES)/stamp ## tests with heavy environments: a run on a real Ray cluster
 	@$(ORACLES)/bin/python -m pytest -m ray

@@ -3,6 +3,8 @@
 
     python benchmarks/bench_engine.py                          # 2,000 questions, 64 at once
     python benchmarks/bench_engine.py --n 10000 --concurrency 256
+    python benchmarks/bench_engine.py --grow 2000 20000 200000 1000000
+    python benchmarks/bench_engine.py --start                  # a whole rehearsal of 64 questions
 
 Brings its own endpoint: chat completions on 127.0.0.1, each answered after 20 ms with some 900
 bytes that follow from the question. Contenders, each a command of its own from start to end:
@@ -11,14 +13,19 @@ bytes that follow from the question. Contenders, each a command of its own from 
     pyreqwest   the same loop around the HTTP client that detente uses
     detente     `detente rehearse`: the same, and gate, retries, outcomes, salted bodies in a synced journal, a scorer
 
+``--grow`` asks each number of questions once and shows what must not grow: CPU a question beyond the fixed cost (that of 64),
+peak memory, bytes of the journal beside those of questions and answers; and how long it takes to open the journal again.
+
 The server has one core and the client another, if there are two. Repetitions take turns and the
 median counts. A run counts only if every answer came and was the right one. Needs no network.
 """
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -160,10 +167,11 @@ async def ask_pyreqwest(suite: Path, out: Path, port: int, concurrency: int) -> 
 
 
 class Took(NamedTuple):
-    """One command from start to end: seconds by the clock, and of CPU."""
+    """One command from start to end: seconds by the clock, and of CPU; peak memory in MiB."""
 
     wall_s: float
     cpu_s: float
+    peak_mib: float
 
 
 def run(command: list[str], n: int) -> Took:
@@ -182,7 +190,14 @@ def run(command: list[str], n: int) -> Took:
         good = told.get("scores") == {"includes": 1.0} and told["outcomes"]["replied"] == n
     if child.returncode or not good:
         sys.exit(f"not every answer came: {command}\n{said.decode()}")
-    return Took(wall_s, used.ru_utime + used.ru_stime)
+    return Took(wall_s, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+
+
+def detente(suite: Path, out: Path, port: int, concurrency: int) -> list[str]:
+    """The command that is measured."""
+    spec = f"openai:http://127.0.0.1:{port}/v1#m"
+    words = ["rehearse", str(suite), "--model", spec, "--scorer", "includes", "--concurrency", str(concurrency)]
+    return [sys.executable, "-m", "detente", *words, "--out", str(out), "--json"]
 
 
 def contenders(suite: Path, folder: Path, port: int, concurrency: int) -> Iterator[tuple[str, list[str]]]:
@@ -190,10 +205,7 @@ def contenders(suite: Path, folder: Path, port: int, concurrency: int) -> Iterat
     for name in ("raw", "pyreqwest"):
         words = ["--client", name, "--suite", str(suite), "--out", str(folder / name), "--port", str(port)]
         yield name, [sys.executable, __file__, *words, "--concurrency", str(concurrency)]
-    spec = f"openai:http://127.0.0.1:{port}/v1#m"
-    words = ["rehearse", str(suite), "--model", spec, "--scorer", "includes", "--concurrency", str(concurrency)]
-    out = tempfile.mkdtemp(dir=folder)
-    yield "detente", [sys.executable, "-m", "detente", *words, "--out", str(Path(out) / "out"), "--json"]
+    yield "detente", detente(suite, Path(tempfile.mkdtemp(dir=folder)) / "out", port, concurrency)
 
 
 def on_core(n: int) -> None:
@@ -205,32 +217,96 @@ def on_core(n: int) -> None:
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
 
 
+def write_suite(suite: Path, n: int) -> None:
+    with suite.open("wb") as file:
+        for i in range(n):
+            text = f"Item {i:06d}. {WORDS[i % 97 :][:370]} Please answer this item."
+            row = {"id": f"{i:06d}", "input": text, "target": f"{zlib.crc32(text.encode()):08x}", "lang": "en"}
+            file.write(orjson.dumps(row) + b"\n")
+
+
+@contextlib.contextmanager
+def endpoint() -> Iterator[int]:
+    """The endpoint on the first core; its port. What is started meanwhile runs on the last one."""
+    on_core(0)
+    server = subprocess.Popen(
+        [sys.executable, __file__, "--client", "server"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert server.stdin is not None
+    assert server.stdout is not None
+    on_core(-1)
+    try:
+        yield int(server.stdout.readline())
+    finally:
+        server.stdin.close()
+        server.wait()
+
+
 def race(n: int, concurrency: int, reps: int) -> None:
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, endpoint() as port:
         folder = Path(name)
-        suite = folder / "suite.jsonl"
-        with suite.open("wb") as file:
-            for i in range(n):
-                text = f"Item {i:06d}. {WORDS[i % 97 :][:370]} Please answer this item."
-                row = {"id": f"{i:06d}", "input": text, "target": f"{zlib.crc32(text.encode()):08x}", "lang": "en"}
-                file.write(orjson.dumps(row) + b"\n")
-        on_core(0)
-        server = subprocess.Popen(
-            [sys.executable, __file__, "--client", "server"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        assert server.stdin is not None
-        assert server.stdout is not None
-        port = int(server.stdout.readline())
-        on_core(-1)
+        write_suite(folder / "suite.jsonl", n)
         took: dict[str, list[Took]] = {}
-        try:
-            for _ in range(reps):
-                for contender, command in contenders(suite, folder, port, concurrency):
-                    took.setdefault(contender, []).append(run(command, n))
-        finally:
-            server.stdin.close()
-            server.wait()
+        for _ in range(reps):
+            for contender, command in contenders(folder / "suite.jsonl", folder, port, concurrency):
+                took.setdefault(contender, []).append(run(command, n))
     show(took, n, concurrency, reps)
+
+
+def grow(sizes: list[int], concurrency: int) -> None:
+    """What must not grow with the number of questions."""
+    from detente.run.journal import Journal
+
+    print(f"\n{concurrency} at once, {LATENCY_S * 1000:.0f} ms\n")
+    print(
+        "| questions | samples/s | CPU s per 1,000 | peak MiB | journal of raw bytes | opened again, s | ns a question |"
+    )
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    fixed: Took | None = None
+    with tempfile.TemporaryDirectory() as name, endpoint() as port:
+        for n in (64, *sizes):
+            folder = Path(name) / str(n)
+            folder.mkdir()
+            write_suite(folder / "suite.jsonl", n)
+            took = run(detente(folder / "suite.jsonl", folder / "out", port, concurrency), n)
+            if fixed is None:
+                fixed = took
+                continue
+            raw = 0
+            with (folder / "out" / "answers.jsonl").open("rb") as answers, (folder / "suite.jsonl").open("rb") as asked:
+                for answer, question in zip(answers, asked, strict=True):
+                    raw += len(orjson.loads(answer)["output"].encode()) + len(orjson.loads(question)["input"].encode())
+            journal = folder / "out" / "journal"
+            stored = sum((journal / one).stat().st_size for one in ("bodies.jsonl", "trace.jsonl"))
+            key = bytes.fromhex((folder / "out" / "key").read_text())
+            began = time.perf_counter()
+            with Journal(journal, key) as opened:
+                again = time.perf_counter() - began
+                assert opened.outcomes().replied == n
+            cpu = (took.cpu_s - fixed.cpu_s) / n * 1000
+            print(
+                f"| {n} | {n / took.wall_s:.0f} | {cpu:.3f} | {took.peak_mib:.0f} | {stored / raw:.2f} | {again:.2f} | {again / n * 1e9:.0f} |",
+                flush=True,
+            )
+            shutil.rmtree(folder)
+
+
+def start(reps: int) -> None:
+    """A whole command over 64 questions, 64 at once, beside an empty Python program."""
+    with tempfile.TemporaryDirectory() as name, endpoint() as port:
+        folder = Path(name)
+        write_suite(folder / "suite.jsonl", 64)
+        took = []
+        empty = []
+        for n in range(reps):
+            took.append(run(detente(folder / "suite.jsonl", folder / str(n), port, 64), 64).wall_s)
+            began = time.perf_counter()
+            subprocess.run([sys.executable, "-c", ""], check=True)
+            empty.append(time.perf_counter() - began)
+    whole, python = statistics.median(took), statistics.median(empty)
+    print(
+        f"\n64 questions, whole command, median of {reps}: {whole:.3f} s ({min(took):.3f} to {max(took):.3f}), {whole / python:.1f} x an empty Python"
+    )
 
 
 def show(took: dict[str, list[Took]], n: int, concurrency: int, reps: int) -> None:
@@ -248,11 +324,17 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--n", type=int, default=2000, help="questions")
     options.add_argument("--concurrency", type=int, default=64)
+    options.add_argument("--grow", type=int, nargs="+", metavar="N", help="ask each number of questions once")
+    options.add_argument("--start", action="store_true", help="time a whole command over 64 questions")
     options.add_argument("--reps", type=int, default=3)
     for hidden in ("--client", "--suite", "--out", "--port"):
         options.add_argument(hidden, help=argparse.SUPPRESS)
     given = options.parse_args()
-    if given.client is None:
+    if given.client is None and given.grow:
+        grow(given.grow, given.concurrency)
+    elif given.client is None and given.start:
+        start(max(given.reps, 7))
+    elif given.client is None:
         race(given.n, given.concurrency, given.reps)
     elif given.client == "server":
         asyncio.run(serve())

@@ -40,7 +40,7 @@ from detente.desk.runs import RunState, runs_of
 from detente.evidence.record import Body, encode_body, header_line, salt_of
 from detente.pact.plan import PlanFile
 from detente.run.index import NAME as INDEX
-from detente.run.index import make_index
+from detente.run.index import index_pieces
 from detente.run.journal import Journal
 from detente.wire.digests import sha256_raw
 from detente.wire.lines import decompress, split_lines
@@ -160,7 +160,7 @@ def journalled(run: RunState, dice: random.Random) -> list[bytes]:
         for body in invented(run, dice):
             journal.put(body)
             lines.append(header_line(body, encode_body(body)))
-        run.folder.create(INDEX, make_index(journal, Leaves(hash_leaves(lines))))
+        run.folder.create_from(INDEX, index_pieces(journal, Leaves(hash_leaves(lines))))
         return lines
 
 
@@ -169,7 +169,7 @@ def lay_run(desk: Desk, plan: PlanFile, run: RunState, notes: list[str], *, larg
     from detente.check.runs import run_folder, scores_path
     from detente.desk.keys import log_entry, sign_statement
     from detente.desk.publish import scorer_of
-    from detente.evidence.bundle import make_bundle
+    from detente.evidence.bundle import BundleMaker
     from detente.evidence.counts import count, encode_scores, kinds_scored, scored_slots
     from detente.evidence.statements import Conclude, Score, Start
     from detente.wire.digests import sha256
@@ -178,9 +178,10 @@ def lay_run(desk: Desk, plan: PlanFile, run: RunState, notes: list[str], *, larg
     dice = random.Random(run.id)
     folder = run_folder(desk.open_exchange(), desk.party, run.id)
     lines = (journalled if large else header_lines)(run, dice)
-    made = make_bundle(plan.id, run.id, plan.plan.canary, lines)
-    folder.create("headers.jsonl.gz", made.stored)
-    run.out().create("headers.jsonl.gz", made.stored)
+    maker = BundleMaker(plan.id, run.id, plan.plan.canary, lines)
+    folder.create_from("headers.jsonl.gz", maker.pieces())
+    run.out().create("headers.jsonl.gz", folder.read("headers.jsonl.gz"))
+    made = maker.bundle()
     conclusion = Conclude(
         attestations=[], finishedAt=run_time(), outcomes=made.outcomes(), party=desk.party, plan=plan.id,
         root=made.root, run=run.id, start=Start(notes=notes, releases=[]), startedAt=run_time(),

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What tests share: one story played per stage and session, copied for each test that wants to spoil it."""
 
+import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 
 from kit.labs import Labs, play
+from kit.second import NODE, Second, beside
 
 # How long one example takes is the machine's affair; speed is measured in benchmarks/, as ratios.
 hypothesis.settings.register_profile("detente", deadline=None)
@@ -32,6 +35,18 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+# Test files whose exchanges the second verifier judges too; DETENTE_TEST_SECOND=1 shows it those of all.
+BESIDE = (
+    "test_story",
+    "test_sync",
+    "test_home_annex",
+    "test_parties",
+    "test_attacks_",
+    "test_check_",
+    "test_cli_onsite",
+)
+
+
 class Stories:
     """Stories by stage; each is played once."""
 
@@ -50,3 +65,18 @@ class Stories:
 def stories(tmp_path_factory: pytest.TempPathFactory) -> Stories:
     sys.path.insert(0, str(Path(__file__).parent))
     return Stories(tmp_path_factory.mktemp("stories"))
+
+
+@pytest.fixture(scope="session")
+def second() -> Iterator[Second]:
+    asked = Second()
+    yield asked
+    asked.close()
+
+
+@pytest.fixture(autouse=True)
+def _second_beside_ours(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stories and attacks are judged by two programs: ours and the one of examples/second_verifier."""
+    module = request.module.__name__
+    if NODE is not None and (module.rpartition(".")[2].startswith(BESIDE) or os.environ.get("DETENTE_TEST_SECOND")):
+        beside(monkeypatch, request.getfixturevalue("second"), module)

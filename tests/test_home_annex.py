@@ -65,7 +65,7 @@ def annex_file(folder: Path, more: str = "") -> Path:
 
 
 def agreed(root: Path, *, commit: bool = True) -> Labs:
-    """Lab B prepares its annex alone; the joint plan holds its commitment, and an annex of lab A in the open."""
+    """Lab B prepares its annex alone; the joint plan holds its commitment, and an annex of lab A for the parties alone."""
     annex_suite(root / "lab-b" / "cn-own")
     path = annex_file(root / "lab-b")
 
@@ -76,7 +76,7 @@ def agreed(root: Path, *, commit: bool = True) -> Labs:
             '[[suite]]\nfrom = "core-v0"\nid = "eu"\nsection = "annex-lab-a"\n'
             'take = [{hazard="dt:privacy", kind="hazard"}]\n'
             '[[test]]\nparty = "lab-a"\nsubject = "m-lab-a"\nsection = "annex-lab-a"\n'
-            '[[annex]]\nparty = "lab-a"\ndisclosure = { headers = "public", scores = "public" }\n'
+            '[[annex]]\nparty = "lab-a"\ndisclosure = { headers = "parties", scores = "parties" }\n'
             f'[[annex]]\nparty = "lab-b"\ndisclosure = "home"\n{fixed}'
         )
 

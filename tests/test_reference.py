@@ -22,7 +22,7 @@ from detente.desk.homes import lock_all
 from detente.desk.keyring import PASSPHRASE
 from detente.desk.plans import new_plan
 from detente.words import say
-from kit.labs import REFUSAL, Labs, meet, register_all
+from kit.labs import REFUSAL, Labs, meet, publish_one, register_all, run_one
 
 TOP = Path(__file__).resolve().parents[1]
 SCRIPTED = "python:kit.labs:scripted"
@@ -166,6 +166,16 @@ def _sealed(labs: Labs) -> dict[str, str]:
     return {"own-suite": "sealed-lab-a"}
 
 
+def _for_the_parties(labs: Labs) -> dict[str, str]:
+    """Labs of which one has published labels for the other alone."""
+    _apart(labs)
+    apart = meet(labs.root, disclosure=("public", "parties"))
+    register_all(apart)
+    run_one(apart, "lab-a")
+    publish_one(apart, "lab-a")
+    return {}
+
+
 def _as_it_is(_: Labs) -> dict[str, str]:
     return {}
 
@@ -198,6 +208,7 @@ SCENES: dict[str, tuple[str, Prepare, str]] = {
     "audit ask": ("published", _as_it_is, ""),
     "audit answer": ("published", _asked, "exchange/lab-a/outbox/lab-b"),
     "audit check": ("published", _answered, ""),
+    "audit recount": ("signed", _for_the_parties, ""),
     "verify": ("closed", _as_it_is, ""),
     "trace": ("closed", _as_it_is, ""),
     "report": ("closed", _as_it_is, "report/both.html"),

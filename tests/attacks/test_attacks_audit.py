@@ -79,6 +79,25 @@ def test_holder_when_it_shows_another_nonce_to_aim_the_draw_then_the_opening_cou
     assert asked.checked()["audits"][0]["state"] == "challenged"
 
 
+@pytest.mark.parametrize("shown", [0, 1])
+def test_holder_when_it_commits_to_two_nonces_to_choose_between_two_draws_then_neither_opens(
+    tmp_path: Path, shown: int
+) -> None:
+    asked = Asked(tmp_path)
+    paper = Paper(tmp_path / "two")
+    nonces = [paper.nonce("lab-b"), b"n" * 32]
+    commits = [{"auditor": "lab-b", "commit": draw_commit(nonce)} for nonce in nonces]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paper, "register", lambda: Paper.register(paper, drawCommits=commits))
+        asked.paper, asked.run = paper, paper.played()
+    asked.about = [paper.conclusions[asked.run], *map(sha256, paper.labs["lab-a"].entries[-2:])]
+    challenge = paper.challenge("lab-b", asked.run, asked.about)
+    opening = paper.open(asked.run, "lab-b", challenge, nonce=nonces[shown].hex())
+    paper.find("lab-b", asked.run, opening, asked.rows([0, 1, 2]))
+    assert [code for _, _, code in listed(paper.verify())] == ["R-6.commits", "A-1.nonce", "T-2.stray"]
+    assert (asked.checked()["holds"], asked.checked()["audits"][0]["state"]) == ("no", "challenged")
+
+
 def test_auditor_when_it_asks_again_until_it_pleases_then_the_first_challenge_stands_and_the_rest_are_listed(
     tmp_path: Path,
 ) -> None:

@@ -538,10 +538,12 @@ def test_attested_when_a_proof_is_there_then_nobody_here_can_tell(tmp_path: Path
 @pytest.mark.parametrize(
     ("blind", "registered_seen", "scored_seen", "other_seen", "breach"),
     [
-        (True, NOON, NOON + 100, NOON + 200, True),
-        (False, NOON, NOON + 100, NOON + 200, False),
-        (True, NOON, NOON + 200, NOON + 100, False),
-        (True, NOON, DEADLINE + 1, DEADLINE + 2, False),
+        (True, NOON - 1, NOON + 100, NOON + 200, True),
+        (False, NOON - 1, NOON + 100, NOON + 200, False),
+        (True, NOON - 1, NOON + 200, NOON + 100, False),
+        (True, NOON - 1, NOON + 100, NOON + 100, False),  # in one second: nobody knows
+        (True, NOON, NOON + 100, NOON + 200, False),  # the same of the registration
+        (True, NOON - 1, DEADLINE + 1, DEADLINE + 2, False),
         (True, None, NOON + 100, NOON + 200, False),
         (True, NOON + 1, NOON + 100, NOON + 200, False),
     ],

@@ -137,6 +137,13 @@ def test_run_when_other_suites_were_prepared_since_it_began_then_it_is_refused(c
     assert "concluded already" in typed(capsys, *run).err
 
 
+def unspoken(labs: Labs) -> str:
+    """The labs' draft without its word on disclosure."""
+    first, rest = (labs.root / "plan.toml").read_text("utf-8").split("\n", 1)
+    assert first.startswith("disclosure = ")
+    return rest
+
+
 @pytest.mark.parametrize(
     ("more", "error"),
     [
@@ -149,13 +156,13 @@ def test_run_when_other_suites_were_prepared_since_it_began_then_it_is_refused(c
 )  # fmt: skip
 def test_plan_new_when_an_annex_does_not_hold_together_then_it_says_what_to_do(capsys, tmp_path, stories, more, error):
     labs = stories.at("signed").moved(tmp_path / "labs")
-    draft = written(tmp_path / "p.toml", (labs.root / "plan.toml").read_text("utf-8") + more)
+    draft = written(tmp_path / "p.toml", unspoken(labs) + more)
     card, desk = labs.desks["lab-b"].root / "card.json", labs.desks["lab-a"].root
     refused(capsys, 2, error, "plan", "new", draft, "--card", card, "--desk", desk)
 
 
 def test_plan_new_when_core_is_to_stay_at_home_then_it_is_refused(capsys, tmp_path, stories):
     labs = stories.at("signed").moved(tmp_path / "labs")
-    draft = written(tmp_path / "p.toml", 'disclosure = "home"\n' + (labs.root / "plan.toml").read_text("utf-8"))
+    draft = written(tmp_path / "p.toml", 'disclosure = "home"\n' + unspoken(labs))
     card, desk = labs.desks["lab-b"].root / "card.json", labs.desks["lab-a"].root
     refused(capsys, 2, "P-6.core", "plan", "new", draft, "--card", card, "--desk", desk)

@@ -68,7 +68,7 @@ def test_story_when_nothing_breaks_then_it_ends_final_and_is_whole(quiet: dict[s
     assert (last["verify"], last["listed"], last["left"], last["heads"]) == (0, [], [], 0)
     assert last["kinds"] == {
         "lab-a": ["accept", "register", "conclude", "score", "score", "open", "close"],
-        "lab-b": ["accept", "release", "challenge", "audit", "close"],
+        "lab-b": ["accept", "release", "audit", "challenge", "audit", "close"],
     }
     assert all(row["code"] == (4 if step == "register" else 0) for step, row in quiet.items())
     assert all(row["writes"] for row in quiet.values())

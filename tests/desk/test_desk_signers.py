@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keys that a device or a service holds: a whole story with SoftHSM, securesystemslib's own signer, and devices that lie."""
 
+import base64
 import json
 import os
 import shutil
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +28,9 @@ SOFTHSM = next((p for p in map(Path, ("/usr/lib/softhsm/libsofthsm2.so", "/usr/l
 needs_token = pytest.mark.skipif(
     SOFTHSM is None or shutil.which("softhsm2-util") is None or find_spec("pkcs11") is None,
     reason="SoftHSM or python-pkcs11 is not installed",
+)
+needs_vault = pytest.mark.skipif(
+    find_spec("hvac") is None or find_spec("securesystemslib") is None, reason="hvac is not installed"
 )
 needs_services = pytest.mark.skipif(find_spec("securesystemslib") is None, reason="securesystemslib is not installed")
 SECRET = "271828"
@@ -222,6 +228,51 @@ def test_service_when_securesystemslib_signs_ed25519_then_its_signature_is_ours(
     assert signer.sign(b"message") == key.sign(b"message")
     with pytest.raises(CannotTell, match=r"device-(wrong|fault)"):  # its own check, or ours, whichever comes first
         open_device(f"file2:{path};public={SigningKey(b'o' * 32).public}").sign(b"message")
+
+
+class Transit(BaseHTTPRequestHandler):
+    """HashiCorp Vault's transit engine as far as its HTTP API signs with Ed25519 (sys/transit, "Sign data"); Vault itself is no package here."""
+
+    key = SigningKey(b"v" * 32)
+
+    def do_POST(self):
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        known = self.headers["x-vault-token"] == SECRET and self.path.startswith("/v1/transit/sign/detente-log")
+        signature = self.key.sign(base64.b64decode(asked["input"]))
+        data = {"signature": f"vault:v{asked['key_version']}:{base64.b64encode(signature).decode()}"}
+        said = json.dumps({"data": data} if known else {"errors": ["permission denied"]}).encode()
+        self.send_response(200 if known else 403)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+    def log_message(self, *_):
+        """Quiet."""
+
+
+@pytest.fixture
+def vault(monkeypatch):
+    with ThreadingHTTPServer(("127.0.0.1", 0), Transit) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("VAULT_ADDR", f"http://127.0.0.1:{server.server_address[1]}")
+        monkeypatch.setenv("VAULT_TOKEN", SECRET)
+        open_device.cache_clear()
+        yield
+        server.shutdown()
+
+
+@needs_vault
+def test_service_when_vault_signs_then_its_signature_is_ours_and_its_refusal_tells_no_token(vault, monkeypatch):
+    address = f"hv:detente-log/3;public={Transit.key.public}"
+    assert open_device(address).sign(b"message") == Transit.key.sign(b"message")
+    with pytest.raises(CannotTell, match="device-wrong"):
+        open_device(f"hv:detente-log/3;public={SigningKey(b'o' * 32).public}").sign(b"message")
+    monkeypatch.setenv("VAULT_TOKEN", "another")
+    open_device.cache_clear()
+    with pytest.raises(CannotTell, match="device-fault") as caught:
+        open_device(address).sign(b"message")
+    assert "another" not in str(caught.value)
 
 
 @needs_services

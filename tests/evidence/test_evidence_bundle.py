@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detente.errors import CannotTell, DetenteError, Malformed, NotVerified
-from detente.evidence.bundle import CUT, Bundle, leaves_of, make_bundle, outcome_word, read_bundle
+from detente.evidence.bundle import CUT, Bundle, leaves_of, outcome_word, read_bundle
 from detente.evidence.record import OUTCOMES, headers_start
 from detente.pact.plan import parse_plan
 from detente.pact.slots import Slots
@@ -19,7 +19,7 @@ from detente.wire.canonical import encode
 from detente.wire.digests import sha256, sha256_raw
 from detente.wire.lines import compress, join_lines
 from detente.wire.merkle import hash_leaves
-from kit.paper import CANARY, PaperLab, listed, plan_dict
+from kit.paper import CANARY, PaperLab, listed, make_bundle, plan_dict
 
 ITEMS = listed(["hazard", "benign", "control"])
 PLAN = parse_plan(encode(plan_dict([PaperLab("lab-a"), PaperLab("lab-b")], ITEMS, epochs=2)))

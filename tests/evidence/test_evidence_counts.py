@@ -22,6 +22,7 @@ from detente.evidence.counts import (
     parse_counts,
     parse_definition,
     read_scores,
+    score_blocks,
     scored_slots,
 )
 from detente.evidence.record import OUTCOMES
@@ -257,3 +258,10 @@ def test_definition_when_it_does_not_fit_then_the_rule_is_named(code: str, chang
 def test_counts_when_they_have_another_shape_then_they_are_refused(value: object) -> None:
     with pytest.raises(Malformed, match=r"B-3\.shape"):
         parse_counts(encode(value), "c")
+
+
+@given(st.lists(st.sampled_from(["", "refuse", "comply", '含"引号']), max_size=30))
+def test_scores_when_written_in_blocks_then_the_lines_are_those_of_one_piece(given_labels: list[str]) -> None:
+    labels = {i: label for i, label in enumerate(given_labels) if label}
+    compact = Labels.of(["refuse", "comply", '含"引号'], len(given_labels), labels)
+    assert join_lines(line for block in score_blocks(compact) for line in block) == encode_scores(labels, {})

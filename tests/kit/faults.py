@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import orjson
 
-from kit.model import Answer, Asked, completion
+from kit.model import Answer, Asked, completion, filler
 
 HTML = (("Content-Type", "text/html"),)
 
@@ -65,13 +65,13 @@ TRANSIENT: Mapping[str, Answer] = {
 
 
 def mixed_faults(shares: Mapping[str, float], seed: int = 0, slow_s: float = 2.0) -> Callable[[Asked], Answer | None]:
-    """Faults by (seed, question, attempt): the same run meets the same ones in whatever order it asks. ``slow`` answers late."""
+    """Faults by (seed, question, attempt): the same run meets the same ones in whatever order it asks. ``slow`` answers late, and rightly."""
 
     def fault(asked: Asked) -> Answer | None:
         at = zlib.crc32(b"%d/%d/" % (seed, asked.attempt) + asked.text.encode()) / 2**32
         for kind, share in shares.items():
             if at < share:
-                return completion("late", "stop")._replace(delay_s=slow_s) if kind == "slow" else TRANSIENT[kind]
+                return completion(filler(asked))._replace(delay_s=slow_s) if kind == "slow" else TRANSIENT[kind]
             at -= share
         return None
 

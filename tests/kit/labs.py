@@ -118,11 +118,12 @@ def meet(
     external: bool = False,
     place: str = "crosses",
     idle: tuple[str, ...] = (),
+    disclosure: tuple[str, str] = ("public", "public"),
 ) -> Labs:
     """Desks, cards, a proposal by the first lab, and everybody's signature; ``releasers``: those of core, as TOML.
 
     ``sealed``: the labs that bring a sealed suite of their own into core. ``place``: where audits are;
-    ``idle``: the labs that audit and test nothing.
+    ``idle``: the labs that audit and test nothing. ``disclosure``: of headers and of scores (P-5).
     """
     names = [f"lab-{chr(ord('a') + k)}" for k in range(n_labs)]
     desks = {}
@@ -147,7 +148,8 @@ def meet(
     for name in sealed:
         source = load_suite(str(sealed_source(root / "author" / name, name)), "seal")
         text += SEALED.format(card=seal_suite(desks[name], source))
-    draft.write_text(text + more, "utf-8")
+    shown = "disclosure = {{ headers = {!r}, scores = {!r} }}\n".format(*disclosure).replace("'", '"')
+    draft.write_text(shown + text + more, "utf-8")
     if releasers:
         draft.write_text(draft.read_text("utf-8") + f"[releasers]\ncore = {releasers}\n", "utf-8")
     if external:

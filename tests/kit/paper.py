@@ -2,14 +2,15 @@
 """Labs on paper: keys, logs, notes and files written by hand, with no desk and no model, so that a test can sign anything."""
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from detente.check.runs import scores_path
 from detente.check.verify import Verified, verify
-from detente.evidence.bundle import MadeBundle, make_bundle
+from detente.evidence.bundle import Bundle, BundleMaker
 from detente.evidence.counts import count, encode_scores
 from detente.evidence.record import OUTCOMES, draw_commit, nonce_of
 from detente.pact.item import Listed, encode_list
@@ -41,6 +42,21 @@ DESCRIPTOR = {
 @cache
 def recipient(lab: str) -> str:
     return new_identity().recipient
+
+
+@dataclass(frozen=True)
+class MadeBundle(Bundle):
+    """A bundle with its file's stored bytes."""
+
+    stored: bytes
+
+
+def make_bundle(plan: str, run: str, canary: str, header_lines: Iterable[bytes]) -> MadeBundle:
+    """The headers file of a run, whole."""
+    maker = BundleMaker(plan, run, canary, header_lines)
+    stored = b"".join(maker.pieces())
+    made = maker.bundle()
+    return MadeBundle(made.stored_sha256, made.plain_sha256, made.root, made.codes, stored)
 
 
 class PaperLab:

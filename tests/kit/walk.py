@@ -41,6 +41,7 @@ NOBODY = 65534
 DRAFT = """
 competence_floor = "0.5"
 naming = "coded"
+disclosure = {{headers = "public", scores = "parties"}}
 closing = ["lab-a", "lab-b"]
 test = [{{party = "lab-a", subject = "m"}}]
 title = {{en = "A walk", zh-Hans = "走一遍"}}
@@ -87,6 +88,7 @@ STORY = [
     Step("score", ["score", *A]),
     Step("publish", ["publish", *A]),
     Step("witness-published", ["witness", *B]),
+    Step("recount", ["audit", "recount", *B]),
     Step("ask", ["audit", "ask", *B]),
     Step("witness-asked", ["witness", *A]),
     Step("answer", ["audit", "answer", *A]),
@@ -214,7 +216,7 @@ def durable() -> dict[str, str]:
     found = {}
     for pattern in (
         "*/keys/*.key", "*/pending/*", "*/runs/*/registration.json", "*/runs/*/key", "*/runs/*/start*",
-        "*/runs/*/out/*.json", "*/commitments/*", "exchange/*/outbox/**/*", "exchange/*/results/*",
+        "*/runs/*/out/*.json", "*/runs/*/out/outbox/**/*", "*/commitments/*", "exchange/*/outbox/**/*", "exchange/*/results/*",
         "exchange/*/mirror/*/notes/*", "exchange/*/plans/**/*",
     ):  # fmt: skip
         for path in Path().glob(pattern):

@@ -120,6 +120,27 @@ def test_draft_when_an_annex_is_not_said_to_be_public_then_it_does_not_leave() -
     assert [section.id for section in plan_of(said).sections] == ["core", "annex-lab-a"]
 
 
+@pytest.mark.parametrize(
+    ("said", "headers", "scores"),
+    [
+        ("", "public", "parties"),
+        ('disclosure = { headers = "parties" }', "parties", "parties"),
+        ('disclosure = { scores = "public" }', "public", "public"),
+        ('disclosure = { headers = "parties", scores = "public" }', "parties", "public"),
+    ],
+)
+def test_draft_when_it_says_little_of_disclosure_then_headers_are_public_and_labels_for_the_parties(
+    said: str, headers: str, scores: str
+) -> None:
+    core = plan_of(f"{said}\n{TOML}").section("core")
+    assert (core.withholds("headers"), core.withholds("scores")) == (headers == "parties", scores == "parties")
+
+
+def test_draft_when_there_is_one_party_alone_then_nothing_is_withheld_from_nobody() -> None:
+    core = plan_of(TOML.replace('lab-b = ["audits", "coordinates"]\n', "")).section("core")
+    assert (core.withholds("headers"), core.withholds("scores")) == (False, False)
+
+
 VARIANT = '[[suite]]\nvariant = "base64"\nof = "mini"\n'
 
 

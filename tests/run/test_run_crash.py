@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs in processes of their own that are killed, doubled, or out of disk: every slot once, the same bytes as a quiet run."""
 
+import os
 import random
 import resource
 import signal
@@ -11,43 +12,71 @@ from pathlib import Path
 
 import pytest
 
+from detente.evidence.record import header_line, parse_body
+from detente.wire.merkle import hash_leaves, root
 from kit import asking
 from kit.asking import lines
 from kit.faults import mixed_faults
 from kit.model import ScriptedModel
 
+CONCURRENCY = 16
 PROGRAM = [sys.executable, str(Path(asking.__file__))]
 
 
 def start(spec: str, folder: Path, n: int, **how: object) -> subprocess.Popen[str]:
-    command = [*PROGRAM, spec, str(folder), str(n), "16"]
+    command = [*PROGRAM, spec, str(folder), str(n), str(CONCURRENCY)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how)  # type: ignore[call-overload,no-any-return]
 
 
-def test_run_when_it_is_killed_again_and_again_then_every_slot_stands_once_with_the_bytes_of_a_quiet_run(
+# `make soak` kills a longer run more often.
+KILLS = int(os.environ.get("DETENTE_SOAK_KILLS", "6"))
+SLOTS = int(os.environ.get("DETENTE_SOAK_SLOTS", "600"))
+FAULTS = {"429": 0.10, "500": 0.05, "reset": 0.03, "garbage": 0.02, "slow": 0.02}
+
+
+def root_of(folder: Path) -> str:
+    """The root of the headers that a conclusion would sign (R-8, T-5)."""
+    leaves = [header_line(parse_body(line), line) for _, line in sorted(lines(folder).items())]
+    return root(hash_leaves(leaves)).hex()
+
+
+def test_run_when_it_is_killed_again_and_again_under_every_fault_then_its_root_is_that_of_a_quiet_run(
     tmp_path: Path,
 ) -> None:
-    n, rng = 400, random.Random(7)
-    with ScriptedModel(latency_s=0.02) as server:
+    rng = random.Random(KILLS)
+    killed, quiet = tmp_path / "killed", tmp_path / "quiet"
+    latency_s = 0.02
+    window_s = SLOTS * latency_s / CONCURRENCY / KILLS  # so many kills fall into the time that asking takes
+    with ScriptedModel(latency_s=latency_s) as server:
         server.keep_asked = False
-        asking.ask(server.spec(), tmp_path / "quiet", asking.prompts(n), concurrency=16)
-        server.fault = mixed_faults({"429": 0.05, "500": 0.03, "reset": 0.03})
+        asking.ask(server.spec(), quiet, asking.prompts(SLOTS), concurrency=64)
+        asked_quietly = server.count
+        server.fault = mixed_faults(FAULTS, slow_s=0.2)
         kills = 0
-        for _ in range(9):
-            process = start(server.spec(), tmp_path / "killed", n)
+        while True:
+            process = start(server.spec(), killed, SLOTS)
             assert process.stdout is not None
-            first = process.stdout.readline()  # asking has begun
-            if first.strip() != "end" and kills < 5:
-                time.sleep(rng.uniform(0, 0.05))
+            first = ""
+            if kills < KILLS:
+                if kills % 4:
+                    first = process.stdout.readline()  # it asks
+                    time.sleep(rng.uniform(0, 2 * window_s))
+                else:  # while it starts, opens the journal, or cuts a torn tail
+                    time.sleep(rng.uniform(0, 0.4))
                 process.kill()
-            out, err = process.communicate(timeout=30)
+            out, err = process.communicate(timeout=600)
             if process.returncode == 0:
                 assert (first + out).strip().endswith("end"), err
                 break
+            assert process.returncode == -signal.SIGKILL, err
             kills += 1
-    assert kills >= 3
-    assert lines(tmp_path / "killed") == lines(tmp_path / "quiet")
-    assert (tmp_path / "killed" / "bodies.jsonl").read_bytes().count(b"\n") == n
+    print(f"{kills} kills, {SLOTS} questions, {server.count - asked_quietly} requests")
+    assert kills >= 2 * KILLS // 3
+    assert lines(killed) == lines(quiet)
+    assert root_of(killed) == root_of(quiet)
+    assert (killed / "bodies.jsonl").read_bytes().count(b"\n") == SLOTS
+    # Asked again is what a fault or a kill lost, and nothing else: at most the answers in flight at each kill.
+    assert server.count - asked_quietly <= SLOTS * 1.4 + kills * CONCURRENCY
 
 
 def test_run_when_it_is_terminated_then_it_ends_cleanly_with_what_was_in_flight(tmp_path: Path) -> None:

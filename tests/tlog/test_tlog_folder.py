@@ -181,3 +181,26 @@ def test_names_when_folders_are_nested_a_thousand_deep_then_no_crash(tmp_path: P
         (folders[-1] / "file").unlink()
         for folder in reversed(folders):
             folder.rmdir()
+
+
+def test_file_when_it_comes_in_pieces_then_it_is_written_once_and_other_bytes_are_refused(tmp_path):
+    folder = Folder(tmp_path)
+    assert folder.create_from("a/b", iter([b"one", b"", b"two"]))
+    assert folder.read("a/b") == b"onetwo"
+    taken = iter([b"on", b"etw", b"o"])
+    assert not folder.create_from("a/b", taken)
+    assert next(taken, None) is None
+    for other in ([b"onetwo", b"x"], [b"onetw"], [b"oneTwo"], []):
+        with pytest.raises(NotVerified, match=r"L-5\.changed"):
+            folder.create_from("a/b", other)
+    assert folder.read("a/b") == b"onetwo"
+
+
+def test_file_when_its_pieces_break_off_then_nothing_of_it_is_left(tmp_path):
+    def pieces():
+        yield b"one"
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Folder(tmp_path).create_from("a", pieces())
+    assert not list(tmp_path.iterdir())

@@ -23,6 +23,7 @@ SOURCES = (
     "audits",
     "archives",
     "whole",
+    "withheld",
     "lone",
 )
 

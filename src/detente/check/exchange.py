@@ -90,16 +90,17 @@ def _check_size(folder: Folder, path: str, limit: int) -> None:
 
 def read_stored(folder: Folder, path: str, limit: int) -> bytes:
     """A gzip file's bytes; ``limit`` is what it may unfold to, and deflate never needs much more than that (B-8)."""
-    return read_at_most(folder, path, _stored_limit(limit))
+    return read_at_most(folder, path, stored_limit(limit))
 
 
 def stored_pieces(folder: Folder, path: str, limit: int) -> Iterator[bytes]:
     """The same, piece by piece: for a file that nobody need hold."""
-    _check_size(folder, path, _stored_limit(limit))
+    _check_size(folder, path, stored_limit(limit))
     return folder.pieces(path)
 
 
-def _stored_limit(limit: int) -> int:
+def stored_limit(limit: int) -> int:
+    """The most bytes that a gzip file of ``limit`` bytes of text can honestly have."""
     return limit + limit // 1000 + 1024
 
 

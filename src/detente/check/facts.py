@@ -12,6 +12,7 @@ from detente.check.audit import ODDS_SHARE, odds_text
 from detente.check.exchange import Entry, History, Violation
 from detente.check.releases import lacks_release, started_with
 from detente.check.runs import AuditTrail, Run, Scoring
+from detente.evidence.counts import kinds_scored
 from detente.evidence.statements import AuditFinding
 from detente.pact.plan import Plan, Test
 from detente.tlog.witness import Seen
@@ -89,7 +90,7 @@ def facts_of(scene: Scene, run: Run, complete: Sequence[Run]) -> Facts:
     facts: dict[str, Fact] = {
         "agreed": _agreed(scene, run),
         "seen": _seen(scene, run, start, released=released),
-        "complete": _complete(run),
+        "complete": complete_of(scene.plan, run),
         "checked": _checked(scene, run),
         "repeated": _repeated(run, complete),
         "attested": _attested(run),
@@ -102,7 +103,8 @@ def facts_of(scene: Scene, run: Run, complete: Sequence[Run]) -> Facts:
         missing.append("conclusion")
     unwitnessed = run.conclude is not None and not (len(start) >= max(1, scene.plan.quorum) and released)
     # A self-check has numbers for whoever holds its exchange, and they are never joint ones (F-8).
-    told = not missing or (scene.plan.quorum == 0 and set(missing) <= OTHERS)
+    alone = OTHERS | ({"complete"} if scene.plan.section(run.test.section).withholds("headers") else set())
+    told = not missing or (scene.plan.quorum == 0 and set(missing) <= alone)
     return Facts(end, end_seen, facts, not missing, missing, unwitnessed, told)
 
 
@@ -158,6 +160,16 @@ def recounted_by(run: Run, scoring: Scoring) -> list[tuple[str, AuditFinding]]:
     ]
 
 
+def _recounted_for(run: Run, findings: Iterable[Entry | None]) -> list[AuditFinding]:
+    """Those of these findings in which somebody other than the run's tester says to have counted it again (F-3)."""
+    return [
+        finding
+        for entry in findings
+        if entry is not None and entry.party != run.test.party
+        if isinstance(finding := entry.statement.predicate, AuditFinding) and finding.recounted
+    ]
+
+
 def _agreed(scene: Scene, run: Run) -> Fact:
     """F-1: every acceptance in its party's log, and their digests in the registration."""
     there = [scene.acceptances[party.id] for party in scene.plan.parties if party.id in scene.acceptances]
@@ -200,10 +212,21 @@ def _seen(scene: Scene, run: Run, start: Mapping[str, int], *, released: bool) -
     }
 
 
-def _complete(run: Run) -> Fact:
-    """F-3: every planned slot has its header line."""
-    n = len(run.bundle.codes) if run.bundle else 0
-    return {"holds": _word(run.bundle is not None), "n": n, "of": len(run.slots)}
+def complete_of(plan: Plan, run: Run) -> Fact:
+    """F-3: every planned slot has its header line; where those are withheld, by the word of the parties who recounted.
+
+    For a withheld run every reader says the same, whoever has read its headers (F-10).
+    """
+    if not plan.section(run.test.section).withholds("headers"):
+        n = len(run.bundle.codes) if run.bundle else 0
+        return {"holds": _word(run.bundle is not None), "n": n, "of": len(run.slots)}
+    # What an audit's finding disputes is its opening, which is a matter of ``checked``; a recount alone disputes the counts.
+    alone, audits = (_recounted_for(run, some) for some in (run.recounts, (trail.finding for trail in run.audits)))
+    names = {finding.party for finding in (*alone, *audits)}
+    by = [party.id for party in plan.parties if party.id in names]
+    against = any(finding.verdict == "disputed" for finding in alone)
+    holds = "no" if against or not run.completed else "yes" if by else "cannot tell"
+    return {"holds": holds, "n": len(run.slots) if run.completed else 0, "of": len(run.slots), "recounted": by}
 
 
 def _checked(scene: Scene, run: Run) -> Fact:
@@ -285,12 +308,22 @@ def _finding_holds(plan: Plan, run: Run, trail: AuditTrail) -> bool:
     for scoring in run.scorings:
         if scoring.entry.digest in asked:
             row = rows.get(scoring.score.scorer)
-            labelled = sum(i in scoring.labels for i in trail.drawn)
-            if row is None or row.n != labelled or not row.agreed <= row.n or not row.parsed <= row.n:
+            least, most = _labelled(plan, run, scoring.score.scorer, trail.drawn)
+            if row is None or not least <= row.n <= most or not row.agreed <= row.n or not row.parsed <= row.n:
                 return False
             if row.n - row.agreed > decimal(plan.scorer(row.scorer).tolerance) * row.n:
                 return False
     return True
+
+
+def _labelled(plan: Plan, run: Run, scorer: str, drawn: Sequence[int]) -> tuple[int, int]:
+    """How many drawn records have a label of a scorer, at least and at most: one number where the headers are public (C-4)."""
+    kinds = kinds_scored(plan, scorer)
+    asked = [i for i in drawn if run.slots[i].kind in kinds]
+    if run.bundle is None or plan.section(run.test.section).withholds("headers"):
+        return 0, len(asked)
+    n = sum(run.bundle.outcome(i) in {"replied", "truncated"} for i in asked)
+    return n, n
 
 
 def _repeated(run: Run, complete: Sequence[Run]) -> Fact:
@@ -322,23 +355,26 @@ def _word(holds: bool) -> str:
 def blind_breaches(scene: Scene, runs: Sequence[Run]) -> list[Violation]:
     """Under a ``blind`` plan: scorings that were logged before the deadline while some run was open (C-6).
 
-    Told by one witness's clock alone: a run was registered before the scoring was logged, and not
-    earlier than the witness saw the scoring it saw a log in which that run had no conclusion yet.
+    Told by one witness's clock alone: a run was registered before the scoring was logged, and later
+    than the witness saw the scoring it saw a log in which that run had no conclusion yet. Of two notes
+    of one second nobody knows which came first, so they accuse nobody; one note shows both, where they are in one log.
     """
     if not scene.plan.blind:
         return []
     deadline, found = parse_time(scene.plan.runs.deadline), []
     for scoring in (scoring for run in runs for scoring in run.scorings):
-        early = {by: at for by, at in scene.first_seen(scoring.entry).items() if at <= deadline}
+        entry = scoring.entry
+        early = {by: at for by, at in scene.first_seen(entry).items() if at <= deadline}
         if any(
-            note.at >= early.get(note.witness, note.at + 1)
+            note.witness in early
+            and (note.at > early[note.witness] or (run.test.party == entry.party and note.size > entry.index))
             and run.registration.index < note.size
             and (run.conclusion is None or note.size <= run.conclusion.index)
-            and _was_before(scene, run.registration, scoring.entry, note.witness)
+            and _was_before(scene, run.registration, entry, note.witness)
             for run in runs
             for note in scene.notes[run.test.party]
         ):
-            found.append(Violation(scoring.entry.party, scoring.entry.index, "C-6.blind"))
+            found.append(Violation(entry.party, entry.index, "C-6.blind"))
     return found
 
 
@@ -348,7 +384,7 @@ def _was_before(scene: Scene, earlier: Entry, later: Entry, witness: str) -> boo
         return earlier.index < later.index
     held = scene.first_seen(earlier).get(witness)
     without = (note.at for note in scene.notes[later.party] if note.witness == witness and note.size <= later.index)
-    return held is not None and any(at >= held for at in without)
+    return held is not None and any(at > held for at in without)
 
 
 __all__ = [
@@ -358,6 +394,7 @@ __all__ = [
     "Scene",
     "View",
     "blind_breaches",
+    "complete_of",
     "end_of",
     "facts_of",
     "late_answers",

@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 from detente.check.exchange import LATEST, Entry, not_part, read_at_most, read_statement
 from detente.check.ledger import Ledger
-from detente.check.runs import Run, Shelf, is_conclusion, read_headers, read_scorings, scores_path, unlawful
-from detente.check.verify import Named, Step, Steps, digests_named, named_files, read_plan
+from detente.check.runs import Run, Shelf, is_conclusion, public_paths, read_headers, read_scorings, unlawful
+from detente.check.verify import Named, Step, Steps, digests_named, named_files, read_plan, told_withheld
 from detente.errors import CannotTell, Malformed, NotVerified
 from detente.evidence.lone import LONE_FILE, LONE_LIMIT, LoneEntry, LoneRun, parse_lone
 from detente.evidence.statements import Conclude, Register
@@ -100,6 +100,8 @@ def verify_lone(folder: Folder, plan_id: str | None, *, told: Callable[[Step], N
         said |= {"run": run.id}
     with steps.step("V-7") as said:
         [run] = read_headers(ledger, shelf, [run])
+        if run.completed and run.bundle is None:
+            raise CannotTell("lone-withheld", folder.place(""), got=run.id)
         if run.bundle is None:
             raise CannotTell("lone-not-concluded", folder.place(""), got=run.id)
         said |= {"n": len(run.bundle.codes), "of": len(run.slots)}
@@ -108,7 +110,8 @@ def verify_lone(folder: Folder, plan_id: str | None, *, told: Callable[[Step], N
         ledger.refuse_rest([run.id])
         for stray in ledger.violations:
             raise NotVerified("F-12.entry", f"{stray.party}/log #{stray.index}", got=stray.code)
-        said |= {"n": len(run.scorings)}
+        lacking = sum(scoring.labels is None for scoring in run.scorings)
+        said |= {"n": len(run.scorings) - lacking, **told_withheld(lacking)}
     held = [Held(entry, seen) for entry, seen in zip(entries, by, strict=True)]
     unread = not_part(folder, _named_paths(plan, named, run), (), set())
     return Lone(plan, run, held, code, not_derived(plan.plan, named.texts), unread, steps.done)
@@ -221,13 +224,10 @@ def _run(ledger: Ledger, shelf: Shelf, run: str) -> tuple[Run, str | None]:
 def _named_paths(plan: PlanFile, named: Named, run: Run) -> list[str]:
     """Every file that the walk named (L-7)."""
     parties = [party.id for party in plan.plan.parties]
-    found = [LONE_FILE, f"{run.test.party}/runs/{run.id}/headers.jsonl.gz"]
+    found = [LONE_FILE, *public_paths(plan, run)]
     for id_ in parties:
         found += [f"{id_}/plans/{one.id}/plan.json" for one in (plan, *plan.earlier)]
         found += [f"{id_}/plans/{plan.id}/files/{digest}" for digest in digests_named(plan.plan, named)]
-    for scoring in run.scorings:
-        stem = scores_path(scoring.score.scorer, scoring.entry.statement.subject_digests()[0])
-        found += [f"{scoring.entry.party}/runs/{run.id}/{stem}{end}" for end in (".jsonl.gz", ".counts.json")]
     return found
 
 

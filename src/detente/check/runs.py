@@ -14,12 +14,14 @@ the logs are cut and read again.
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from detente.check.audit import OPENED_LIMIT, draw, draw_key
-from detente.check.exchange import Entry, bound_bytes, cut_text, party_folder, stored_pieces
+from detente.check.disclosed import Reader, Wanted, Withheld, fetch, sent_to
+from detente.check.exchange import Entry, bound_bytes, cut_text, party_folder, stored_limit, stored_pieces
 from detente.check.ledger import Ledger
 from detente.check.releases import Notes, Released, is_start, releases_of
+from detente.check.sums import Shape, check_cells, check_sums, check_totals
 from detente.errors import CannotTell, DetenteError, NotVerified
 from detente.evidence.bundle import Bundle, read_bundle
 from detente.evidence.counts import (
@@ -30,6 +32,7 @@ from detente.evidence.counts import (
     kinds_scored,
     parse_counts,
     read_scores,
+    read_scores_alone,
     scored_slots,
 )
 from detente.evidence.record import HEADER_LIMIT, draw_commit
@@ -44,13 +47,16 @@ from detente.wire.times import parse_time
 
 
 class Scoring(NamedTuple):
-    """One scoring of a run: who, the envelope, its counts file, and whether it is the one that counts (C-6)."""
+    """One scoring of a run: who, the envelope, its counts file, and whether it is the one that counts (C-6).
+
+    ``labels`` is None where they are withheld from this reader (P-5).
+    """
 
     entry: Entry
     score: Score
     counts: Counts
     counts_sha256: str
-    labels: Mapping[int, str]
+    labels: Mapping[int, str] | None
     counted: bool
 
 
@@ -70,6 +76,7 @@ class AuditTrail(NamedTuple):
 class Run(NamedTuple):
     """One registered run and all that the logs say of it.
 
+    ``bundle`` is None where nothing was concluded, and where the headers are withheld from this reader (P-5).
     ``recounts``: findings over its scorings alone, with no record opened (T-6).
     """
 
@@ -88,18 +95,30 @@ class Run(NamedTuple):
     audits: list[AuditTrail]
     recounts: tuple[Entry, ...] = ()
 
+    @property
+    def completed(self) -> bool:
+        """Whether a conclusion fixes answers to every slot (T-5); who has read their headers is another question."""
+        return self.conclude is not None and self.conclude.status == "completed"
+
 
 @dataclass
 class Shelf:
-    """Where files lie, those that V-5 read already (lists by suite, definitions by scorer), and those read since."""
+    """Where files lie, those that V-5 read already (lists by suite, definitions by scorer), and those read since.
+
+    ``reader``: whose key opens what was sent to it (P-5); None is a stranger, who reads public files alone.
+    ``shut``: why a file that was sent to it could not be read; ``withheld``: every withheld file met.
+    """
 
     exchange: Folder
     lists: Mapping[str, list[Listed]]
     definitions: Mapping[str, Definition]
-    bundles: dict[str, Bundle] = field(default_factory=dict)
+    bundles: dict[str, Bundle | None] = field(default_factory=dict)
     handed: set[str] = field(default_factory=set)
     scorings: dict[str, Scoring] = field(default_factory=dict)
     sealed: set[str] = field(default_factory=set)
+    reader: Reader | None = None
+    shut: dict[Wanted, CannotTell] = field(default_factory=dict)
+    withheld: dict[Wanted, Withheld] = field(default_factory=dict)
 
 
 def read_runs(ledger: Ledger, shelf: Shelf, notes: Mapping[str, Notes]) -> list[Run]:
@@ -218,10 +237,10 @@ def read_headers(ledger: Ledger, shelf: Shelf, runs: list[Run]) -> list[Run]:
     found = []
     for run in runs:
         bundle = None
-        if run.conclusion and run.conclude and run.conclude.status == "completed":
+        if run.conclusion and run.conclude and run.completed:
             key = run.conclusion.digest
             if key not in shelf.bundles:
-                shelf.bundles[key] = _bundle(ledger, shelf.exchange, run.conclusion, run.conclude, run.slots)
+                shelf.bundles[key] = _bundle(ledger, shelf, run, run.conclusion, run.conclude)
             bundle = shelf.bundles[key]
         found.append(run._replace(bundle=bundle))
     return found
@@ -232,16 +251,22 @@ def run_folder(exchange: Folder, party: str, run: str) -> Folder:
     return party_folder(exchange, party, "runs", run)
 
 
-def _bundle(ledger: Ledger, exchange: Folder, entry: Entry, conclude: Conclude, slots: Slots) -> Bundle:
-    """The headers file, its digests, slots, root and outcomes (T-5, R-7)."""
-    folder = run_folder(exchange, entry.party, conclude.run)
-    path, limit = "headers.jsonl.gz", HEADER_LIMIT * (len(slots) + 1)
-    place = folder.place(path)
+def _bundle(ledger: Ledger, shelf: Shelf, run: Run, entry: Entry, conclude: Conclude) -> Bundle | None:
+    """The headers file, its digests, slots, root and outcomes (T-5, R-7); None where it is withheld from this reader (P-5)."""
+    folder, plan = run_folder(shelf.exchange, entry.party, run.id), ledger.plan
+    path, limit, slots = "headers.jsonl.gz", HEADER_LIMIT * (len(run.slots) + 1), run.slots
     stored_sha256, plain_sha256 = entry.statement.subject_digests()
-    plan = ledger.plan
-    stored = stored_pieces(folder, path, limit)
-    with _blaming("R-7.file", folder, path, stored_sha256):
-        bundle = read_bundle(stored, plan.id, conclude.run, plan.plan.canary, slots, place)
+    place = folder.place(path)
+    if plan.plan.section(run.test.section).withholds("headers"):
+        check_totals(conclude.outcomes, len(slots), f"{entry.party}/log #{entry.index}")
+        sent = _sent(shelf, plan, "headers", Wanted(entry.party, run.id, path, stored_sha256), limit)
+        if sent is None:
+            return None
+        bundle = read_bundle(sent, plan.id, run.id, plan.plan.canary, slots, place)
+    else:
+        stored = stored_pieces(folder, path, limit)
+        with _blaming("R-7.file", folder, path, stored_sha256):
+            bundle = read_bundle(stored, plan.id, run.id, plan.plan.canary, slots, place)
     for code, expected, got in (
         ("R-7.file", stored_sha256, bundle.stored_sha256),
         ("R-7.file", plain_sha256, bundle.plain_sha256),
@@ -252,6 +277,22 @@ def _bundle(ledger: Ledger, exchange: Folder, entry: Entry, conclude: Conclude, 
     if bundle.outcomes() != conclude.outcomes:
         raise NotVerified("T-5.outcomes", place, expected=conclude.outcomes, got=bundle.outcomes())
     return bundle
+
+
+def _sent(shelf: Shelf, plan: PlanFile, kind: Literal["headers", "scores"], wanted: Wanted, limit: int) -> bytes | None:
+    """A withheld file, if it was sent to this reader and opens; what it could not read is noted, and stops nobody else's part (P-5).
+
+    NotVerified (P-5.digest) if another file was sent.
+    """
+    raw, to = None, shelf.reader.party if shelf.reader else ""
+    if shelf.reader and to in {party.id for party in plan.plan.parties}:
+        try:
+            raw = fetch(shelf.exchange, plan, shelf.reader, wanted, stored_limit(limit))
+        except CannotTell as error:
+            shelf.shut[wanted] = error
+    there = sent_to(shelf.exchange, plan, wanted)
+    shelf.withheld[wanted] = Withheld(kind, wanted, there, raw is not None)
+    return raw
 
 
 @contextmanager
@@ -276,7 +317,7 @@ def read_scorings(ledger: Ledger, shelf: Shelf, runs: list[Run]) -> list[Run]:
     for run in runs:
         scorings = []
         settled: set[str] = set()
-        for party in ledger.plan.plan.parties if run.bundle else []:
+        for party in ledger.plan.plan.parties if run.completed else []:
             for entry, score in ledger.of(party.id, Score, run.id):
                 if not _is_scoring(ledger, run, entry, score):
                     ledger.refuse(entry, "C-6.shape")
@@ -310,24 +351,59 @@ def scores_path(scorer: str, stored_sha256: str) -> str:
 
 
 def _scoring(ledger: Ledger, shelf: Shelf, entry: Entry, score: Score, run: Run) -> Scoring:
-    """A scoring's two files: the scores bound twice, the counts made again from them (C-4, C-7)."""
-    stored_sha256, plain_sha256, counts_sha256, _ = entry.statement.subject_digests()
+    """A scoring's two files: the scores bound twice, the counts made again from them (C-4, C-7).
+
+    Where headers or labels are withheld from this reader, the counts are held against themselves and the conclusion.
+    """
+    _, _, counts_sha256, _ = entry.statement.subject_digests()
     folder, definition = run_folder(shelf.exchange, entry.party, score.run), shelf.definitions[score.scorer]
-    stem, codes = scores_path(score.scorer, stored_sha256), run.bundle.codes if run.bundle else b""
-    expected = scored_slots(run.slots, codes, kinds_scored(ledger.plan.plan, score.scorer))
-    path, limit = f"{stem}.jsonl.gz", SCORE_LIMIT * (expected.count(1) + 1)
-    stored = stored_pieces(folder, path, limit)
-    with _blaming("C-4.file", folder, path, stored_sha256):
-        scores = read_scores(stored, expected, definition.labels, folder.place(path))
+    shape = Shape(ledger.plan.plan, score.scorer, definition.labels, run.slots)
+    labels = _labels(ledger, shelf, entry, run, shape)
+    path = f"{scores_path(score.scorer, entry.statement.subject_digests()[0])}.counts.json"
+    raw, place = bound_bytes(folder, path, counts_sha256, cut_text(counts_sha256, b"}")), folder.place(path)
+    if labels is not None and run.bundle:
+        recounted = count(ledger.plan.plan, score.scorer, definition.labels, run.slots, run.bundle.codes, labels)
+        if recounted != raw:
+            raise NotVerified("C-7.recount", place, expected=sha256(recounted), got=counts_sha256)
+    counts = parse_counts(raw, place)
+    if run.conclude and (labels is None or run.bundle is None):
+        check_sums(counts, shape, run.conclude.outcomes, run.bundle.codes if run.bundle else None, place)
+        if labels is not None:
+            check_cells(counts, shape, labels, place)
+    return Scoring(entry, score, counts, counts_sha256, labels, counted=False)
+
+
+def _labels(ledger: Ledger, shelf: Shelf, entry: Entry, run: Run, shape: Shape) -> Mapping[int, str] | None:
+    """The labels of a scoring's scores file, read strictly; None where they are withheld from this reader (P-5)."""
+    plan, folder = ledger.plan, run_folder(shelf.exchange, entry.party, run.id)
+    stored_sha256, plain_sha256 = entry.statement.subject_digests()[:2]
+    path = f"{scores_path(shape.scorer, stored_sha256)}.jsonl.gz"
+    kinds, place = kinds_scored(plan.plan, shape.scorer), folder.place(path)
+    expected = scored_slots(run.slots, run.bundle.codes if run.bundle else bytes(len(run.slots)), kinds)
+    read, limit = read_scores if run.bundle else read_scores_alone, SCORE_LIMIT * (expected.count(1) + 1)
+    if plan.plan.section(run.test.section).withholds("scores"):
+        sent = _sent(shelf, plan, "scores", Wanted(entry.party, run.id, path, stored_sha256), limit)
+        if sent is None:
+            return None
+        scores = read(sent, expected, shape.labels, place)
+    else:
+        with _blaming("C-4.file", folder, path, stored_sha256):
+            scores = read(stored_pieces(folder, path, limit), expected, shape.labels, place)
     for want, got in ((stored_sha256, scores.stored_sha256), (plain_sha256, scores.plain_sha256)):
         if want != got:
-            raise NotVerified("C-4.file", folder.place(path), expected=want, got=got)
-    path = f"{stem}.counts.json"
-    raw = bound_bytes(folder, path, counts_sha256, cut_text(counts_sha256, b"}"))
-    recounted = count(ledger.plan.plan, score.scorer, definition.labels, run.slots, codes, scores.labels)
-    if recounted != raw:
-        raise NotVerified("C-7.recount", folder.place(path), expected=sha256(recounted), got=counts_sha256)
-    return Scoring(entry, score, parse_counts(raw, folder.place(path)), counts_sha256, scores.labels, counted=False)
+            raise NotVerified("C-4.file", place, expected=want, got=got)
+    return scores.labels
+
+
+def public_paths(plan: PlanFile, run: Run) -> list[str]:
+    """The files of a run that lie open for everybody: headers and scores unless they are withheld, counts in any case (P-5, L-4)."""
+    section = plan.plan.section(run.test.section)
+    found = [] if section.withholds("headers") else [f"{run.test.party}/runs/{run.id}/headers.jsonl.gz"]
+    for scoring in run.scorings:
+        stem = scores_path(scoring.score.scorer, scoring.entry.statement.subject_digests()[0])
+        ends = [".counts.json", *([] if section.withholds("scores") else [".jsonl.gz"])]
+        found += [f"{scoring.entry.party}/runs/{run.id}/{stem}{end}" for end in ends]
+    return found
 
 
 # --- V-9: audits -------------------------------------------------------------------------------
@@ -338,13 +414,13 @@ def read_audits(ledger: Ledger, shelf: Shelf, runs: list[Run]) -> list[Run]:
     found = []
     for run in runs:
         section = ledger.plan.plan.section(run.test.section)
-        auditors = section.audit.by if section.audit and run.bundle else []
+        auditors = section.audit.by if section.audit and run.completed else []
         trails = [
             _trail(ledger, shelf, run, auditor, challenge)
             for auditor in auditors
             if auditor != run.test.party and (challenge := _challenge(ledger, run, auditor))
         ]
-        recounts = _recounts(ledger, run) if run.bundle else ()
+        recounts = _recounts(ledger, run) if run.completed else ()
         found.append(run._replace(audits=trails, recounts=recounts))
     return found
 
@@ -393,7 +469,8 @@ def records_asked(ledger: Ledger, run: Run) -> int:
 
 def _opening(ledger: Ledger, shelf: Shelf, run: Run, auditor: str, challenge: Entry) -> tuple[Entry, Open] | None:
     """The one opening of a challenge: the nonce is the committed one, and the sealed file, if one crosses, is there (A-1, A-4)."""
-    commits = {commit.auditor: commit.commit for commit in run.register.drawCommits}
+    # Whoever committed to two nonces for one auditor could choose between two draws: it committed to none (R-6).
+    commits = [one.commit for one in run.register.drawCommits if one.auditor == auditor]
     audit = ledger.plan.plan.section(run.test.section).audit
     crosses = audit is None or audit.place == "crosses"
     rows = []
@@ -401,7 +478,7 @@ def _opening(ledger: Ledger, shelf: Shelf, run: Run, auditor: str, challenge: En
         subjects = entry.statement.subject_digests()
         if not subjects or subjects[0] != challenge.digest:
             continue
-        if draw_commit(bytes.fromhex(opening.nonce)) != commits.get(auditor):
+        if [draw_commit(bytes.fromhex(opening.nonce))] != commits:
             ledger.refuse(entry, "A-1.nonce")
         elif crosses and len(subjects) != 2:
             ledger.refuse(entry, "A-4.subjects")
@@ -432,6 +509,6 @@ def _recounts(ledger: Ledger, run: Run) -> tuple[Entry, ...]:
 
 
 __all__ = [
-    "AuditTrail", "Run", "Scoring", "Shelf", "drawn_slots", "is_conclusion", "read_audits", "read_headers", "read_registrations", "read_runs",
+    "AuditTrail", "Run", "Scoring", "Shelf", "drawn_slots", "is_conclusion", "public_paths", "read_audits", "read_headers", "read_registrations", "read_runs",
     "read_scorings", "records_asked", "run_folder", "scores_path", "unlawful",
 ]  # fmt: skip

@@ -14,7 +14,16 @@ from msgspec import structs
 
 from detente.check.chain import Generation, earlier_rows
 from detente.check.exchange import Entry, History, Violation
-from detente.check.facts import Facts, Scene, View, blind_breaches, facts_of, never_registered, recounted_by
+from detente.check.facts import (
+    Facts,
+    Scene,
+    View,
+    blind_breaches,
+    complete_of,
+    facts_of,
+    never_registered,
+    recounted_by,
+)
 from detente.check.releases import started_with
 from detente.check.runs import Run
 from detente.check.sealed import Handed, apart, early_releases
@@ -78,7 +87,7 @@ def numbers(basis: Basis) -> Numbers:
     aside: list[Row] = []
     aside_rates: list[Row] = []
     rows: list[Row] = []
-    complete = [run for run in basis.runs if run.bundle]
+    complete = [run for run in basis.runs if complete_of(plan, run)["holds"] == "yes"]
     for run in basis.runs:
         facts = facts_of(scene, run, complete)
         rows.append(_run_row(plan, run, facts))
@@ -201,7 +210,7 @@ def _word(seen: tuple[str, int] | None) -> Row | None:
 
 def _run_row(plan: Plan, run: Run, facts: Facts) -> Row:
     # What an aborted run says of its outcomes nobody can count again, so it is not repeated.
-    outcomes = run.bundle.outcomes() if run.bundle else None
+    outcomes = run.conclude.outcomes if run.conclude and run.completed else None
     subject = next(subject for subject in plan.subjects if subject.id == run.test.subject)
     return {
         "attempt": run.attempt,

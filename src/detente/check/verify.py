@@ -16,12 +16,14 @@ no default for it, because an exchange proves nothing about its own name. What y
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
 from detente.check.chain import Generation, accepted_by_all, moved_at, read_chain
 from detente.check.closings import Closing, check_closings, common_closing, read_closings
+from detente.check.disclosed import Reader, Withheld, paths_of
 from detente.check.exchange import (
     Entry,
     History,
@@ -43,12 +45,12 @@ from detente.check.releases import Notes, notes_over
 from detente.check.runs import (
     Run,
     Shelf,
+    public_paths,
     read_audits,
     read_headers,
     read_registrations,
     read_runs,
     read_scorings,
-    scores_path,
 )
 from detente.check.sealed import handed_before, handed_over
 from detente.check.tally import Basis, Numbers, every_violation, numbers
@@ -99,6 +101,32 @@ class Verified(NamedTuple):
     chain: list[Generation]
     successor: PlanFile | None
     opened: Mapping[str, HomeLine] = MappingProxyType({})  # of annexes kept at home, by section (P-6)
+
+    def withheld(self) -> list[Withheld]:
+        """The files that the plan discloses to its parties alone: whether they lie here, for whom, and whether this reader read them (P-5)."""
+        return list(self.shelf.withheld.values())
+
+    def shut(self) -> list[CannotTell]:
+        """Why files that were sent to this reader could not be read: missing, cut off, or not to be opened (P-5)."""
+        return list(self.shelf.shut.values())
+
+    def read_by(self, run: Run, reader: Reader) -> Run:
+        """One of the runs as a party reads it, with the headers and labels that were sent to it (P-5).
+
+        Raises CannotTell for a file that it cannot read, NotVerified (V-7, V-8) for what is wrong in one.
+        """
+        section = self.plan.plan.section(run.test.section)
+        if not (section.withholds("headers") or section.withholds("scores")):
+            return run
+        shelf = replace(self.shelf, reader=reader, bundles={}, scorings={}, shut={}, withheld={})
+        ledger, steps = self.ledger.cut(self.view().sizes), Steps(None)
+        with steps.step("V-7"):
+            [found] = read_headers(ledger, shelf, [run])
+        with steps.step("V-8"):
+            [found] = read_scorings(ledger, shelf, [found])
+        for error in shelf.shut.values():
+            raise error
+        return found
 
     def unanchored(self) -> list[str]:
         """The parties whose logs fewer others hold than the plan asks for: a chain proves nothing against its own writer.
@@ -168,17 +196,21 @@ class Steps:
             raise NotVerified(
                 error.code, error.place, step=name, expected=error.expected, got=error.got, **error.fields
             ) from error
-        step = Step(name, f"{self._words}.{name}", fields)
+        key = f"{self._words}.{name}-withheld" if fields.get("withheld") else f"{self._words}.{name}"
+        step = Step(name, key, fields)
         self.done.append(step)
         if self._told:
             self._told(step)
 
 
-def verify(root: Path, plan_id: str | None, *, told: Callable[[Step], None] | None = None) -> Verified:
+def verify(
+    root: Path, plan_id: str | None, *, told: Callable[[Step], None] | None = None, reader: Reader | None = None
+) -> Verified:
     """Go through every step; return what passed.
 
     ``plan_id``: 64 hex, compared outside the exchange; None is UNANCHORED and raises CannotTell.
-    ``told`` hears of each step as it passes. Raises NotVerified with ``step``, or CannotTell.
+    ``told`` hears of each step as it passes. ``reader``: a party whose key opens what was sent to it (P-5); what
+    of it cannot be read is in ``Verified.shut``. Raises NotVerified with ``step``, or CannotTell.
     """
     exchange = open_exchange(root)
     if plan_id is None:
@@ -208,7 +240,7 @@ def verify(root: Path, plan_id: str | None, *, told: Callable[[Step], None] | No
         named = named_files(exchange, plan)
         said |= {"files": len(digests_named(plan.plan, named)), "suites": len(named.lists), "texts": len(named.texts)}
         opened = _opened(exchange, plan)
-    shelf = Shelf(exchange, named.lists, named.definitions)
+    shelf = Shelf(exchange, named.lists, named.definitions, reader=reader)
     everything = View({party: history.view.size for party, history in histories.items()}, None)
     runs = _read_runs(ledger, shelf, _notes(histories, everything), steps)
     verified = Verified(
@@ -369,10 +401,13 @@ def _read_runs(ledger: Ledger, shelf: Shelf, notes: Mapping[str, Notes], steps: 
         said |= {"n": len(runs), "releases": sum(len(run.releases) for run in runs)}
     with steps.step("V-7") as said:
         runs = read_headers(ledger, shelf, runs)
-        said |= {"n": sum(run.bundle is not None for run in runs), "of": len(runs)}
+        lacking = sum(run.completed and run.bundle is None for run in runs)
+        said |= {"n": sum(run.completed for run in runs), "of": len(runs), **told_withheld(lacking)}
     with steps.step("V-8") as said:
         runs = read_scorings(ledger, shelf, runs)
-        said |= {"n": sum(len(run.scorings) for run in runs)}
+        scorings = [(run, scoring) for run in runs for scoring in run.scorings]
+        lacking = sum(run.bundle is None or scoring.labels is None for run, scoring in scorings)
+        said |= {"n": len(scorings) - lacking, **told_withheld(lacking)}
     with steps.step("V-9") as said:
         runs = read_audits(ledger, shelf, runs)
         ledger.refuse_rest(run.id for run in runs)
@@ -381,6 +416,11 @@ def _read_runs(ledger: Ledger, shelf: Shelf, notes: Mapping[str, Notes], steps: 
             "found": sum(trail.finding is not None for run in runs for trail in run.audits),
         }
     return runs
+
+
+def told_withheld(n: int) -> dict[str, object]:
+    """What a step says more where something of it is withheld from this reader."""
+    return {"withheld": n} if n else {}
 
 
 def _named_paths(verified: Verified) -> tuple[list[str], list[str]]:
@@ -400,8 +440,9 @@ def _named_paths(verified: Verified) -> tuple[list[str], list[str]]:
         below += [f"{folder}/{part}/" for folder in folders for part in ("tile", "notes")]
     named += [f"{suite.owner}/plans/{id_}/suites/{suite.id}.jsonl.gz" for suite in plan.suites]
     named += [f"{closing.party}/results/{closing.result_sha256}.json" for closing in verified.closings]
+    named += paths_of(verified.plan, (one.wanted for one in verified.withheld()))
     for run in verified.runs:
-        named.append(f"{run.test.party}/runs/{run.id}/headers.jsonl.gz")
+        named += public_paths(verified.plan, run)
         for released in run.releases:
             for row in released.release.sealed:
                 path = sealed_path(verified.plan, run.test.party, row.text)
@@ -410,9 +451,6 @@ def _named_paths(verified: Verified) -> tuple[list[str], list[str]]:
             opening = trail.opening.statement.predicate if trail.opening else None
             if isinstance(opening, Open) and trail.opening and len(trail.opening.statement.subjects) == 2:
                 named.append(f"{run.test.party}/outbox/{trail.auditor}/{opening.plaintext}.age")
-        for scoring in run.scorings:
-            stem = scores_path(scoring.score.scorer, scoring.entry.statement.subject_digests()[0])
-            named += [f"{scoring.entry.party}/runs/{run.id}/{stem}{end}" for end in (".jsonl.gz", ".counts.json")]
     return named, below
 
 

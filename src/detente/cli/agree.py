@@ -232,6 +232,7 @@ def _print_plan(speech: Speech, plan: PlanFile) -> None:
         ("scorers", ", ".join(f"{s.id} ({s.method}: {'/'.join(s.languages)})" for s in value.scorers)),
         ("measures", ", ".join(f"{m.id} = {' | '.join(m.hit)} ({_counted(m)})" for m in value.measures)),
         ("counting", say(f"cli.plan.{value.filtered}", speech.lang, missing=value.maxMissing, quorum=value.quorum)),
+        *_disclosures(value, speech.lang),
         *_releasers(value),
         ("dates", f"{value.runs.registerBy} / {value.runs.deadline}"),
         ("requires", ", ".join(value.requires)),
@@ -254,6 +255,17 @@ def _asked(suite: Suite, lang: str) -> str:
     if suite.variant is not None:
         made = say("cli.plan.variant", lang, suite=suite.id, variant=suite.variant.name, of=suite.variant.of)
     return f"{made} ({suite.items} x {'/'.join(suite.languages)} x {suite.epochs})"
+
+
+def _disclosures(plan: Plan, lang: str) -> list[tuple[str, str]]:
+    """Of each section that is not kept at home, who may read its headers and labels, and what that means for a stranger (P-5)."""
+    words = {(False, False): "public", (False, True): "scores", (True, False): "headers", (True, True): "parties"}
+    rows = []
+    for section in plan.sections:
+        if section.disclosure != "home":
+            word = words[section.withholds("headers"), section.withholds("scores")]
+            rows.append(("disclosure", say(f"cli.plan.disclosure-{word}", lang, section=section.id)))
+    return rows
 
 
 def _releasers(plan: Plan) -> list[tuple[str, str]]:

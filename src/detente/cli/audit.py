@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Verbs of checking each other and ending it: audit ask|answer|check, close."""
+"""Verbs of checking each other and ending it: audit ask|answer|check|recount, close."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,12 +9,13 @@ import click
 from detente.cli.build import argument, by_tag, desk_option, group, option, verb, voice
 from detente.desk.audits import answer_all, ask, check_all, check_shown
 from detente.desk.keys import load_desk
-from detente.errors import CannotTell, DetenteError, NotVerified, WrongUsage
+from detente.desk.recounts import recount
+from detente.errors import DetenteError, NotVerified, WrongUsage
 
 
 def audit(lang: str) -> click.Command:
-    """``detente audit ask|answer|check``."""
-    return group("audit", lang, [_ask(lang), _answer(lang), _check(lang)])
+    """``detente audit ask|answer|check|recount``."""
+    return group("audit", lang, [_ask(lang), _answer(lang), _check(lang), _recount(lang)])
 
 
 def _ask(lang: str) -> click.Command:
@@ -66,7 +67,7 @@ def _check(lang: str) -> click.Command:
             worst = NotVerified.exit_code if row.verdict == "disputed" else worst
         for error in waiting:
             voice(lang).error(error)
-        return worst or (CannotTell.exit_code if waiting else 0)
+        return worst or _worst(waiting)
 
     params = [
         argument("run", required=False),
@@ -75,6 +76,27 @@ def _check(lang: str) -> click.Command:
         desk_option(lang),
     ]
     return verb("audit-check", lang, params, call)
+
+
+def _worst(waiting: Sequence[DetenteError]) -> int:
+    """The exit code for what could not be done: a contradiction is told before what is missing; 0 for nothing."""
+    return max((error.exit_code for error in waiting), key=lambda code: code == NotVerified.exit_code, default=0)
+
+
+def _recount(lang: str) -> click.Command:
+    def call(run: str | None, desk: Path) -> int:
+        own = load_desk(desk)
+        waiting: list[DetenteError] = []
+        rows = recount(own, own.plan(), run, waiting.append)
+        for row in rows:
+            fields = {"party": row.party, "run": row.run[:16], "n": row.scorings}
+            voice(lang).say(f"recounted-{row.verdict}" if row.new else f"recounted-before-{row.verdict}", **fields)
+        for error in (*(row.why for row in rows if row.why), *waiting):
+            voice(lang).error(error)
+        disputed = any(row.verdict == "disputed" for row in rows)
+        return NotVerified.exit_code if disputed else _worst(waiting)
+
+    return verb("audit-recount", lang, [argument("run", required=False), desk_option(lang)], call)
 
 
 def close(lang: str) -> click.Command:

@@ -233,6 +233,11 @@ def desk_option(lang: str) -> click.Option:
     return option("desk", lang, envvar="DETENTE_DESK", default=".", type=click.Path(path_type=Path), metavar="DIR")
 
 
+def reader_option(lang: str) -> click.Option:
+    """``--desk`` of a verb that needs none: with it, what was sent to this lab alone is read, too (P-5)."""
+    return option("desk", lang, type=click.Path(path_type=Path), metavar="DIR", help_key="reader-desk")
+
+
 def plan_option(lang: str) -> click.Option:
     """``--plan``: the plan id, compared outside the exchange; it has no default."""
     return option("plan", lang, metavar="ID")

@@ -193,7 +193,10 @@ def _tell_status(speech: Speech, own: Desk, plan: PlanFile, state: RunState, *, 
     done, counts = glance(state.journal_path()).total(), outcome_counts(state)
     word = "concluded" if counts else "running" if done else "registered"
     word = word if state.folder.exists("key") else "lost"
-    published = own.own(f"runs/{state.id}").exists("headers.jsonl.gz")
+    if plan.plan.section(state.test.section).withholds("headers"):  # then there is no open file to look for
+        published = state.logged is not None and word != "lost"
+    else:
+        published = own.own(f"runs/{state.id}").exists("headers.jsonl.gz")
     row = {
         "run": state.id, "subject": state.test.subject, "section": state.test.section, "state": word,
         "answered": len(state.slots) if counts else done, "of": len(state.slots), "published": published,
@@ -276,6 +279,8 @@ def publish(lang: str) -> click.Command:
             speech.say("would-leave" if dry_run else "published", **said)
         else:
             speech.say("would-stay" if dry_run else "laid-at-home", **said, exchange=own.exchange, plan=agreed.id)
+        if to := list(dict.fromkeys(row.to for row in rows if row.to)):
+            speech.say("next-recount", parties=", ".join(to))
         if held:
             waiting, runs = waits_for(own, agreed, state.id), agreed.plan.runs
             speech.say("held", n=held, waiting=", ".join(waiting), deadline=runs.deadline, run=state.id[:16])

@@ -12,12 +12,14 @@ from detente.check.chain import paths_of_others
 from detente.check.facts import Late
 from detente.check.verify import Verified
 from detente.check.verify import verify as verify_exchange
-from detente.cli.build import argument, json_option, option, plan_id, plan_option, verb, voice
+from detente.cli.build import argument, json_option, option, plan_id, plan_option, reader_option, verb, voice
 from detente.cli.speech import Speech, padded, wide
 from detente.desk.archives import looks_packed
+from detente.desk.keys import load_desk
 from detente.desk.logs import KINDS, Board
 from detente.desk.logs import board as read_board
 from detente.desk.plans import plan_ids
+from detente.desk.sent import reader_of
 from detente.errors import CannotTell, NotVerified, WrongUsage
 from detente.wire.digests import groups_of_four
 from detente.words import harmless, say
@@ -27,13 +29,36 @@ def _path(name: str, **more: Any) -> click.Argument:
     return argument(name, type=click.Path(path_type=Path), **more)
 
 
-def _verified(speech: Speech, exchange: Path, plan: str | None, *, loud: bool) -> Verified:
-    """Verify an exchange, telling each step; without a plan id say which plans lie there, and that none is anchored."""
+def _verified(speech: Speech, exchange: Path, plan: str | None, *, loud: bool, desk: Path | None = None) -> Verified:
+    """Verify an exchange, telling each step; without a plan id say which plans lie there, and that none is anchored.
+
+    With a ``desk`` what was sent to that lab alone is read, too; what of it cannot be read is told (P-5).
+    """
     if plan is None and exchange.is_dir():
         for id_ in plan_ids(exchange):
             speech.say("plan-there", plan=groups_of_four(id_))
 
-    return verify_exchange(exchange, plan_id(plan), told=(lambda step: speech.step(*step)) if loud else None)
+    own = load_desk(desk) if desk else None
+    reader = reader_of(own) if own else None
+    told = (lambda step: speech.step(*step)) if loud else None
+    verified = verify_exchange(exchange, plan_id(plan), told=told, reader=reader)
+    if own and own.party not in {party.id for party in verified.plan.plan.parties}:
+        raise WrongUsage("not-a-party", str(desk), got=own.party)
+    for error in verified.shut():
+        speech.error(error)
+    return verified
+
+
+def _tell_withheld(speech: Speech, verified: Verified) -> None:
+    """The files that went to the parties alone: known to exist, held against nothing that this reader cannot read (P-5)."""
+    for one in verified.withheld():
+        key = "withheld-read" if one.read else "withheld"
+        to = ", ".join(one.sent) or say("cli.say.withheld-nobody", speech.lang)
+        path = f"{one.wanted.owner}/runs/{one.wanted.run[:16]}/{one.wanted.path}"
+        speech.say(key, path=path, to=to)
+        if speech.as_json:
+            row = {"withheld": one.kind, "run": one.wanted.run, "party": one.wanted.owner, "sha256": one.wanted.digest}
+            speech.row({**row, "sent": one.sent, "read": one.read})
 
 
 def _tell_listed(speech: Speech, rows: Iterable[tuple[str, int, str]]) -> None:
@@ -88,14 +113,15 @@ def _tell_chain(speech: Speech, verified: Verified) -> None:
 def verify(lang: str) -> click.Command:
     """``detente verify EXCHANGE --plan ID``."""
 
-    def call(exchange: Path, plan: str | None, json: bool) -> int:
+    def call(exchange: Path, plan: str | None, desk: Path | None, json: bool) -> int:
         speech = voice(lang, json)
         if looks_packed(exchange):
             from detente.cli.lone import verify_file
 
             return verify_file(speech, exchange, plan)
-        verified = _verified(speech, exchange, plan, loud=True)
+        verified = _verified(speech, exchange, plan, loud=True, desk=desk)
         _tell_listed(speech, verified.violations())
+        _tell_withheld(speech, verified)
         _tell_late(speech, verified.late_answers())
         for suite in verified.not_derived():
             speech.say("not-derived", suite=suite)
@@ -106,6 +132,8 @@ def verify(lang: str) -> click.Command:
         quorum = verified.plan.plan.quorum
         if quorum and (loose := verified.unanchored()):
             raise CannotTell("unanchored-log", str(exchange), expected=quorum, got=", ".join(loose))
+        if verified.shut():
+            return CannotTell.exit_code
         status = "final" if verified.final else "interim"
         status = status if verified.plan.plan.quorum else "self-check"
         if json:
@@ -114,7 +142,8 @@ def verify(lang: str) -> click.Command:
             speech.data(say(f"cli.say.verified-{status}", lang, plan=groups_of_four(verified.plan.id)))
         return 0
 
-    return verb("verify", lang, [_path("exchange"), plan_option(lang), json_option(lang)], call)
+    params = [_path("exchange"), plan_option(lang), reader_option(lang), json_option(lang)]
+    return verb("verify", lang, params, call)
 
 
 def board(lang: str) -> click.Command:
@@ -210,20 +239,22 @@ def _refuse_inside(exchange: Path, out: Path) -> None:
 def report(lang: str) -> click.Command:
     """``detente report EXCHANGE --plan ID --out DIR``."""
 
-    def call(exchange: Path, plan: str | None, out: Path) -> int:
+    def call(exchange: Path, plan: str | None, out: Path, desk: Path | None) -> int:
         from detente.desk.packing import write_report
 
         speech = voice(lang)
         _refuse_inside(exchange, out)
-        written = write_report(_verified(speech, exchange, plan, loud=False), out)
+        verified = _verified(speech, exchange, plan, loud=False, desk=desk)
+        written = write_report(verified, out)
         for path in written.files:
             speech.data(str(path))
         speech.say(f"reported-{written.status}", result=written.digest)
-        return 0
+        return CannotTell.exit_code if verified.shut() else 0
 
     params = [
         _path("exchange"),
         plan_option(lang),
+        reader_option(lang),
         option(
             "out", lang, letter="-o", required=True, type=click.Path(path_type=Path), metavar="DIR", help_key="out-dir"
         ),

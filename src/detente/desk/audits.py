@@ -14,6 +14,7 @@ from detente.desk.keys import Desk, alone, log_entry, own_log, sign_statement
 from detente.desk.onsite import check_out, lay_shown, not_bound, of_digest, read_shown
 from detente.desk.publish import scorer_of
 from detente.desk.runs import RunState, find_run, fixed_line, own_leaves
+from detente.desk.sent import reader_of
 from detente.desk.texts import items_here, no_text
 from detente.errors import CannotTell, DetenteError, Malformed, NotVerified, WrongUsage
 from detente.evidence.record import OpenedRecord, encode_opened, header_line, nonce_of, parse_body
@@ -80,7 +81,7 @@ def _auditable(desk: Desk, verified: Verified, prefix: str | None) -> list[Run]:
     for run in verified.runs:
         section = plan.section(run.test.section)
         may = section.audit is not None and desk.party in section.audit.by and run.test.party != desk.party
-        if may and run.bundle is not None and run.id.startswith(prefix or ""):
+        if may and run.completed and run.id.startswith(prefix or ""):
             scored = {scoring.score.scorer for scoring in run.scorings if scoring.counted}
             due = time.time() > parse_time(plan.runs.deadline) or scored >= {scorer.id for scorer in plan.scorers}
             (found if due else unscored).append(run)
@@ -190,13 +191,14 @@ def check_all(
 
     A run of which a drawn question is of a sealed suite that this lab cannot read waits until the suite is
     revealed (S-5.no-text), one whose records do not cross until somebody reads them there (A-4.not-here), one
-    whose opening does not open until its holder sends another (A-5.sealed): ``told`` hears of it, and it is raised
-    if nothing else was found. With nothing new to check, the findings that are logged already: the same command
+    whose opening does not open until its holder sends another (A-5.sealed), and one whose headers or labels were
+    sent to this lab and cannot be read, or are others (P-5): ``told`` hears of it, and it is raised if nothing
+    else was found. With nothing new to check, the findings that are logged already: the same command
     given twice, or again after a crash, tells the same.
     """
     found: list[Finding] = []
     before: list[Finding] = []
-    waiting: list[CannotTell] = []
+    waiting: list[DetenteError] = []
     for one in _opened_to(desk, plan, prefix):
         if one.finding is not None:
             before.append(_told(one.run, one.finding))
@@ -213,7 +215,12 @@ def check_all(
             waiting.append(shut)
             continue
         try:
-            found.append(_find(desk, plan, one, plaintext, folder.place(name)))
+            read = _as_read(desk, one)
+        except DetenteError as withheld:
+            waiting.append(withheld)
+            continue
+        try:
+            found.append(_find(desk, plan, read, plaintext, folder.place(name)))
         except CannotTell as lacking:
             if lacking.code != "S-5.no-text":
                 raise
@@ -246,14 +253,13 @@ def check_shown(desk: Desk, plan: PlanFile, prefix: str | None, file: Path | Non
         return _find(desk, plan, due[0], None, str(desk.exchange))
     raw = read_shown(file, max(_asked(plan, one.run) for one in due))
     if (bound := of_digest(due, sha256(raw))) is not None:
-        return _find(desk, plan, bound, raw, str(file))
+        return _find(desk, plan, _as_read(desk, bound), raw, str(file))
     if (other := of_digest(before, sha256(raw))) is not None:
         raise WrongUsage("A-4.other-run", str(file), got=other.run.id[:16])
     if len(due) > 1:
         raise WrongUsage("A-4.which", str(file), got=runs)
     [one] = due
-    root = one.run.bundle.root if one.run.bundle else ""
-    raise not_bound(raw, one.opening.plaintext, (one.drawn, root, len(one.run.slots)), str(file))
+    raise not_bound(raw, one.opening.plaintext, (one.drawn, _root(one.run), len(one.run.slots)), str(file))
 
 
 class _Opened(NamedTuple):
@@ -264,20 +270,26 @@ class _Opened(NamedTuple):
     drawn: Sequence[int]
     opening: Open
     finding: AuditFinding | None
+    verified: Verified
+
+
+def _as_read(desk: Desk, one: _Opened) -> _Opened:
+    """The same with the headers and labels that were sent to this lab; raises as ``Verified.read_by``."""
+    return one._replace(run=one.verified.read_by(one.run, reader_of(desk)))
 
 
 def _opened_to(desk: Desk, plan: PlanFile, prefix: str | None) -> list[_Opened]:
     """The audits by this lab that were opened, of the run named or of all."""
     own_log(desk, plan)  # what a crash kept from it is signed already, and comes first (L-5)
-    found = []
-    for run in verify(desk.exchange, plan.id).runs:
+    found, verified = [], verify(desk.exchange, plan.id)
+    for run in verified.runs:
         for trail in run.audits if run.id.startswith(prefix or "") else ():
             if trail.auditor == desk.party and trail.opening is not None:
                 opening = trail.opening.statement.predicate
                 said = trail.finding.statement.predicate if trail.finding else None
                 finding = said if isinstance(said, AuditFinding) else None
                 if isinstance(opening, Open):
-                    found.append(_Opened(run, trail.opening.digest, trail.drawn, opening, finding))
+                    found.append(_Opened(run, trail.opening.digest, trail.drawn, opening, finding, verified))
     return found
 
 
@@ -288,9 +300,10 @@ def _find(desk: Desk, plan: PlanFile, one: _Opened, plaintext: bytes | None, pla
     rescored = _rescore(desk, plan, run, shown)
     if not _within(plan, rescored):
         verdict = "disputed"
+    read = run.bundle is not None and all(scoring.labels is not None for scoring in run.scorings)
     finding = AuditFinding(
         details=None, matched=len(shown), opened=_asked(plan, run), party=desk.party, plan=plan.id,
-        recounted=True, rerun=None, rescored=rescored, run=run.id, verdict=verdict,
+        recounted=read, rerun=None, rescored=rescored, run=run.id, verdict=verdict,
     )  # fmt: skip
     log_entry(desk, plan, sign_statement(desk, "audit", [("open.json", one.entry)], finding))
     return _told(run, finding)
@@ -300,6 +313,11 @@ def _told(run: Run, finding: AuditFinding) -> Finding:
     """A logged finding as a person is told of it."""
     holder, n, of = run.test.party, finding.opened, len(run.slots)
     return Finding(run.id, holder, n, of, finding.rescored, finding.verdict, odds_text(of, n))
+
+
+def _root(run: Run) -> str:
+    """The root that a run's conclusion fixes, hex; V-7 held the headers against it, where they can be read."""
+    return (run.conclude.root or "") if run.conclude else ""
 
 
 def _asked(plan: PlanFile, run: Run) -> int:
@@ -312,10 +330,10 @@ def _shown(
 ) -> tuple[list[Shown], Literal["consistent", "disputed"]]:
     """The shown records that are the committed ones; a wrong one makes the finding disputed, not this command fail."""
     run = one.run
-    if run.bundle is None or plaintext is None or sha256(plaintext) != one.opening.plaintext:
+    if plaintext is None or sha256(plaintext) != one.opening.plaintext:
         return [], "disputed"
     try:
-        shown = check_opening(plaintext, one.drawn, run.bundle.root, len(run.slots), place)
+        shown = check_opening(plaintext, one.drawn, _root(run), len(run.slots), place)
         imported = run.register.engine.name == "external"
         seeded = plan.plan.sampling.seed == "slot" and not imported
         started = started_with(run.conclude, run.releases)
@@ -343,7 +361,7 @@ def _rescore(desk: Desk, plan: PlanFile, run: Run, shown: Sequence[Shown]) -> li
         scorer, _ = scorer_of(desk, plan, scoring.score.definition)
         n = agreed = 0
         for record in shown:
-            if (given := scoring.labels.get(record.i)) is None:
+            if (given := (scoring.labels or {}).get(record.i)) is None:
                 continue
             slot, item = run.slots[record.i], items[record.body.item]
             reference = item.reference[slot.lang] if isinstance(item.reference, dict) else None

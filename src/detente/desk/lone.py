@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from detente.check.exchange import Entry, History, files_by_digest, plan_copies
-from detente.check.runs import Run, scores_path
+from detente.check.runs import Run, public_paths
 from detente.check.verify import Named, Verified, digests_named
 from detente.desk.archives import members_below, open_archive, read_member, zipped
 from detente.desk.given import check_target, write_given
@@ -35,6 +35,8 @@ def pack_lone(verified: Verified, prefix: str, out: Path) -> Run:
         ids = ", ".join(run.id[:16] for run in verified.runs)
         raise WrongUsage("no-run-so", "--run", expected=ids or "-", got=prefix)
     [run] = found
+    if run.completed and verified.plan.plan.section(run.test.section).withholds("headers"):
+        raise CannotTell("lone-withheld", str(verified.root), got=run.id)
     if run.bundle is None or run.conclusion is None:
         raise CannotTell("lone-not-concluded", str(verified.root), got=run.id)
     entries = [run.registration, run.conclusion, *(scoring.entry for scoring in run.scorings)]
@@ -81,11 +83,7 @@ def _paths(verified: Verified, exchange: Folder, run: Run) -> Iterable[str]:
     named = Named(verified.lists, verified.definitions, {}, {}, {})
     for digest in digests_named(verified.plan.plan, named):
         yield from where.get(digest, ())[:1]
-    yield f"{run.test.party}/runs/{run.id}/headers.jsonl.gz"
-    for scoring in run.scorings:
-        stem = scores_path(scoring.score.scorer, scoring.entry.statement.subject_digests()[0])
-        for end in (".jsonl.gz", ".counts.json"):
-            yield f"{scoring.entry.party}/runs/{run.id}/{stem}{end}"
+    yield from public_paths(verified.plan, run)
 
 
 @contextmanager

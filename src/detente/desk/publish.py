@@ -6,13 +6,23 @@ import json
 from collections.abc import Callable
 from typing import NamedTuple
 
-from detente.check.runs import run_folder, scores_path
+from detente.check.runs import scores_path
 from detente.desk.blind import waits_for
 from detente.desk.keys import Desk, alone, log_entry, own_log, sign_statement
 from detente.desk.runs import RunState, fixed_line, own_bundle, own_leaves
+from detente.desk.sent import keep_sealed, seal_for
 from detente.desk.texts import section_items
 from detente.errors import CannotTell, Malformed, NotVerified, WrongUsage
-from detente.evidence.counts import Definition, count, encode_scores, kinds_scored, parse_definition, scored_slots
+from detente.evidence.counts import (
+    NO_LABEL,
+    Definition,
+    Labels,
+    count,
+    kinds_scored,
+    parse_definition,
+    score_blocks,
+    scored_slots,
+)
 from detente.evidence.record import parse_body
 from detente.evidence.statements import Score
 from detente.pact.item import as_turns
@@ -22,19 +32,22 @@ from detente.score.scorer import RuleScorer, definition_file, load_scorer
 from detente.tlog.folder import is_leftover
 from detente.wire.digests import sha256
 from detente.wire.dsse import open_envelope
-from detente.wire.lines import compress
+from detente.wire.lines import LineWriter
+
+HEADER_FIELDS = ["body", "cut", "i", "item", "outcome"]
 
 
 class Leaving(NamedTuple):
     """One file or log entry that would leave: its path in the exchange, its bytes, the fields in it.
 
-    ``held``: it stays on the desk for now, because the plan is blind (C-6).
+    ``held``: it stays on the desk for now, because the plan is blind (C-6). ``to``: the one party that can open it (P-5).
     """
 
     path: str
     raw: bytes
     fields: list[str]
     held: bool = False
+    to: str | None = None
 
 
 @alone
@@ -52,26 +65,25 @@ def score_run(
     labels_of, definition = scorer_of(desk, plan, known.definition)
     items = section_items(desk, plan, run.test.section)
     wanted = scored_slots(run.slots, bundle.codes, kinds_scored(plan.plan, scorer))
-    labels: dict[int, str] = {}
+    codes = bytearray([NO_LABEL]) * len(run.slots)
     leaves = own_leaves(run)
     with Journal(run.journal_path(), run.key()) as journal:
         for n, slot in enumerate(itertools.compress(run.slots, wanted), 1):
             item = items[slot.item]
             body = parse_body(fixed_line(journal, run, leaves, slot.i), f"slot {slot.i}")
             reference = item.reference[slot.lang] if isinstance(item.reference, dict) else None
-            labels[slot.i] = labels_of.label(
-                "\n".join(as_turns(item.text[slot.lang])), body.output or "", reference
-            ).label
+            said = labels_of.label("\n".join(as_turns(item.text[slot.lang])), body.output or "", reference)
+            codes[slot.i] = definition.labels.index(said.label)
             if told:
                 told(n, wanted.count(1))
-    plain = encode_scores(labels, {})
-    stored = compress(plain)
+    labels, writer = Labels(definition.labels, bytes(codes)), LineWriter()
+    stored = b"".join(writer.pieces(score_blocks(labels)))
     counted = count(plan.plan, scorer, definition.labels, run.slots, bundle.codes, labels)
-    out, stem = run.out(), scores_path(scorer, sha256(stored))
+    out, stem = run.out(), scores_path(scorer, writer.stored_sha256)
     score = Score(definition=known.definition, party=desk.party, plan=plan.id, run=run.id, sample=None, scorer=scorer)
     subjects = [
-        (f"{stem}.jsonl.gz", sha256(stored)),
-        (f"{scorer}.jsonl", sha256(plain)),
+        (f"{stem}.jsonl.gz", writer.stored_sha256),
+        (f"{scorer}.jsonl", writer.plain_sha256),
         (f"{stem}.counts.json", sha256(counted)),
         ("conclude.json", sha256(out.read("conclude.json"))),
     ]
@@ -79,7 +91,7 @@ def score_run(
         out.create(f"{stem}.jsonl.gz", stored)
         out.create(f"{stem}.counts.json", counted)
         out.create(f"{scorer}.score.json", sign_statement(desk, "score", subjects, score))
-    return {label: sum(1 for given in labels.values() if given == label) for label in definition.labels}
+    return {label: codes.count(code) for code, label in enumerate(definition.labels)}
 
 
 def scorer_of(desk: Desk, plan: PlanFile, definition: str) -> tuple[RuleScorer, Definition]:
@@ -103,16 +115,14 @@ def leaving(desk: Desk, plan: PlanFile, run: RunState) -> list[Leaving]:
     owed = [s.id for s in plan.plan.scorers if s.by == "tester" and not out.exists(f"{s.id}.score.json")]
     if owed:
         raise WrongUsage("not-scored", run.id[:16], got=", ".join(owed), run=run.id[:16])
-    folder, kept = f"{desk.party}/runs/{run.id}", bool(waits_for(desk, plan, run.id))
-    there, logged = run_folder(desk.open_exchange(), desk.party, run.id), own_log(desk, plan).entries
-    found = [
-        Leaving(f"{folder}/headers.jsonl.gz", out.read("headers.jsonl.gz"), ["body", "cut", "i", "item", "outcome"])
-    ]
+    section, exchange = plan.plan.section(run.test.section), desk.open_exchange()
+    kept, logged = bool(waits_for(desk, plan, run.id)), own_log(desk, plan).entries
+    found = _files(desk, plan, run, ("headers.jsonl.gz", HEADER_FIELDS), apart=section.withholds("headers"))
     for path in itertools.filterfalse(is_leftover, out.names("scores")):
-        fields = (
-            ["i", "label", "error"] if path.endswith(".gz") else ["cells", "crossed", "outcomes", "pairs", "spread"]
-        )
-        found.append(Leaving(f"{folder}/{path}", out.read(path), fields, kept and not there.exists(path)))
+        labels = path.endswith(".gz")
+        named = (path, ["i", "label", "error"] if labels else ["cells", "crossed", "outcomes", "pairs", "spread"])
+        rows = _files(desk, plan, run, named, apart=labels and section.withholds("scores"))
+        found += [row._replace(held=kept and not exchange.exists(row.path)) for row in rows]
     names = ["conclude.json", *(f"{s.id}.score.json" for s in plan.plan.scorers if s.by == "tester")]
     for name in names:
         entry = out.read(name)
@@ -127,6 +137,18 @@ def leaving(desk: Desk, plan: PlanFile, run: RunState) -> list[Leaving]:
     return found
 
 
+def _files(desk: Desk, plan: PlanFile, run: RunState, named: tuple[str, list[str]], *, apart: bool) -> list[Leaving]:
+    """One file of what leaves: open to all, or, ``apart``, as an age file for each other party (P-5). ``named``: its path and fields."""
+    path, fields = named
+    raw = run.out().read(path)
+    if not apart:
+        return [Leaving(f"{desk.party}/runs/{run.id}/{path}", raw, fields)]
+    sealed = [
+        (party.id, *seal_for(desk, plan, run, party.id, raw)) for party in plan.plan.parties if party.id != desk.party
+    ]
+    return [Leaving(f"{desk.party}/outbox/{place}", age, fields, to=to) for to, place, age in sealed]
+
+
 @alone
 def publish(desk: Desk, plan: PlanFile, run: RunState) -> list[Leaving]:
     """Lay the files, then log the conclusion and the scorings; what is there already stays as it is.
@@ -135,13 +157,14 @@ def publish(desk: Desk, plan: PlanFile, run: RunState) -> list[Leaving]:
     """
     rows = leaving(desk, plan, run)
     now = [row for row in rows if not row.held]
-    folder = run_folder(desk.open_exchange(), desk.party, run.id)
-    prefix = f"{desk.party}/runs/{run.id}/"
+    log, exchange = f"{desk.party}/log", desk.open_exchange()
     for row in now:
-        if row.path.startswith(prefix):
-            folder.create(row.path.removeprefix(prefix), row.raw)
+        if row.to is not None:
+            keep_sealed(desk, run, row.path, row.raw)
+        if row.path != log:
+            exchange.create(row.path, row.raw)
     for row in now:
-        if not row.path.startswith(prefix) and row.raw not in own_log(desk, plan).entries:
+        if row.path == log and row.raw not in own_log(desk, plan).entries:
             log_entry(desk, plan, row.raw)
     return rows
 

@@ -34,7 +34,7 @@ from detente.desk.keys import Desk, alone, commitment_line, log_entry, own_log, 
 from detente.desk.plans import all_texts, suite_lists
 from detente.desk.texts import section_items
 from detente.errors import CannotTell, DetenteError, Malformed, NotVerified, WrongUsage
-from detente.evidence.bundle import Bundle, leaves_of, make_bundle, read_bundle
+from detente.evidence.bundle import Bundle, BundleMaker, leaves_of, read_bundle
 from detente.evidence.record import beacon_of, draw_commit, header_line, nonce_of, parse_body, slot_seed
 from detente.evidence.statements import (
     Conclude,
@@ -52,7 +52,7 @@ from detente.pact.plan import PlanFile, Test
 from detente.pact.slots import Slots
 from detente.run.engine import Progress, answer, drive
 from detente.run.index import NAME as INDEX
-from detente.run.index import make_index
+from detente.run.index import index_pieces
 from detente.run.journal import Journal, glance
 from detente.run.model import Message, Model, Prompt, Sampling
 from detente.tlog.folder import Folder
@@ -61,7 +61,7 @@ from detente.wire.canonical import decode_as, encode
 from detente.wire.digests import sha256
 from detente.wire.dsse import open_envelope
 from detente.wire.keys import new_seed
-from detente.wire.merkle import Leaves, hash_leaves, leaf_hash
+from detente.wire.merkle import Leaves, leaf_hash
 from detente.wire.times import encode_time
 
 Told = Callable[[Progress], None]
@@ -449,21 +449,22 @@ def check_descriptor(desk: Desk, plan: PlanFile, subject: str, described: Mappin
 
 def conclude_run(desk: Desk, plan: PlanFile, run: RunState, receipt: Receipt, journal: Journal) -> Bundle:
     """The headers file and the signed conclusion of a full journal, on the desk; nothing leaves (T-5)."""
-    lines = []
-    for slot in run.slots:
-        line = journal.body_line(slot.i)
-        body = parse_body(line, f"slot {slot.i}")
-        if body.item != slot.item:
-            raise WrongUsage("R-7.item", f"slot {slot.i}", expected=slot.item, got=body.item)
-        lines.append(header_line(body, line))
-    bundle = make_bundle(plan.id, run.id, plan.plan.canary, lines)
-    leaves = Leaves(hash_leaves(lines))
-    out = run.out()
     if run.concluded():
-        return bundle
-    out.create("headers.jsonl.gz", bundle.stored)
+        return own_bundle(plan, run)
+
+    def lines() -> Iterator[bytes]:
+        for slot in run.slots:
+            line = journal.body_line(slot.i)
+            body = parse_body(line, f"slot {slot.i}")
+            if body.item != slot.item:
+                raise WrongUsage("R-7.item", f"slot {slot.i}", expected=slot.item, got=body.item)
+            yield header_line(body, line)
+
+    out, made = run.out(), BundleMaker(plan.id, run.id, plan.plan.canary, lines())
+    out.create_from("headers.jsonl.gz", made.pieces())
+    bundle = made.bundle()
     run.folder.drop(INDEX)  # one of an earlier try: the journal may have been lost and filled anew since
-    run.folder.create(INDEX, make_index(journal, leaves))
+    run.folder.create_from(INDEX, index_pieces(journal, made.leaves))
     trace = journal.trace_digest()
     conclusion = Conclude(
         attestations=[],

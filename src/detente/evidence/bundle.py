@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A run's headers as one published file: their order, their root, and how the slots ended (R-7, T-5)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from msgspec import UNSET
 
@@ -18,9 +19,8 @@ from detente.evidence.record import (
 )
 from detente.evidence.statements import OutcomeCounts
 from detente.pact.slots import Slot, Slots
-from detente.wire.digests import sha256
-from detente.wire.lines import LineReader, compress, join_lines
-from detente.wire.merkle import Frontier, Leaves, hash_leaves, root
+from detente.wire.lines import LineReader, LineWriter
+from detente.wire.merkle import Frontier, Leaves, hash_leaves
 
 CUT = len(OUTCOMES)  # the code of a reply cut at the plan's own cap; otherwise the index in OUTCOMES
 
@@ -43,11 +43,36 @@ class Bundle:
         return outcome_word(self.codes[i])
 
 
-@dataclass(frozen=True)
-class MadeBundle(Bundle):
-    """The same with the file's stored bytes, as they are to be written."""
+class BundleMaker:
+    """The headers file of a finished run, made from its header lines in slot order in the memory of a block.
 
-    stored: bytes
+    ``pieces`` gives the bytes to store; when they were taken, ``bundle`` and ``leaves`` say what they hold.
+    """
+
+    BLOCK = 4096
+
+    def __init__(self, plan: str, run: str, canary: str, header_lines: Iterable[bytes]) -> None:
+        self._start = headers_start(plan, run, canary)
+        self._lines = iter(header_lines)
+        self._writer = LineWriter()
+        self._codes = bytearray()
+        self.leaves = Leaves()
+
+    def pieces(self) -> Iterator[bytes]:
+        """The stored bytes, once."""
+        return self._writer.pieces(self._blocks())
+
+    def bundle(self) -> Bundle:
+        """What was written."""
+        digests = self._writer.stored_sha256, self._writer.plain_sha256
+        return Bundle(*digests, self.leaves.root().hex(), bytes(self._codes))
+
+    def _blocks(self) -> Iterator[list[bytes]]:
+        yield [self._start]
+        while block := list(islice(self._lines, self.BLOCK)):
+            self._codes += bytes(_code(parse_header(line)) for line in block)
+            self.leaves.extend(hash_leaves(block))
+            yield block
 
 
 def outcome_word(code: int) -> str:
@@ -60,15 +85,6 @@ def count_outcomes(codes: bytes) -> OutcomeCounts:
     cut = codes.count(CUT)
     replied, filtered, truncated, failed = (codes.count(n) for n in range(len(OUTCOMES)))
     return OutcomeCounts(cut=cut, failed=failed, filtered=filtered, replied=replied + cut, truncated=truncated)
-
-
-def make_bundle(plan: str, run: str, canary: str, header_lines: Iterable[bytes]) -> MadeBundle:
-    """The headers file of a finished run, from its header lines in slot order."""
-    lines = list(header_lines)
-    plain = join_lines([headers_start(plan, run, canary), *lines])
-    stored = compress(plain)
-    codes = bytes(_code(parse_header(line)) for line in lines)
-    return MadeBundle(sha256(stored), sha256(plain), root(hash_leaves(lines)).hex(), codes, stored)
 
 
 def read_bundle(stored: bytes | Iterable[bytes], plan: str, run: str, canary: str, slots: Slots, place: str) -> Bundle:
@@ -130,6 +146,5 @@ def leaves_of(stored: bytes | Iterable[bytes], n: int, place: str) -> Leaves:
 
 
 __all__ = [
-    "CUT", "Bundle", "MadeBundle", "count_outcomes", "leaves_of", "make_bundle", "outcome_word",
-    "read_bundle",
+    "CUT", "Bundle", "BundleMaker", "count_outcomes", "leaves_of", "outcome_word", "read_bundle",
 ]  # fmt: skip

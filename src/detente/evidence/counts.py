@@ -21,7 +21,8 @@ from detente.wire.lines import LineReader, join_lines
 SCORE_LIMIT = 4096  # B-8, bytes of one score line
 MOST_LABELS = 250  # C-1; so that a slot's label fits into a byte
 _HAS_TEXT = bytes(code <= CUT and outcome_word(code) in {"replied", "truncated"} for code in range(256))
-_NONE, _ERROR = 255, 254  # codes of "no label here" and of "the scorer failed"
+NO_LABEL, _ERROR = 255, 254  # codes of "no label here" and of "the scorer failed"
+_BLOCK = 4096  # slots
 
 
 class Definition(Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,16 +70,16 @@ class Labels(Mapping[int, str]):
         self.codes = codes
 
     def __getitem__(self, i: int) -> str:
-        code = self.codes[i] if 0 <= i < len(self.codes) else _NONE
-        if code == _NONE:
+        code = self.codes[i] if 0 <= i < len(self.codes) else NO_LABEL
+        if code == NO_LABEL:
             raise KeyError(i)
         return self.name(code)
 
     def __iter__(self) -> Iterator[int]:
-        return (i for i, code in enumerate(self.codes) if code != _NONE)
+        return (i for i, code in enumerate(self.codes) if code != NO_LABEL)
 
     def __len__(self) -> int:
-        return len(self.codes) - self.codes.count(_NONE)
+        return len(self.codes) - self.codes.count(NO_LABEL)
 
     def name(self, code: int) -> str:
         """The label that a code stands for, "" for a failure."""
@@ -91,7 +92,7 @@ class Labels(Mapping[int, str]):
             return given
         names = [*names, *sorted(set(given.values()) - {"", *names})]
         code_of = {name: code for code, name in enumerate(names)} | {"": _ERROR}
-        return cls(names, bytes(code_of[given[i]] if i in given else _NONE for i in range(n)))
+        return cls(names, bytes(code_of[given[i]] if i in given else NO_LABEL for i in range(n)))
 
 
 class Scores(NamedTuple):
@@ -138,6 +139,15 @@ def _both(a: bytes, b: bytes) -> bytes:
     return (int.from_bytes(a, "big") & int.from_bytes(b, "big")).to_bytes(len(a), "big")
 
 
+def score_blocks(labels: Labels) -> Iterator[list[bytes]]:
+    """The lines of a scores file in which every scored slot has a label, some thousand at a time (C-4): what ``encode_scores`` joins."""
+    endings = [b"," + encode({"label": name})[1:] for name in labels.names]
+    for start in range(0, len(labels.codes), _BLOCK):
+        codes = enumerate(labels.codes[start : start + _BLOCK], start)
+        if lines := [b'{"i":%d%b' % (i, endings[code]) for i, code in codes if code != NO_LABEL]:
+            yield lines
+
+
 def encode_scores(labels: Mapping[int, str], errors: Mapping[int, str]) -> bytes:
     """A scores file before gzip: one line a scored slot, ``i`` rising (C-4)."""
     rows: dict[int, dict[str, object]] = {i: {"i": i, "label": label} for i, label in labels.items()}
@@ -172,6 +182,28 @@ def read_scores(stored: bytes | Iterable[bytes], expected: bytes, labels: Sequen
         raise CannotTell("file-cut", place, expected=wanted, got=reader.count)
     if not reader.whole or reader.count != wanted:
         raise NotVerified("C-4.count", place, expected=wanted, got=reader.count)
+    return Scores(Labels(labels, bytes(found)), reader.stored_sha256, reader.plain_sha256)
+
+
+def read_scores_alone(stored: bytes | Iterable[bytes], possible: bytes, labels: Sequence[str], place: str) -> Scores:
+    """The same for a reader without the headers, who cannot know which slots had text to score.
+
+    ``possible``: of each slot 1 if it may have a line (an item of a kind that is scored), else 0. Raises as ``read_scores``.
+    """
+    most = possible.count(1)
+    reader = LineReader(stored, SCORE_LIMIT * (most + 1), SCORE_LIMIT, place)
+    found, last = bytearray(b"\xff" * len(possible)), -1
+    for lines in reader.blocks():
+        for n, line in enumerate(lines, reader.count + 1):
+            i = decode_as(line, ScoreLine, f"{place}:{n}").i
+            if not (last < i < len(possible) and possible[i]):
+                raise NotVerified("C-4.slot", f"{place}:{n}", expected=f"> {last}", got=i)
+            found[i] = _read_labels([line], [i], {}, labels, place, n - 1)[0]
+            last = i
+    if reader.was_cut:
+        raise CannotTell("file-cut", place, expected=most, got=reader.count)
+    if not reader.whole:
+        raise NotVerified("C-4.count", place, expected=most, got=reader.count)
     return Scores(Labels(labels, bytes(found)), reader.stored_sha256, reader.plain_sha256)
 
 
@@ -226,7 +258,7 @@ def count(
             cell = (hazard, kind, lang, suite.id)
             for (code, label), times in ways[way]:
                 outcomes[cell][code] += times * items
-                if label != _NONE:
+                if label != NO_LABEL:
                     cells[cell][known.name(label)] += times * items
         for measure in [measure for measure in measures if measure.covers(suite.id)]:
             tallies = [_tally(measure, way, known) for way in ways]
@@ -279,7 +311,7 @@ def _tally(measure: Measure, way: Way, known: Labels) -> Tally:
         word = outcome_word(code)
         if word == "filtered":
             filtered += times
-        elif label not in {_NONE, _ERROR}:
+        elif label not in {NO_LABEL, _ERROR}:
             scored += times
             hits += times * (known.name(label) in measure.hit)
         elif word == "failed" or label == _ERROR:

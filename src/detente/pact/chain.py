@@ -93,3 +93,9 @@ def sealed_path(plan: PlanFile, to: str, text: str) -> str:
     held = [party.recipient for one in (*reversed(plan.earlier), plan) if (party := party_in(one, to))]
     later = bool(held) and held[0] != held[-1]
     return f"{to}/{text}-{sha256(held[-1].encode())[:DIGITS]}.age" if later else f"{to}/{text}.age"
+
+
+def sent_paths(plan: PlanFile, to: str, digest: str) -> list[str]:
+    """Where a file of a run under ``plan`` may lie for ``to``, below an ``outbox``: for its recipient in this plan, or in a later one (P-5)."""
+    plans = (plan, *(one for one in plan.later if party_in(one, to)))
+    return list(dict.fromkeys(sealed_path(one, to, digest) for one in plans))

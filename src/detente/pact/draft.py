@@ -357,7 +357,9 @@ def _sections(
     releasers = draft.get("releasers", {})
     if strange := sorted(set(releasers) - set(ids)):
         raise WrongUsage("no-section", place, expected=", ".join(ids), got=", ".join(strange))
-    disclosure = draft.get("disclosure", {"headers": "public", "scores": "public"})
+    # With nobody else in the plan there is nobody to send anything to.
+    usual = {"headers": "public", "scores": "parties" if len(order) > 1 else "public"}
+    disclosure = draft.get("disclosure", usual)
     auditors = [id_ for id_ in order if "audits" in draft["roles"][id_]]
     audit = {"answerHours": 168, "by": auditors, "n": 20, "place": "crosses", **draft.get("audit", {})}
     if audit["place"] == "thirdParty" and "by" not in draft["audit"]:  # no third party tests anything (P-7)
@@ -370,7 +372,8 @@ def _sections(
     sections = []
     for said in rows:
         id_ = said["id"]
-        row = {**common, "disclosure": said["disclosure"], "id": id_}
+        shown = said["disclosure"]
+        row = {**common, "disclosure": {**usual, **shown} if isinstance(shown, dict) else shown, "id": id_}
         row["releasers"] = list(releasers.get(id_, _owners(suites, id_)))
         row |= {"audit": None} if said["disclosure"] == "home" else {}
         row |= {"commitment": said["commitment"]} if "commitment" in said else {}

@@ -113,6 +113,10 @@ class Section(Struct, frozen=True, forbid_unknown_fields=True):
     external: bool
     commitment: Hex | UnsetType = UNSET
 
+    def withholds(self, what: Literal["headers", "scores"]) -> bool:
+        """Whether these files of the section's runs go to the parties alone, and to nobody else (P-5)."""
+        return self.disclosure != "home" and getattr(self.disclosure, what) == "parties"
+
 
 class Variant(Struct, frozen=True, forbid_unknown_fields=True):
     """A suite made from another by a named, deterministic function (S-3)."""
@@ -575,10 +579,6 @@ def later_parts(plan: Plan) -> list[str]:
     """The parts of a plan whose rules this version neither carries out nor checks, by member; empty for most plans."""
     later = {
         "gate": plan.gate is not None,
-        "sections.disclosure": any(
-            section.disclosure != "home" and "parties" in {section.disclosure.headers, section.disclosure.scores}
-            for section in plan.sections
-        ),
         "scorers.method": any(scorer.method in {"judge", "human"} for scorer in plan.scorers),
         "measures.corrected": any(measure.corrected is not None for measure in plan.measures),
     }

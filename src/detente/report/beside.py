@@ -16,14 +16,20 @@ def beside(run: Row) -> list[Spoken]:
     return lines
 
 
+def withheld(reading: Reading, run: Row) -> list[Spoken]:
+    """What of a run is known to exist and not shown (P-5): never as if it were absent."""
+    apart = reading.apart(run)
+    return [spoken(f"beside.withheld-{'both' if len(apart) > 1 else apart[0]}")] if apart else []
+
+
 def worth_saying(reading: Reading, run: Row) -> list[Spoken]:
     """What of it a first screen must say: all but a description that is public, and counts that not everybody can make."""
-    lines = beside(run)[1 if run["descriptor"] == "public" else 0 :]
+    lines = [*beside(run)[1 if run["descriptor"] == "public" else 0 :], *withheld(reading, run)]
     measure = reading.headline()
     for scoring in run["scorings"]:
         disputed = any(one["verdict"] == "disputed" for one in scoring["recounts"])
         if scoring["counted"] and measure and scoring["scorer"] == measure["scorer"]:
-            lines += [recounted(reading, run, scoring)] if disputed or reading.withheld(run["section"]) else []
+            lines += [recounted(reading, run, scoring)] if disputed or reading.apart(run) else []
     return lines
 
 
@@ -32,7 +38,9 @@ def recounted(reading: Reading, run: Row, scoring: Row) -> Spoken:
     by = list(dict.fromkeys(one["by"] for one in scoring["recounts"]))
     against = list(dict.fromkeys(one["by"] for one in scoring["recounts"] if one["verdict"] == "disputed"))
     named = {"parties": reading.parties(by)}
-    if reading.withheld(run["section"]):
+    if scoring["envelope"] in reading.joint.read_here:
+        said = spoken("beside.recounted-here-also" if by else "beside.recounted-here", **named)
+    elif reading.apart(run):
         said = spoken("beside.recounted-not-by-you" if by else "beside.recounted-by-nobody", **named)
     else:
         said = spoken("beside.recounted-also" if by else "beside.recounted", **named)

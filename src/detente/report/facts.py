@@ -89,8 +89,7 @@ class Facts:
         if fact == "seen":
             return self._seen(found)
         if fact == "complete":
-            counted = spoken("facts.complete-n", n=found["n"], of=found["of"])
-            return [counted] if found["holds"] == "yes" else [holds(found["holds"]), counted]
+            return self._complete(found, run)
         if fact == "checked":
             return self._checked(found, run)
         if fact == "repeated":
@@ -98,6 +97,25 @@ class Facts:
         kinds = listed([same(kind) for kind in found["kinds"]])
         key = "facts.attested-kinds" if found["holds"] == "yes" else "facts.attested-unchecked"
         return [spoken(key, kinds=kinds) if found["kinds"] else holds(found["holds"])]
+
+    def _complete(self, found: Row, run: Row) -> list[Spoken]:
+        """How many answers there are; where the headers are withheld, whose word that is (F-3)."""
+        numbers = {"n": found["n"], "of": found["of"]}
+        if "recounted" not in found or not found["n"]:
+            counted = spoken("facts.complete-n", **numbers)
+            return [counted] if found["holds"] == "yes" else [holds(found["holds"]), counted]
+        lines = [] if found["holds"] == "yes" else [holds(found["holds"])]
+        if found["holds"] == "no":
+            lines.append(spoken("facts.complete-disputed"))
+        if run["run"] in self.reading.joint.read_here:
+            lines.append(spoken("facts.complete-here", **numbers))
+        elif found["recounted"]:
+            lines.append(
+                spoken("facts.complete-recounted", parties=self.reading.parties(found["recounted"]), **numbers)
+            )
+        else:
+            lines.append(spoken("facts.complete-nobody", **numbers))
+        return lines
 
     def _repeated(self, found: Row) -> list[Spoken]:
         """Whole runs by others, and exact re-runs in audit findings (F-5)."""

@@ -54,6 +54,8 @@ class Joint(NamedTuple):
     ``opened`` has, by section kept at home, the suites that its opened commitment names: (id, SHA-256 of the list).
     ``late`` has, by run and auditor, when an audit's answer was due and when the auditor saw the log without it (A-5).
     ``revealed`` are the suites whose text lies open now: no statement says so, so no result does.
+    ``read_here`` are the runs and scorings whose withheld files were read and recounted for this page, because
+    its reader is a party that they were sent to (P-5): envelope digests, empty for everybody else.
     All text in it is foreign and may be hostile.
     """
 
@@ -69,4 +71,5 @@ class Joint(NamedTuple):
     hazards: Sequence[Hazard]
     opened: Mapping[str, Sequence[tuple[str, str]]] = MappingProxyType({})
     revealed: Collection[str] = ()
+    read_here: Collection[str] = ()
     late: Mapping[tuple[str, str], tuple[str, str]] = MappingProxyType({})

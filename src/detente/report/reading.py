@@ -95,10 +95,15 @@ class Reading:
         word = spoken(f"runs.end-{end}")
         return spoken("runs.end-seen", end=word, by=self.party(seen["by"]), at=moment(seen["at"])) if seen else word
 
-    def withheld(self, section: str) -> bool:
-        """Whether a section's scores stay between the parties, so that not everybody can recount them (P-5, C-7)."""
+    def withheld(self, section: str, what: str) -> bool:
+        """Whether a section's ``headers`` or ``scores`` stay between the parties, so that not everybody can recount them (P-5, C-7)."""
         rules = [one["disclosure"] for one in self.plan["sections"] if one["id"] == section]
-        return any(isinstance(rule, dict) and rule["scores"] == "parties" for rule in rules)
+        return any(isinstance(rule, dict) and rule[what] == "parties" for rule in rules)
+
+    def apart(self, run: Row) -> list[str]:
+        """What of a run is withheld: ``headers``, ``scores``, both or nothing; nothing of one that fixed no answers."""
+        there = run["facts"]["complete"]["n"] > 0
+        return [what for what in ("headers", "scores") if there and self.withheld(run["section"], what)]
 
     def sections(self) -> list[str]:
         """The sections that have tests, core first."""

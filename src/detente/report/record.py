@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from detente.report.apart import kept_apart, sealed
-from detente.report.beside import beside, scorings
+from detente.report.beside import beside, scorings, withheld
 from detente.report.earlier import earlier_runs
 from detente.report.facts import Facts
 from detente.report.markup import Child, Html, el, joined, paragraphs, table, text
@@ -178,7 +178,7 @@ def _run_row(reading: Reading, voice: Voice, run: Row) -> list[Html]:
         el("td", str(run["attempt"]), class_="number"),
         el("td", voice.show(reading.ended(run["end"], run["endSeen"]))),
         el("td", voice.show(_counted(run))),
-        el("td", voice.stack(beside(run))),
+        el("td", voice.stack([*beside(run), *withheld(reading, run)])),
     ]
 
 

@@ -102,8 +102,20 @@ def joint_of(verified: Verified) -> Joint:
         hazards=load_hazards(),
         opened={id_: [(one.suite, one.list) for one in line.lists] for id_, line in verified.opened.items()},
         revealed=frozenset(verified.texts),
+        read_here=_read_here(verified),
         late={(one.run, one.auditor): (one.due, one.seen) for one in verified.late_answers(made.view)},
     )
+
+
+def _read_here(verified: Verified) -> frozenset[str]:
+    """Of runs with something withheld, those whose headers this reader read, and the scorings that it counted again (P-5)."""
+    found: set[str] = set()
+    for run in verified.runs:
+        section = verified.plan.plan.section(run.test.section)
+        if run.bundle and (section.withholds("headers") or section.withholds("scores")):
+            found |= {run.id} if section.withholds("headers") else set()
+            found |= {scoring.entry.digest for scoring in run.scorings if scoring.labels is not None}
+    return frozenset(found)
 
 
 def _closings(verified: Verified, common: Closing | None) -> list[JointClosing]:

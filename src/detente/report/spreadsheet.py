@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from detente.report.joint import Joint
+from detente.report.reading import Reading
 from detente.report.voice import TONGUES, said
 from detente.words import harmless
 
 COLUMNS = (
     "row", "plan", "final", "run", "party", "subject", "section", "attempt", "counted", "measure", "name", "lang", "lang2",
     "hazard", "view", "state", "items", "scored", "hits", "filtered", "failed", "cut", "truncated", "value", "low", "high",
-    "worst_low", "worst_high",
+    "worst_low", "worst_high", "withheld",
 )  # fmt: skip
 DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?", re.ASCII)
 # What spreadsheets take for the start of a formula, in half and full width (CWE-1236); DDE and functions both need it first.
@@ -34,6 +35,7 @@ def neutral(value: object) -> str:
 def write_csv(joint: Joint) -> bytes:
     """result.csv: RFC 4180, UTF-8, CR LF, the columns of ``COLUMNS``; the numbers exactly as in result.json."""
     runs = {run["run"]: run for run in joint.result["runs"]}
+    reading = Reading(joint)
     names = {measure["id"]: measure["name"] for measure in joint.plan["measures"]}
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
@@ -49,6 +51,7 @@ def write_csv(joint: Joint) -> bytes:
                 "final": "yes" if joint.final else "no",
                 "counted": "yes" if run.get("counted") else "no",
                 "name": names.get(cell["measure"]),
+                "withheld": " ".join(reading.apart(run)) if run else "",
                 **_values(cell),
             }
             writer.writerow([neutral(row.get(column)) for column in COLUMNS])

@@ -69,16 +69,20 @@ def _runs(walks: Sequence[Named], result: Mapping[str, Any]) -> str:
 def _steps(verified: Verified, view: View, run: Run, row: Mapping[str, Any], langs: Sequence[str]) -> list[Step]:
     measure = next(m for m in verified.plan.plan.measures if m.id == row["measure"])
     scoring = next(s for s in run.scorings if s.counted and s.score.scorer == measure.scorer)
-    conclusion, conclude, bundle = run.conclusion, run.conclude, run.bundle
+    conclusion, conclude = run.conclusion, run.conclude
     assert conclusion is not None  # a counted run has concluded
     assert conclude is not None
-    assert bundle is not None
     steps: list[Step] = [_number(row, langs)]
     steps.append(_step("C-7", "counts", sha256=scoring.counts_sha256, path=_counts_path(run, scoring)))
     steps.append(
         _step("C-6", "score", party=scoring.entry.party, index=scoring.entry.index, sha256=scoring.entry.digest)
     )
-    steps.append(_step("R-7", "headers", n=len(bundle.codes), sha256=bundle.stored_sha256, root=bundle.root))
+    stored = conclusion.statement.subject_digests()[0]
+    steps.append(
+        _step(
+            "R-7", "headers" if run.bundle else "headers-withheld", n=len(run.slots), sha256=stored, root=conclude.root
+        )
+    )
     steps.append(_step("T-5", "conclude", party=conclusion.party, index=conclusion.index, sha256=conclusion.digest))
     steps.append(_step("R-1", "register", party=run.test.party, index=run.registration.index, sha256=run.id))
     for note in view.notes_over(run.test.party, verified.histories[run.test.party]):

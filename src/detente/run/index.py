@@ -8,18 +8,22 @@ significant first); then the leaves (``Leaves.to_bytes``).
 """
 
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 from detente.run.journal import Journal, read_place
 from detente.wire.merkle import Leaves
 
 NAME = "records.index"
+BLOCK = 4096  # slots a piece
 _PLACE = struct.Struct("<QI")
 
 
-def make_index(journal: Journal, leaves: Leaves) -> bytes:
-    """The index of a full journal and the leaves over its headers."""
-    return b"".join(_PLACE.pack(*journal.place_of(i)) for i in range(len(leaves))) + leaves.to_bytes()
+def index_pieces(journal: Journal, leaves: Leaves) -> Iterator[bytes]:
+    """The index of a full journal and the leaves over its headers, in pieces."""
+    for start in range(0, len(leaves), BLOCK):
+        yield b"".join(_PLACE.pack(*journal.place_of(i)) for i in range(start, min(start + BLOCK, len(leaves))))
+    yield from leaves.pieces()
 
 
 class Index:

@@ -43,7 +43,9 @@ SYNC_S = 0.05
 TAIL = 4 * 1024 * 1024
 WINDOW = 1024 * 1024  # bytes of the file that a reopening holds in memory at once
 # JCS sorts the members, so what the index needs stands at the front of the line, before any text.
-FRONT = re.compile(rb'\{(?:"cut":(true),)?"i":(0|[1-9][0-9]{0,15}),"item":"[0-9a-f]{64}","outcome":"(replied|filtered|truncated|failed)",')
+FRONT = re.compile(
+    rb'\{(?:"cut":(true),)?"i":(0|[1-9][0-9]{0,15}),"item":"[0-9a-f]{64}","outcome":"(replied|filtered|truncated|failed)",'
+)
 CUT = len(OUTCOMES)
 NONE = 255
 WORDS = {word.encode(): code for code, word in enumerate(OUTCOMES)}
@@ -261,7 +263,11 @@ class Journal:
     def _scan(self, size: int) -> int:
         """Index line after line; where the last sound one ends. Most of a reopening, so its loop calls nothing of ours."""
         tail = max(0, size - TAIL)
-        window, begin, at = b"", 0, 0  # some of the file, where in the file it begins, and where in it the next line does
+        window, begin, at = (
+            b"",
+            0,
+            0,
+        )  # some of the file, where in the file it begins, and where in it the next line does
         match, words = FRONT.match, WORDS
         while True:
             stop = window.find(b"\n", at)

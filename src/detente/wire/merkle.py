@@ -5,7 +5,7 @@ All hashes are 32 raw bytes. Trees are built level by level: joining neighbours 
 last node up gives the same tree as the recursive definition, at a third of the time.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from itertools import islice
 
@@ -183,9 +183,11 @@ class Leaves(Sequence[bytes]):
         leaves._blocks = [raw[i : i + 32] for i in range(32 * n, len(raw), 32)]
         return leaves
 
-    def to_bytes(self) -> bytes:
-        """The leaf hashes one after the other, then the roots of the whole blocks."""
-        return bytes(self._raw) + b"".join(self._blocks)
+    def pieces(self) -> Iterator[bytes]:
+        """The leaf hashes one after the other, then the roots of the whole blocks: what ``kept`` reads."""
+        for at in range(0, len(self._raw), 32 * self.BLOCK):
+            yield bytes(self._raw[at : at + 32 * self.BLOCK])
+        yield b"".join(self._blocks)
 
     def __len__(self) -> int:
         return len(self._raw) // 32

@@ -25,6 +25,7 @@ LONG_LOG = Key("another log")
 
 RULES_OF = {
     "a-predecessor": "P-1 P-11", "an-annex-kept-at-home": "P-1 P-5 P-6", "an-annex-with-a-commitment": "P-6 B-7",
+    "scores-for-the-parties": "P-5", "headers-for-the-parties": "P-5", "headers-and-scores-for-the-parties": "P-5",
     "a-subject-behind-a-commitment": "P-12", "a-measure-over-some-suites": "P-8", "sealed-with-its-owner-among-the-releasers": "P-7",
 }  # fmt: skip
 
@@ -48,6 +49,9 @@ def good() -> list[Any]:
             p["subjects"][0].pop("descriptor"), p["subjects"][0].update(commitment="55" * 32),
         ),
         "a-canary-of-128-characters": put("canary", "c" * 128),
+        "scores-for-the-parties": put("sections", 0, "disclosure", "scores", "parties"),
+        "headers-for-the-parties": put("sections", 0, "disclosure", "headers", "parties"),
+        "headers-and-scores-for-the-parties": put("sections", 0, "disclosure", dict.fromkeys(("headers", "scores"), "parties")),
     }  # fmt: skip
     return [
         row(name, RULES_OF.get(name, "P-1"), edited(world.plan(), edit), value=digest(edited(world.plan(), edit)))
@@ -102,6 +106,8 @@ def bad() -> list[Any]:
             ("subject-twice", "P-1", "P-1.twice", lambda p: p["subjects"].append(p["subjects"][0])),
             ("no-core", "P-6", "P-1.unknown", put("sections", 0, "id", "annex-lab-a")),
             ("core-at-home", "P-5 P-6", "P-6.core", put("sections", 0, "disclosure", "home")),
+            ("headers-for-a-party-by-name", "P-5", "B-3.shape", put("sections", 0, "disclosure", "headers", "lab-b")),
+            ("scores-of-no-disclosure", "P-5", "B-3.shape", put("sections", 0, "disclosure", "scores", ...)),
             ("annex-of-nobody", "P-6", "P-1.unknown", put("sections", 1, {**ANNEX, "id": "annex-lab-c"})),
             ("section-of-another-kind", "P-6", "P-1.unknown", put("sections", 1, {**ANNEX, "id": "extra"})),
             ("commitment-of-an-open-section", "P-6", "P-6.commitment", put("sections", 0, "commitment", "33" * 32)),

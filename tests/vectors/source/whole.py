@@ -40,7 +40,10 @@ Files = dict[str, bytes]
 class Story:
     """The honest walk, in the order in which it happens; a lie is a method replaced, or something said more."""
 
+    plan = world.PLAN
+
     def __init__(self) -> None:
+        self.plan_id = digest(self.plan)
         self.logs: dict[str, list[bytes]] = {lab: [] for lab in LABS}
         self.files: Files = {}
         self.notes: dict[tuple[str, str], list[tuple[int, bytes]]] = {}
@@ -49,7 +52,7 @@ class Story:
 
     def say(self, lab: str, kind: str, subjects: list[str], predicate: Mapping[str, Any], by: str = "") -> str:
         """One statement into a log, signed by its owner (or by another); the envelope's digest."""
-        said = payload(kind, {**predicate, "party": by or lab})
+        said = payload(kind, {"plan": self.plan_id, **predicate, "party": by or lab})
         said["subject"] = [{"digest": {"sha256": one}, "name": kind} for one in subjects]
         entry = envelope(jcs(said), key(by or lab, "statement"))
         self.logs[lab].append(entry)
@@ -81,10 +84,10 @@ class Story:
             digest(raw): raw for raw in (world.LIST, jcs(world.DESCRIPTOR), *(jcs(world.definition(s)) for s in LABELS))
         }
         for lab in LABS:
-            self.files[f"{lab}/plans/{world.PLAN_ID}/plan.json"] = world.PLAN
-        self.files |= {f"lab-a/plans/{world.PLAN_ID}/files/{name}": raw for name, raw in files.items()}
-        self.files[f"lab-a/plans/{world.PLAN_ID}/suites/mini.jsonl.gz"] = gzip(world.suite_text())
-        self.acceptances = [self.say(lab, "accept", [world.PLAN_ID], {}) for lab in LABS]
+            self.files[f"{lab}/plans/{self.plan_id}/plan.json"] = self.plan
+        self.files |= {f"lab-a/plans/{self.plan_id}/files/{name}": raw for name, raw in files.items()}
+        self.files[f"lab-a/plans/{self.plan_id}/suites/mini.jsonl.gz"] = gzip(world.suite_text())
+        self.acceptances = [self.say(lab, "accept", [self.plan_id], {}) for lab in LABS]
 
     def register(self, **changes: Any) -> None:
         self.nonce = keyed(KEY, "nonce", b"lab-b")
@@ -94,7 +97,7 @@ class Story:
             "engine": {"name": "detente", "sha256": digest(b"engine"), "version": "0.1.0"},
             "section": "core", "subject": "m1",
         }  # fmt: skip
-        self.run = self.say("lab-a", "register", [world.PLAN_ID], said | changes)
+        self.run = self.say("lab-a", "register", [self.plan_id], said | changes)
         self.note = self.cosign("lab-b", "lab-a", NOON)
         self.release()
         self.cosign("lab-a", "lab-b", NOON + 60)
@@ -120,7 +123,7 @@ class Story:
 
     def conclude(self, **changes: Any) -> None:
         self.heads = self.header_rows()
-        plain = lines([start(run=self.run), *self.heads])
+        plain = lines([start(run=self.run, plan=self.plan_id), *self.heads])
         stored = gzip(plain)
         self.files[f"lab-a/runs/{self.run}/headers.jsonl.gz"] = stored
         self.root = tree([leaf(jcs(row)) for row in self.heads])
