@@ -176,6 +176,22 @@ def _for_the_parties(labs: Labs) -> dict[str, str]:
     return {}
 
 
+def _task(labs: Labs) -> dict[str, str]:
+    """One shard of two as a task file."""
+    desk = labs.desks["lab-a"].root
+    assert main(["run", "--shard", "1/2", "--task", str(labs.root / "1-of-2.task"), "--desk", str(desk)]) == 0
+    return {}
+
+
+def _shards(labs: Labs) -> dict[str, str]:
+    """Both shards asked, one of them away from the desk."""
+    desk, home = str(labs.desks["lab-a"].root), labs.root / "1-of-2"
+    _task(labs)
+    assert main(["shard", str(labs.root / "1-of-2.task"), "--out", str(home)]) == 0
+    assert main(["run", "--shard", "0/2", "--desk", desk]) == 0
+    return {}
+
+
 def _as_it_is(_: Labs) -> dict[str, str]:
     return {}
 
@@ -195,6 +211,8 @@ SCENES: dict[str, tuple[str, Prepare, str]] = {
     "plan sign": ("signed", _two_proposals, ""),
     "board": ("published", _as_it_is, ""),
     "run": ("registered", lambda _: {"bare": "m-lab-a"}, ""),
+    "shard": ("registered", _task, "1-of-2/bodies.jsonl"),
+    "join": ("registered", _shards, ""),
     "status": ("registered", _as_it_is, ""),
     "score": ("signed", _answers, "labels.jsonl"),
     "publish": ("published", _as_it_is, ""),
