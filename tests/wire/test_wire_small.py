@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from detente.errors import CannotTell, Malformed
 from detente.wire.armor import decode_base64, encode_base64
-from detente.wire.digests import groups_of_four, keyed, sha256, sha256_raw, tagged, u64be
+from detente.wire.digests import Keyed, groups_of_four, keyed, sha256, sha256_raw, tagged, u64be
 from detente.wire.lines import compress, decompress, join_lines, split_lines
 from detente.wire.times import encode_time, parse_time
 
@@ -154,3 +154,10 @@ def test_base64_when_encoded_then_reads_back(raw: bytes) -> None:
 @pytest.mark.parametrize("text", ["QQ", "QR==", "Q Q=", "QQ==\n", "QQ===", "_-8=", "é", "====", "QUI=QUI="])
 def test_base64_when_spelled_otherwise_then_none(text: str) -> None:
     assert decode_base64(text) is None
+
+
+@given(st.binary(max_size=100), st.binary(max_size=40))
+def test_keyed_when_made_for_many_messages_then_each_is_what_one_is(key: bytes, message: bytes) -> None:
+    many = Keyed(key, "salt")
+    assert many.hex(message) == keyed(key, "salt", message).hex()
+    assert many.hex(message) == many.hex(message)

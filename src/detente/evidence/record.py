@@ -14,7 +14,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from detente.errors import Malformed
 from detente.wire.canonical import MAX_INTEGER, NS, Hex, decode_as, encode
-from detente.wire.digests import keyed, sha256, tagged, u64be
+from detente.wire.digests import Keyed, keyed, sha256, tagged, u64be
 
 OUTCOMES = ("replied", "filtered", "truncated", "failed")
 BODY_LIMIT = 16 * 1024 * 1024  # B-9, bytes of one body line
@@ -146,6 +146,17 @@ def salt_of(key: bytes, i: int) -> str:
     return keyed(key, "salt", u64be(i)).hex()
 
 
+class Salts:
+    """``salt_of`` for all slots of one run."""
+
+    def __init__(self, key: bytes) -> None:
+        self._keyed = Keyed(key, "salt")
+
+    def of(self, i: int) -> str:
+        """Slot i's salt, 64 hex (R-6)."""
+        return self._keyed.hex(u64be(i))
+
+
 def nonce_of(key: bytes, auditor: str) -> bytes:
     """The 32-byte nonce kept for one auditor until it asks (R-6)."""
     return keyed(key, "nonce", auditor.encode())
@@ -192,7 +203,7 @@ def parse_opened(raw: bytes, place: str = "") -> OpenedRecord:
 
 
 __all__ = [
-    "BODY_LIMIT", "HEADER_LIMIT", "OUTCOMES", "Body", "Header", "Hex", "Index", "OpenedRecord",
+    "BODY_LIMIT", "HEADER_LIMIT", "OUTCOMES", "Body", "Header", "Hex", "Index", "OpenedRecord", "Salts",
     "beacon_of", "draw_commit", "encode_body", "encode_opened", "header_line", "headers_start", "mend_text",
     "nonce_of", "parse_body", "parse_header", "parse_headers_start", "parse_opened", "salt_of", "slot_seed",
 ]  # fmt: skip

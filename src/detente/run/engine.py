@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from detente.errors import CannotTell, WrongUsage
 from detente.run.cost import Price, Purse, guess_tokens
-from detente.run.journal import Journal, Outcomes, body_of, trace_row
+from detente.run.journal import Journal, Outcomes, trace_row
 from detente.run.pace import PUSHES, Allowance, Pace
 from detente.run.reply import FATAL, Message, Model, ModelFault, Prompt, Reply, Sampling
 
@@ -389,7 +389,7 @@ class Loop:
 
     def _put(self, prompt: Prompt, reply: Reply) -> None:
         journal = self.journal
-        journal.put(body_of(journal.key, prompt.i, prompt.item, reply, prompt.seed))
+        journal.keep(prompt.i, prompt.item, reply, prompt.seed)
         self.here += 1
         self.by_lang[prompt.lang] = self.by_lang.get(prompt.lang, 0) + 1
         if self.answered is not None:

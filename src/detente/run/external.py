@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Protocol
 
 from detente.errors import CannotTell, Malformed
 from detente.evidence.record import BODY_LIMIT, OUTCOMES, mend_text
-from detente.run.journal import Journal, Outcomes, body_of
+from detente.run.journal import Journal, Outcomes
 from detente.run.reply import Reply
 from detente.wire.canonical import kind_of
 
@@ -73,7 +73,7 @@ def take_answers(path: Path, slots: Iterable[SlotLike], journal: Journal) -> Out
     """The answers as bodies in the journal: no seed, no trace (R-10). Slots that it has already are left alone."""
     for slot, reply in read_answers(path, slots):
         if slot.i not in journal:
-            journal.put(body_of(journal.key, slot.i, slot.item, reply, None))
+            journal.keep(slot.i, slot.item, reply, None)
     journal.flush()
     return journal.outcomes()
 

@@ -35,7 +35,7 @@ import orjson
 from msgspec import UNSET
 
 from detente.errors import CannotTell, DetenteError, WrongUsage
-from detente.evidence.record import BODY_LIMIT, OUTCOMES, Body, encode_body, parse_body, salt_of
+from detente.evidence.record import BODY_LIMIT, OUTCOMES, Body, Salts, encode_body, parse_body
 from detente.run.reply import Reply
 from detente.wire.digests import sha256
 
@@ -51,21 +51,6 @@ NONE = 255
 WORDS = {word.encode(): code for code, word in enumerate(OUTCOMES)}
 FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-
-
-def body_of(key: bytes, i: int, item: str, reply: Reply, seed: int | None) -> Body:
-    """A reply as slot ``i``'s record (R-8), salted with the run's key (R-6); ``seed`` None for an imported answer."""
-    return Body(
-        i=i,
-        item=item,
-        outcome=reply.outcome,
-        output=reply.output,
-        salt=salt_of(key, i),
-        seed=seed,
-        cut=True if reply.cut else UNSET,
-        reason=reply.reason if reply.reason is not None else UNSET,
-        tokens=reply.tokens if reply.tokens is not None else UNSET,
-    )
 
 
 class Outcomes(NamedTuple):
@@ -92,6 +77,7 @@ class Journal:
     def __init__(self, folder: Path, key: bytes) -> None:
         self.folder = folder
         self.key = key
+        self._salts = Salts(key)
         self.torn_bytes = 0
         self._offsets = array("q")
         self._lengths = array("I")
@@ -148,6 +134,22 @@ class Journal:
             raise CannotTell("B-9.body", f"{self._place()}: {i}", expected=BODY_LIMIT, got=len(line))
         self._end = self._append(self._bodies, line + b"\n", self._end, "bodies.jsonl")
         self._index(i, self._end - len(line) - 1, len(line), CUT if body.cut is True else WORDS[body.outcome.encode()])
+
+    def keep(self, i: int, item: str, reply: Reply, seed: int | None) -> None:
+        """Put a reply as slot ``i``'s body (R-8), salted with the run's key (R-6); ``seed`` None for an imported answer."""
+        self.put(
+            Body(
+                i=i,
+                item=item,
+                outcome=reply.outcome,
+                output=reply.output,
+                salt=self._salts.of(i),
+                seed=seed,
+                cut=True if reply.cut else UNSET,
+                reason=reply.reason if reply.reason is not None else UNSET,
+                tokens=reply.tokens if reply.tokens is not None else UNSET,
+            )
+        )
 
     def note(self, row: bytes) -> None:
         """Append one line (JCS, without newline) to the private trace."""
@@ -303,7 +305,7 @@ class Journal:
             body = parse_body(line)
         except DetenteError:
             return False
-        if body.salt != salt_of(self.key, body.i):
+        if body.salt != self._salts.of(body.i):
             raise CannotTell("journal-other" if first else "journal-damaged", self._place(), got=body.i)
         return True
 

@@ -83,7 +83,7 @@ def contains(text: str, wanted: str) -> bool:
 
 def joins(left: str, right: str) -> bool:
     """Whether two neighbours belong to one word: letters or digits of an alphabet; Chinese has no word ends."""
-    return all(c.isalnum() and not HAN.match(c) for c in (left, right))
+    return left.isalnum() and right.isalnum() and not (HAN.match(left) or HAN.match(right))
 
 
 def as_number(text: str) -> str | None:

@@ -50,6 +50,7 @@ ITEM = re.compile(
 INLINE_ITEM = re.compile(r"(?<=[。;!?.:：；！？\s])(?=\d{1,2}[.、)]\s?[^\d\s])")
 STOP = re.compile(r"(?<=[。!?;！？；])|(?<=[a-z\d\)'\"\]]{2}[.])(?=\s)|(?<=[.!?]['\"])(?=\s)")
 # Whatever str.split takes for white space in ASCII, but for a single space.
+SHORT = 100  # up to so many characters, cutting apart and joining again is faster than looking
 GAPS = ("  ", "\n", "\t", "\r", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x1f")
 HAN = re.compile(r"[\u3400-\u9fff\U00020000-\U0003ffff]")
 
@@ -78,8 +79,7 @@ def comparable(text: str, variants: Mapping[int, str] | None = None) -> str:
 def answer_part(reply: str) -> str:
     """The reply after its visible reasoning; all of it where the reasoning never ends or nothing follows it."""
     for mark in END_OF_REASONING:
-        rest = reply.rpartition(mark)[2]
-        if rest.strip():
+        if mark in reply and (rest := reply.rpartition(mark)[2]).strip():
             reply = rest
     return reply
 
@@ -116,7 +116,9 @@ def folded(text: str) -> str:
     """A text for comparing with another: NFKC, casefolded, straight quotes, single spaces, none at the ends."""
     if text.isascii():  # the same steps, where only these can change anything; a fifth of the time
         plain = text.lower().replace("`", "'").replace("*", "").replace("_", "")
-        if not any(gap in plain for gap in GAPS):  # one line, single spaces: nothing to cut apart and join again
+        if len(plain) > SHORT and not any(
+            gap in plain for gap in GAPS
+        ):  # one line, single spaces: nothing to cut apart and join again
             return plain.strip(" ")
     else:
         plain = unicodedata.normalize("NFKC", text).casefold().translate(QUOTES)

@@ -5,6 +5,8 @@ import hashlib
 import hmac
 from collections.abc import Iterable
 
+_BLOCK = 64  # bytes that SHA-256 takes at once
+
 
 def sha256(raw: bytes) -> str:
     """SHA-256 of ``raw`` (FIPS 180-4) as 64 lowercase hex digits: ``H`` of the format pages."""
@@ -32,6 +34,22 @@ def tagged(use: str, *parts: bytes) -> bytes:
 def keyed(key: bytes, use: str, *parts: bytes) -> bytes:
     """``HMAC-SHA256(key, "detente <use> v1\\n" || parts)`` as 32 bytes (B-6, RFC 2104)."""
     return hmac.digest(key, _tag(use) + b"".join(parts), "sha256")
+
+
+class Keyed:
+    """``keyed`` for many messages of one key and use: what they have in common is hashed once (RFC 2104, section 4)."""
+
+    def __init__(self, key: bytes, use: str) -> None:
+        block = (key if len(key) <= _BLOCK else hashlib.sha256(key).digest()).ljust(_BLOCK, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block) + _tag(use))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+
+    def hex(self, message: bytes) -> str:
+        """``keyed(key, use, message)`` as 64 lowercase hex digits."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(message)
+        outer.update(inner.digest())
+        return outer.hexdigest()
 
 
 def u64be(number: int) -> bytes:
