@@ -26,6 +26,7 @@ PROMISED = [
     ("docs/guides/verify-by-hand.md", "docs/zh/guides/verify-by-hand.md"),
     ("docs/guides/as-a-library.md", "docs/zh/guides/as-a-library.md"),
     ("docs/guides/keys.md", "docs/zh/guides/keys.md"),
+    ("docs/guides/long-runs.md", "docs/zh/guides/long-runs.md"),
     ("docs/guides/witness.md", "docs/zh/guides/witness.md"),
     ("docs/concepts/statistics.md", "docs/zh/concepts/statistics.md"),
     ("docs/reference/cli.md", "docs/zh/reference/cli.md"),

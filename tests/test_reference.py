@@ -35,7 +35,9 @@ _SPEC.loader.exec_module(generate)
 
 VERBS = [words for words, _ in generate.verbs("en")]
 
-LEAVES = [words for words in VERBS if not any(len(other) > len(words) and other[0] == words[0] for other in VERBS)]
+# Groups of verbs do nothing of their own, but for ``run``.
+GROUPS = {words[:1] for words in VERBS if len(words) > 1} - {("run",)}
+LEAVES = [words for words in VERBS if words not in GROUPS]
 
 
 def example(words: tuple[str, ...], lang: str = "en") -> str:
@@ -213,7 +215,9 @@ SCENES: dict[str, tuple[str, Prepare, str]] = {
     "run": ("registered", lambda _: {"bare": "m-lab-a"}, ""),
     "shard": ("registered", _task, "1-of-2/bodies.jsonl"),
     "join": ("registered", _shards, ""),
+    "run abort": ("registered", lambda labs: {"3f9a": labs.runs["lab-a"].id[:8]}, ""),
     "status": ("registered", _as_it_is, ""),
+    "tail": ("concluded", _as_it_is, ""),
     "score": ("signed", _answers, "labels.jsonl"),
     "publish": ("published", _as_it_is, ""),
     "witness": ("registered", _as_it_is, ""),

@@ -26,7 +26,7 @@ def labs(stories, tmp_path: Path) -> Labs:
 def root(labs, capsys, tmp_path: Path) -> str:
     """What one machine makes of the same run."""
     alone = labs.moved(tmp_path / "alone").desks["lab-a"].root
-    return str(json.loads(typed(capsys, "run", "--json", "--desk", alone).out)["root"])
+    return str(json.loads(typed(capsys, "run", "--json", "--desk", alone).out.splitlines()[-1])["root"])
 
 
 def shell(root: Path, script: str, *words: object, **more: str) -> str:
@@ -45,7 +45,9 @@ def shell(root: Path, script: str, *words: object, **more: str) -> str:
 
 
 def concluded(labs: Labs, capsys) -> str:
-    return str(json.loads(typed(capsys, "run", "--json", "--desk", labs.desks["lab-a"].root).out)["root"])
+    return str(
+        json.loads(typed(capsys, "run", "--json", "--desk", labs.desks["lab-a"].root).out.splitlines()[-1])["root"]
+    )
 
 
 def test_two_sites_when_the_script_has_run_then_the_root_is_that_of_one_machine(labs, root, capsys, tmp_path):

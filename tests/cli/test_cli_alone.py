@@ -82,6 +82,7 @@ def test_rehearse_when_asked_for_json_then_the_last_line_of_stdout_is_the_summar
     said = started("rehearse", path, "--model", TWICE, "--scorer", "includes", "--json", "--out", tmp_path / "r")
     assert said.code == 0
     assert json.loads(said.out.splitlines()[-1]) == {
+        "event": "rehearsed",
         "labels": {"includes": {"right": 2, "wrong": 1}},
         "outcomes": {"replied": 3, "cut": 0, "filtered": 0, "truncated": 0, "failed": 0},
         "scores": {"includes": 0.6667},

@@ -19,7 +19,7 @@ def labs(stories, tmp_path: Path) -> Labs:
 def test_shards_when_typed_then_the_run_ends_like_any_other(labs, capsys, tmp_path):
     desk = ["--desk", labs.desks["lab-a"].root]
     alone = labs.moved(tmp_path / "alone")
-    root = json.loads(typed(capsys, "run", "--json", "--desk", alone.desks["lab-a"].root).out)["root"]
+    root = json.loads(typed(capsys, "run", "--json", "--desk", alone.desks["lab-a"].root).out.splitlines()[-1])["root"]
     said = typed(capsys, "run", "--shard", "0/2", *desk)
     assert said.code == 0, said
     assert "detente join" in said.err
@@ -28,14 +28,14 @@ def test_shards_when_typed_then_the_run_ends_like_any_other(labs, capsys, tmp_pa
     said = typed(capsys, "run", "--shard", "1/2", "--task", tmp_path / "t", *desk)
     assert (said.code, said.out.strip()) == (0, str(tmp_path / "t"))
     said = typed(capsys, "shard", tmp_path / "t", "--out", tmp_path / "home", "--json")
-    assert (said.code, json.loads(said.out)["path"]) == (0, str(tmp_path / "home"))
+    assert (said.code, json.loads(said.out.splitlines()[-1])["path"]) == (0, str(tmp_path / "home"))
     again = typed(capsys, "shard", tmp_path / "t", "--out", tmp_path / "home")
     assert again.code == 0
     said = typed(capsys, "join", tmp_path / "home", "--json", *desk)
     assert said.code == 0, said
-    assert json.loads(said.out)["joined"] == len(labs.runs["lab-a"].slots)
+    assert json.loads(said.out.splitlines()[-1])["joined"] == len(labs.runs["lab-a"].slots)
     said = typed(capsys, "run", "--json", *desk)
-    assert json.loads(said.out)["root"] == root
+    assert json.loads(said.out.splitlines()[-1])["root"] == root
     refused(capsys, 2, "R-9.late", "join", *desk)
     refused(capsys, 2, "R-9.late", "run", "--shard", "0/2", *desk)
     assert typed(capsys, "publish", *desk).code == 2  # not scored yet: the story goes on as ever
@@ -76,4 +76,4 @@ def test_shards_when_they_begin_at_one_moment_then_each_is_asked(stories, capsys
     assert [task.returncode for task in tasks] == [0, 0, 0, 0], said
     assert typed(capsys, "join", "--desk", desk).code == 0
     said = typed(capsys, "run", "--unwitnessed", "--json", "--desk", desk)
-    assert (said.code, json.loads(said.out)["outcomes"]["failed"]) == (0, 0)
+    assert (said.code, json.loads(said.out.splitlines()[-1])["outcomes"]["failed"]) == (0, 0)

@@ -144,6 +144,14 @@ class SpokenGroup(click.Group):
             )
 
 
+class SpokenVerbs(SpokenGroup):
+    """A verb with verbs of its own: given bare, it does its own work."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """The words up to such a verb."""
+        return parse_spoken(super(SpokenGroup, self).parse_args, self, ctx, args)
+
+
 def example_of(key: str, lang: str) -> str:
     """The end of every help page: an example that runs."""
     example = say(f"cli.verb.{key}.example", lang)
@@ -160,6 +168,40 @@ def verb(key: str, lang: str, params: Sequence[click.Parameter], call: Callable[
         short_help=say(f"cli.verb.{key}.short", lang),
         epilog=example_of(key, lang),
         add_help_option=False,
+    )
+    made.lang = lang
+    return made
+
+
+def verb_with(
+    key: str,
+    lang: str,
+    params: Sequence[click.Parameter],
+    call: Callable[..., int | None],
+    commands: Sequence[click.Command],
+) -> click.Group:
+    """A verb that also has verbs of its own, as ``run`` has ``run abort``; options before one of these are refused (cli-order)."""
+
+    def alone(**given: Any) -> int | None:
+        ctx = click.get_current_context()
+        if ctx.invoked_subcommand is None:
+            return call(**given)
+        for param in made.params:
+            if ctx.get_parameter_source(param.name or "") is click.core.ParameterSource.COMMANDLINE:
+                raise WrongUsage("cli-order", expected=ctx.invoked_subcommand, got=max(param.opts, key=len))
+        return None
+
+    made = SpokenVerbs(
+        key,
+        callback=alone,
+        params=[*params, help_option(lang)],
+        help=told(say(f"cli.verb.{key}.help", lang), lang),
+        short_help=say(f"cli.verb.{key}.short", lang),
+        epilog=example_of(key, lang),
+        commands=list(commands),
+        add_help_option=False,
+        invoke_without_command=True,
+        subcommand_metavar=f"[{' | '.join(str(one.name) for one in commands)}]",
     )
     made.lang = lang
     return made

@@ -25,7 +25,8 @@ from detente.words import CHOSEN, LANGS, language, say
 # verb -> the module that holds it; the order is the order of the story, and of --help
 VERBS = {
     "demo": "stranger", "init": "agree", "keys": "keys", "seal": "releasing", "plan": "agree", "board": "stranger",
-    "run": "running", "shard": "scaling", "join": "scaling", "status": "running", "score": "running", "publish": "running", "witness": "agree",
+    "run": "running", "shard": "scaling", "join": "scaling", "status": "running", "tail": "watching",
+    "score": "running", "publish": "running", "witness": "agree",
     "fork": "forks", "restore": "forks", "release": "releasing", "reveal": "releasing", "audit": "audit",
     "verify": "stranger", "trace": "stranger", "report": "stranger", "close": "audit", "pack": "stranger",
     "unpack": "stranger", "rehearse": "rehearse", "canary": "releasing",

@@ -7,6 +7,8 @@ from typing import Any
 import click
 
 from detente.cli.build import Whole, argument, json_option, option, verb, voice
+from detente.cli.limits import allowed_of, limit_options
+from detente.cli.progress import Display
 from detente.desk.rehearsals import Rehearsal
 from detente.desk.rehearsals import rehearse as rehearse_suite
 
@@ -26,14 +28,18 @@ def rehearse(lang: str) -> click.Command:
             chars=given["max_chars"],
             tokens=given["max_tokens"],
             out=given["out"],
+            allowed=allowed_of(given),
         )
-        summary = rehearse_suite(wanted, lambda p: speech.bar("asking", p.done, p.total or 0, f"{p.rate_per_s:.1f}/s"))
+        with Display(speech, given["budget"]) as display:
+            summary = rehearse_suite(wanted, display)
         speech.say("rehearsed", n=summary.n, out=given["out"])
         for name, shares in summary.labels.items():
             speech.say("scored", scorer=name, labels=", ".join(f"{label} {n}" for label, n in shares.items()))
         speech.say("self-check")
         if given["json"]:
-            speech.row({"labels": summary.labels, "outcomes": summary.outcomes, "scores": summary.scores})
+            speech.row(
+                {"event": "rehearsed", "labels": summary.labels, "outcomes": summary.outcomes, "scores": summary.scores}
+            )
         return 0
 
     params = [
@@ -48,6 +54,7 @@ def rehearse(lang: str) -> click.Command:
         option(
             "out", lang, letter="-o", required=True, type=click.Path(path_type=Path), metavar="DIR", help_key="out-dir"
         ),
+        *limit_options(lang),
         json_option(lang),
     ]
     return verb("rehearse", lang, params, call)

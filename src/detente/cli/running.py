@@ -2,16 +2,20 @@
 """Verbs of running at home: run, status, score, publish."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from detente.cli.build import Whole, argument, desk_option, json_option, option, verb, voice
+from detente.cli.beforehand import tell_forecast
+from detente.cli.build import Whole, argument, by_tag, desk_option, json_option, option, verb, verb_with, voice
+from detente.cli.limits import allowed_of, limit_options
+from detente.cli.progress import Display, event_of, lines_of
 from detente.cli.scaling import check_scaling, crew_of, one_shard, scaling_options
 from detente.cli.speech import Speech
+from detente.desk.aborting import abort_run
 from detente.desk.blind import waits_for
+from detente.desk.forecast import forecast
 from detente.desk.given import write_given
 from detente.desk.homes import kept_section, locate_run, open_home, with_homes
 from detente.desk.imported import Given, import_answers
@@ -21,7 +25,6 @@ from detente.desk.publish import holds_scorings, leaving, score_run
 from detente.desk.publish import publish as publish_run
 from detente.desk.runs import (
     RunState,
-    outcome_counts,
     own_engine,
     pick_test,
     receipt_for,
@@ -30,11 +33,11 @@ from detente.desk.runs import (
     runs_of,
 )
 from detente.desk.shards import run_on_cluster
+from detente.desk.standing import standing
 from detente.desk.succession import plan_of
 from detente.errors import CannotTell, NotVerified, WrongUsage
 from detente.pact.plan import PlanFile
-from detente.run.engine import Progress
-from detente.run.journal import glance
+from detente.run.journal import glance, is_written
 from detente.tlog.witness import Receipt
 from detente.words import say
 
@@ -61,6 +64,10 @@ def run(lang: str) -> click.Command:
             plan = desk.plan()
             speech.say("at-home", section=kept.id, exchange=desk.exchange, plan=plan.id)
         test = pick_test(desk, plan, given["subject"], given["section"])
+        if given["dry_run"]:
+            found = forecast(desk, plan, test, allowed_of(given), given["concurrency"])
+            tell_forecast(speech, found, test.subject, given["budget"])
+            return 0
         wait_s = parse_duration(given["wait"]) if given["wait"] else 0.0
         if shard is not None:
             receipt_of = lambda s: _receipt(desk, plan, s, wait_s, speech, given["unwitnessed"])  # noqa: E731
@@ -84,10 +91,13 @@ def run(lang: str) -> click.Command:
             else:
                 speech.say("registered", run=state.id, index=state.index)
             receipt = _receipt(desk, plan, state, wait_s, speech, given["unwitnessed"])
-            if crew is not None and not state.concluded():
-                bundle = run_on_cluster(desk, plan, state, receipt, crew, _told(speech))
-            else:
-                bundle = run_model(desk, plan, state, receipt, given["concurrency"], _told(speech))
+            with Display(speech, given["budget"]) as display:
+                if crew is not None and not state.concluded():
+                    bundle = run_on_cluster(desk, plan, state, receipt, crew, display, allowed=allowed_of(given))
+                else:
+                    bundle = run_model(
+                        desk, plan, state, receipt, given["concurrency"], display, allowed=allowed_of(given)
+                    )
         counts = bundle.outcomes()
         speech.say(
             "concluded", n=len(bundle.codes), replied=counts.replied, cut=counts.cut, filtered=counts.filtered,
@@ -95,7 +105,7 @@ def run(lang: str) -> click.Command:
         )  # fmt: skip
         speech.say("next-score", run=state.id[:16])
         if given["json"]:
-            row = {"run": state.id, "root": bundle.root, "outcomes": _as_dict(counts)}
+            row = {"event": "concluded", "run": state.id, "root": bundle.root, "outcomes": _as_dict(counts)}
             speech.row(row | ({"home": {"exchange": str(desk.exchange), "plan": plan.id}} if kept else {}))
         else:
             speech.data(state.id)
@@ -112,12 +122,33 @@ def run(lang: str) -> click.Command:
             ["--from", "answers"], type=click.Path(path_type=Path), metavar="FILE", help=say("cli.option.from", lang)
         ),
         option("engine", lang, default="unknown", metavar="TEXT"),
+        *limit_options(lang),
+        option("dry-run", lang, is_flag=True, default=False, help_key="forecast"),
         *scaling_options(lang),
         old_plan_option(lang),
         desk_option(lang),
         json_option(lang),
     ]
-    return verb("run", lang, params, call)
+    return verb_with("run", lang, params, call, [_abort(lang)])
+
+
+def _abort(lang: str) -> click.Command:
+    """``detente run abort RUN --reason TAG=TEXT``."""
+
+    def call(run: str, reason: tuple[str, ...], plan: str | None, desk: Path) -> int:
+        speech, lab = voice(lang), load_desk(desk)
+        own, agreed, state = locate_run(lab, plan_of(lab, plan), run)
+        abort_run(own, agreed, state, by_tag(reason, "--reason"))
+        speech.say("aborted", run=state.id[:16], subject=state.test.subject)
+        return 0
+
+    params = [
+        argument("run"),
+        option("reason", lang, multiple=True, metavar="TAG=TEXT", help_key="abort-reason"),
+        old_plan_option(lang),
+        desk_option(lang),
+    ]
+    return verb("run-abort", lang, params, call)
 
 
 def _as_dict(counts: Any) -> dict[str, int]:
@@ -139,23 +170,6 @@ def _receipt(desk: Desk, plan: PlanFile, state: RunState, wait_s: float, speech:
                 speech.say(WAITED[error.code], owing=error.fields.get("owing", ""))
                 told = error.code
             time.sleep(PAUSE_S)
-
-
-def _told(speech: Speech) -> Callable[[Progress], None]:
-    last = -1
-
-    def told(progress: Progress) -> None:
-        nonlocal last
-        if progress.done == last:
-            return
-        last = progress.done
-        out = progress.outcomes
-        note = f"{progress.rate_per_s:.1f}/s"
-        if out.filtered or out.truncated or out.failed:
-            note += f" filtered {out.filtered}, truncated {out.truncated}, failed {out.failed}"
-        speech.bar("asking", progress.done, progress.total or 0, note)
-
-    return told
 
 
 def status(lang: str) -> click.Command:
@@ -190,28 +204,37 @@ def _tell_foreign(speech: Speech, desk: Desk, plan: PlanFile) -> int:
 
 
 def _tell_status(speech: Speech, own: Desk, plan: PlanFile, state: RunState, *, at_home: bool) -> None:
-    done, counts = glance(state.journal_path()).total(), outcome_counts(state)
-    word = "concluded" if counts else "running" if done else "registered"
+    done, counts = glance(state.journal_path()).total(), state.outcome_counts()
+    aborted = state.aborted()
+    word = "aborted" if aborted else "concluded" if counts else "running" if done else "registered"
     word = word if state.folder.exists("key") else "lost"
     if plan.plan.section(state.test.section).withholds("headers"):  # then there is no open file to look for
         published = state.logged is not None and word != "lost"
     else:
         published = own.own(f"runs/{state.id}").exists("headers.jsonl.gz")
+    active = word == "running" and is_written(state.journal_path())
     row = {
+        "active": active,
         "run": state.id, "subject": state.test.subject, "section": state.test.section, "state": word,
-        "answered": len(state.slots) if counts else done, "of": len(state.slots), "published": published,
-        "outcomes": _as_dict(counts) if counts else None, "home": at_home,
+        "answered": len(state.slots) if counts and not aborted else done, "of": len(state.slots), "published": published,
+        "outcomes": _as_dict(counts) if counts and not aborted else None, "home": at_home,
         "held": published and holds_scorings(own, plan, state),
     }  # fmt: skip
+    progress, budget = standing(state) if word == "running" else (None, None)
     if speech.as_json:
-        speech.row(row)
+        seen = {"progress": event_of(progress, progress.rate_per_s, budget)} if progress else {}
+        speech.row(row | seen)
         return
     key = "status-held" if row["held"] else "status-published" if published else f"status-{word}"
     fields = {"run": state.id[:16], "subject": state.test.subject, "answered": row["answered"], "of": row["of"]}
     if at_home:
         key = {"status-published": "status-laid", "status-running": "status-running-home"}.get(key, key)
         fields["subject"] = f"{state.test.subject}/{state.test.section}"
-    speech.data(say(f"cli.say.{key}", speech.lang, **fields))
+    speech.data(say(f"cli.say.{'status-active' if active else key}", speech.lang, **fields))
+    if progress:
+        rate = progress.rate_per_s if active else 0.0
+        for line in lines_of(progress, speech.lang, rate, budget=budget, columns=77):
+            speech.data(f"  {line}")
 
 
 def score(lang: str) -> click.Command:

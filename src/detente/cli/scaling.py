@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from detente.cli.build import Whole, desk_option, json_option, option, verb, voice
+from detente.cli.progress import Display
 from detente.cli.speech import Speech
 from detente.desk.homes import locate_run
 from detente.desk.keys import Desk, load_desk
@@ -16,13 +17,10 @@ from detente.desk.shards import ask_task, hand_out, join_shards, run_shard, turn
 from detente.desk.succession import plan_of
 from detente.errors import WrongUsage
 from detente.pact.plan import PlanFile, Test
-from detente.run.engine import Progress
 from detente.run.journal import Outcomes
 from detente.run.scale import Crew
 from detente.run.shards import Shard
 from detente.tlog.witness import Receipt
-
-Told = Callable[[Progress], None]
 
 
 def scaling_options(lang: str) -> list[click.Option]:
@@ -77,7 +75,8 @@ def one_shard(
         speech.say("shard-out", k=shard.k, n=shard.n, count=n, file=task)
         _tell(speech, task, {"questions": n, "run": state.id})
         return 0
-    folder, counts = run_shard(desk, plan, state, receipt, shard, (given["concurrency"], bar(speech)))
+    with Display(speech) as display:
+        folder, counts = run_shard(desk, plan, state, receipt, shard, (given["concurrency"], display))
     speech.say("shard-done", k=shard.k, n=shard.n, count=counts.total())
     speech.say("next-join", run=state.id[:16])
     _tell(speech, folder, {"outcomes": counts._asdict(), "run": state.id})
@@ -91,25 +90,13 @@ def _tell(speech: Speech, path: Path, row: dict[str, object]) -> None:
         speech.data(str(path))
 
 
-def bar(speech: Speech) -> Told:
-    """A bar that moves when a slot ends."""
-    last = -1
-
-    def told(progress: Progress) -> None:
-        nonlocal last
-        if progress.done != last:
-            last = progress.done
-            speech.bar("asking", progress.done, progress.total or 0, f"{progress.rate_per_s:.1f}/s")
-
-    return told
-
-
 def shard(lang: str) -> click.Command:
     """``detente shard TASK``."""
 
     def call(task: Path, out: Path | None, model: str | None, key_env: str | None, concurrency: int, json: bool) -> int:
         speech = voice(lang, json)
-        folder, head, counts = ask_task(task, out, (model, key_env), concurrency, bar(speech))
+        with Display(speech) as display:
+            folder, head, counts = ask_task(task, out, (model, key_env), concurrency, display)
         speech.say("shard-done", k=head.k, n=head.n, count=counts.total())
         speech.say("shard-home", folder=folder)
         _tell(speech, folder, {"outcomes": counts._asdict(), "run": head.run})

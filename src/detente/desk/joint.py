@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from detente.check.verify import Closing, Verified, verify
+from detente.desk.aborting import with_reasons
 from detente.desk.keys import Desk, alone, log_entry, own_log, sign_statement
 from detente.desk.sent import reader_of
 from detente.errors import CannotTell, WrongUsage
@@ -29,13 +30,14 @@ def close(desk: Desk, plan: PlanFile, reservation: Mapping[str, str] | None, *, 
     """Log this lab's close (F-11): over the heads that another party closed with, if its result can be made again here.
 
     Otherwise, and with ``anew``, over the logs as they stand; a later common close replaces an earlier one. ``reservation``: the position in all languages of the plan's
-    texts, or None to endorse. Who endorses has read what was sent to it: that must be here, open and be right (P-5);
+    texts, or None to endorse; the reasons of this lab's aborted runs are laid behind it, and reserve it. Who endorses has read what was sent to it: that must be here, open and be right (P-5);
     a reservation may say that it was not. CannotTell (F-11.open) while a planned test has neither concluded nor run out of time.
     """
     if desk.party not in plan.plan.closing.by:
         raise WrongUsage("F-11.not-yours", "$.closing.by", expected=", ".join(plan.plan.closing.by), got=desk.party)
     if reservation is not None and (sorted(reservation) != sorted(plan.plan.texts) or not all(reservation.values())):
         raise WrongUsage("close-texts", "close", expected=", ".join(plan.plan.texts), got=", ".join(reservation))
+    reservation = with_reasons(desk, plan, reservation)
     own_log(desk, plan)  # what a crash kept from it is signed already, and comes first (L-5)
     verified = verify(desk.exchange, plan.id, reader=reader_of(desk) if reservation is None else None)
     for error in verified.shut():

@@ -25,6 +25,7 @@ class Question(NamedTuple):
     lang: str
     turns: list[str]
     reference: str | None
+    hazard: str = ""
 
 
 class Questions(Protocol):
@@ -63,6 +64,7 @@ class InSuite:
                 tag,
                 as_turns(item.text[tag]),
                 item.reference[tag] if isinstance(item.reference, dict) else None,
+                item.hazard,
             )
             for item in source.items
             for tag in source.languages
@@ -155,7 +157,11 @@ def _question(row: Any, n: int, place: str) -> Question:
         raise Malformed("row-no-input", place, expected='{"id", "input" | "prompt"}')
     reference = row.get("target", row.get("reference"))
     return Question(
-        str(row.get("id", n)), str(row.get("lang", "und")), turns, None if reference is None else str(reference)
+        str(row.get("id", n)),
+        str(row.get("lang", "und")),
+        turns,
+        None if reference is None else str(reference),
+        str(row.get("hazard", "")),
     )
 
 
@@ -167,4 +173,5 @@ def _checked(question: Question, check: Check, place: str) -> None:
 
 
 def _line_of(question: Question) -> bytes:
-    return orjson.dumps([*question], option=orjson.OPT_APPEND_NEWLINE)
+    # The hazard is no part of what is asked: it only sorts the counts.
+    return orjson.dumps([*question[:4]], option=orjson.OPT_APPEND_NEWLINE)

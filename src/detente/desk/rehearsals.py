@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 import orjson
 
+from detente.desk.allowed import Allowed, limits_for
 from detente.desk.given import check_target, read_given_text, read_hex, unreadable, write_given
 from detente.desk.questions import Question, Questions, read_questions, refuse_twice
 from detente.errors import CannotTell, WrongUsage
 from detente.evidence.record import slot_seed
-from detente.run.engine import Progress, drive
+from detente.run.engine import Limits, Progress, drive
 from detente.run.engine import rehearse as ask_all
 from detente.run.journal import Journal
 from detente.run.model import Message, Model, Prompt, Reply, Sampling, load_model
@@ -26,6 +27,7 @@ from detente.wire.digests import sha256
 from detente.wire.keys import new_seed
 
 UNLABELLED = 255
+MANY = 1000  # languages and hazards together; a file that has more means something else by its hazards
 
 
 class Rehearsal(NamedTuple):
@@ -40,6 +42,7 @@ class Rehearsal(NamedTuple):
     chars: int
     tokens: int
     out: Path
+    allowed: Allowed = Allowed()
 
 
 class Summary(NamedTuple):
@@ -54,11 +57,21 @@ class Summary(NamedTuple):
 class Prompts:
     """The questions as prompts, in order; slot i is question i."""
 
-    def __init__(self, questions: Questions, wanted: Rehearsal) -> None:
+    def __init__(self, questions: Questions, wanted: Rehearsal, cells: Mapping[tuple[str, str], int]) -> None:
         self._questions, self._wanted = questions, wanted
+        self._cells = dict(cells)
+        self._apart = len(cells) <= MANY
+        if not self._apart:
+            self._cells = dict.fromkeys(((lang, "") for lang, _ in cells), 0)
+            for (lang, _), n in cells.items():
+                self._cells[lang, ""] += n
 
     def __len__(self) -> int:
         return len(self._questions)
+
+    def cells(self) -> Mapping[tuple[str, str], int]:
+        """How many there are of each language and hazard."""
+        return self._cells
 
     def __iter__(self) -> Iterator[Prompt]:
         chars, tokens, beacon = self._wanted.chars, self._wanted.tokens, bytes(32)
@@ -66,7 +79,8 @@ class Prompts:
             messages = tuple(Message("user", turn) for turn in question.turns)
             item = sha256(question.id.encode())
             seed = slot_seed(beacon, i)
-            yield Prompt(i, item, question.lang, 0, messages, seed, chars, tokens, question.reference)
+            hazard = question.hazard if self._apart else ""
+            yield Prompt(i, item, question.lang, 0, messages, seed, chars, tokens, question.reference, hazard)
 
 
 class Labels:
@@ -104,8 +118,11 @@ class Labels:
 def rehearse(wanted: Rehearsal, told: Callable[[Progress], None] | None) -> Summary:
     """Ask, score and write ``answers.jsonl`` into ``out``; the same command goes on where a stopped one left off."""
     scorers = {name: load_scorer(name) for name in wanted.scorers}
+    cells: dict[tuple[str, str], int] = {}
 
     def check(question: Question) -> None:  # what a scorer cannot score is told before a model is asked
+        cell = (question.lang, question.hazard)
+        cells[cell] = cells.get(cell, 0) + 1
         for scorer in scorers.values():
             scorer.check("\n".join(question.turns), question.reference)
 
@@ -117,26 +134,26 @@ def rehearse(wanted: Rehearsal, told: Callable[[Progress], None] | None) -> Summ
     check_target(wanted.out, folder=True)
     model = load_model(wanted.model, system=system, key=key, slots=wanted.concurrency)
     _refuse_other(wanted, questions, system)
-    labels = Labels(scorers, len(questions))
+    labels, limits = Labels(scorers, len(questions)), limits_for(wanted.allowed, model)
     with Journal(wanted.out / "journal", _key(wanted.out)) as journal:
-        drive(_ask(questions, wanted, model, journal, (labels, told)))
+        drive(_ask(Prompts(questions, wanted, cells), wanted, model, journal, (labels, told, limits)))
         if len(journal) < len(questions):
             raise CannotTell("run-stopped", str(wanted.out), expected=len(questions), got=len(journal))
         return _summary(questions, labels, journal, wanted)
 
 
 async def _ask(
-    questions: Questions,
+    prompts: Prompts,
     wanted: Rehearsal,
     model: Model,
     journal: Journal,
-    hearers: tuple[Labels, Callable[[Progress], None] | None],
+    manner: tuple[Labels, Callable[[Progress], None] | None, Limits],
 ) -> None:
-    labels, told = hearers
+    labels, told, limits = manner
     try:
         await ask_all(
-            Prompts(questions, wanted), model, journal,
-            sampling=Sampling(0.0, 1.0), concurrency=wanted.concurrency, progress=told, answered=labels.answered,
+            prompts, model, journal, sampling=Sampling(0.0, 1.0),
+            concurrency=wanted.concurrency, progress=told, limits=limits, answered=labels.answered,
         )  # fmt: skip
     finally:
         await model.close()

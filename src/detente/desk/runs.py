@@ -5,6 +5,7 @@
     desk/runs/<run>/key                 the run's 32-byte secret (R-6)
     desk/runs/<run>/start.json          what was in hand before the first request (R-4)
     desk/runs/<run>/releases/           the releases that it names, envelope by envelope (R-5)
+    desk/runs/<run>/limits.json         the price and the budget that it goes by now, for ``status``
     desk/runs/<run>/journal/            bodies and trace as they come
     desk/runs/<run>/shards/             parts of it that are asked by hand elsewhere (desk/shards.py)
     desk/runs/<run>/records.index       made at the end: to open single records fast; nothing is lost with it
@@ -29,6 +30,7 @@ from detente import __version__
 from detente.check.exchange import Entry, notes_of, read_entries, read_history
 from detente.check.ledger import Ledger
 from detente.check.releases import needed, notes_over, releases_of
+from detente.desk.allowed import Allowed, limits_for, note_limits
 from detente.desk.given import read_hex
 from detente.desk.keys import Desk, alone, commitment_line, log_entry, own_log, sign_statement
 from detente.desk.plans import all_texts, suite_lists
@@ -114,8 +116,25 @@ class RunState:
         return beacon_of(self.id, beacons)
 
     def concluded(self) -> bool:
-        """Whether all answers are in and fixed."""
+        """Whether all answers are in and fixed, or the run was given up."""
         return self.out().exists("conclude.json")
+
+    def aborted(self) -> bool:
+        """Whether it was given up (T-5); CannotTell (desk-damaged)."""
+        conclude = self._conclude()
+        return conclude is not None and conclude.status == "aborted"
+
+    def _conclude(self) -> Conclude | None:
+        if not self.concluded():
+            return None
+        out = self.out()
+        conclude = statement_in(out.read("conclude.json"), out.place("conclude.json"))
+        return conclude if isinstance(conclude, Conclude) else None
+
+    def outcome_counts(self) -> OutcomeCounts | None:
+        """How the slots of a concluded run ended, None before that."""
+        conclude = self._conclude()
+        return conclude.outcomes if conclude is not None else None
 
 
 def runs_of(desk: Desk, plan: PlanFile) -> list[RunState]:
@@ -193,7 +212,8 @@ def register_run(desk: Desk, plan: PlanFile, test: Test, engine: Engine, *, agai
         raise WrongUsage("R-1.attempts", f"$.runs.max {test.subject}", expected=plan.plan.runs.max, got=len(mine) + 1)
     if mine and not again:
         raise WrongUsage(
-            "run-published", str(desk.root), run=mine[-1].id[:16], subject=test.subject, next=len(mine) + 1,
+            "run-given-up" if mine[-1].aborted() else "run-published",
+            str(desk.root), run=mine[-1].id[:16], subject=test.subject, next=len(mine) + 1,
             max=plan.plan.runs.max,
         )  # fmt: skip
     key = new_seed()
@@ -337,6 +357,10 @@ class Prompts:
     def __len__(self) -> int:
         return len(self._run.slots)
 
+    def cells(self) -> dict[tuple[str, str], int]:
+        """How many there are of each language and hazard."""
+        return self._run.slots.cells()
+
     def __iter__(self) -> Iterator[Prompt]:
         beacon = self._run.beacon()
         seeded = self._plan.sampling.seed == "slot"
@@ -344,7 +368,9 @@ class Prompts:
             cap = self._plan.caps[slot.lang]
             messages = tuple(Message("user", turn) for turn in as_turns(self._items[slot.item].text[slot.lang]))
             seed = slot_seed(beacon, slot.i) if seeded else None
-            yield Prompt(slot.i, slot.item, slot.lang, slot.epoch, messages, seed, cap.chars, cap.tokens)
+            yield Prompt(
+                slot.i, slot.item, slot.lang, slot.epoch, messages, seed, cap.chars, cap.tokens, hazard=slot.hazard
+            )
 
 
 def items_by_hash(exchange: Folder, plan: PlanFile) -> dict[str, Item]:
@@ -368,6 +394,8 @@ def own_bundle(plan: PlanFile, run: RunState) -> Bundle:
     """The headers that this desk fixed; WrongUsage (not-concluded) while answers are missing."""
     if not run.concluded():
         raise WrongUsage("not-concluded", run.id[:16])
+    if run.aborted():
+        raise WrongUsage("run-aborted", run.id[:16], run=run.id[:16])
     out = run.out()
     return read_bundle(
         out.pieces("headers.jsonl.gz"), plan.id, run.id, plan.plan.canary, run.slots, out.place("headers.jsonl.gz")
@@ -400,12 +428,20 @@ def fixed_line(journal: Journal, run: RunState, leaves: Leaves, i: int) -> bytes
 
 
 def run_model(
-    desk: Desk, plan: PlanFile, run: RunState, receipt: Receipt, concurrency: int, told: Told | None,
-    *, model: Model | None = None,
-) -> Bundle:  # fmt: skip
+    desk: Desk,
+    plan: PlanFile,
+    run: RunState,
+    receipt: Receipt,
+    concurrency: int,
+    told: Told | None,
+    *,
+    allowed: Allowed = Allowed(),  # noqa: B008  # a tuple
+    model: Model | None = None,
+) -> Bundle:
     """Ask the model every slot that the journal has not, then fix the answers in a signed conclusion.
 
-    ``model``: one that reaches the desk's own in another way, on a cluster. The descriptor is hashed again first: another model than the plan's is refused (P-12). Answers that
+    ``model``: one that reaches the desk's own in another way, on a cluster. The descriptor is hashed again
+    first: another model than the plan's is refused (P-12). Answers that
     are fixed already are not asked for again, whatever became of the journal.
     """
     if run.concluded():
@@ -418,17 +454,21 @@ def run_model(
     model = model or desk.load_model(run.test.subject, concurrency)
     check_descriptor(desk, plan, run.test.subject, model.describe())
     sampling = Sampling(float(plan.plan.sampling.temperature), float(plan.plan.sampling.topP))
+    limits = limits_for(allowed, model)
 
     async def ask(journal: Journal) -> None:
         try:
             await answer(
                 Prompts(plan, run, items), model, journal,
-                receipt=receipt, sampling=sampling, concurrency=concurrency, progress=told,
+                receipt=receipt, sampling=sampling, concurrency=concurrency, progress=told, limits=limits,
             )  # fmt: skip
         finally:
             await model.close()
 
     with Journal(run.journal_path(), run.key()) as journal:
+        if run.concluded():  # given up since, by another process
+            return own_bundle(plan, run)
+        note_limits(run.folder, limits)
         drive(ask(journal))
         if len(journal) < len(run.slots):
             raise CannotTell("run-stopped", run.id[:16], expected=len(run.slots), got=len(journal))
@@ -482,15 +522,6 @@ def conclude_run(desk: Desk, plan: PlanFile, run: RunState, receipt: Receipt, jo
     subjects = [("headers.jsonl.gz", bundle.stored_sha256), ("headers.jsonl", bundle.plain_sha256)]
     out.create("conclude.json", sign_statement(desk, "conclude", subjects, conclusion))
     return bundle
-
-
-def outcome_counts(run: RunState) -> OutcomeCounts | None:
-    """How the slots of a concluded run ended, None before that."""
-    if not run.concluded():
-        return None
-    out = run.out()
-    conclude = statement_in(out.read("conclude.json"), out.place("conclude.json"))
-    return conclude.outcomes if isinstance(conclude, Conclude) else None
 
 
 def statement_in(entry: bytes, place: str) -> Predicate:

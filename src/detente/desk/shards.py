@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from msgspec import structs
 
+from detente.desk.allowed import Allowed
 from detente.desk.given import unreadable, write_given
 from detente.desk.keys import Desk, ModelEntry
 from detente.desk.runs import EXTERNAL, Prompts, RunState, Told, check_descriptor, own_code, run_model
@@ -76,14 +77,21 @@ class Piece(NamedTuple):
 
 
 def run_on_cluster(
-    desk: Desk, plan: PlanFile, run: RunState, receipt: Receipt, crew: Crew, told: Told | None
+    desk: Desk,
+    plan: PlanFile,
+    run: RunState,
+    receipt: Receipt,
+    crew: Crew,
+    told: Told | None,
+    *,
+    allowed: Allowed = Allowed(),  # noqa: B008  # a tuple
 ) -> Bundle:
     """The same as ``run_model``, the model being asked by the workers of a Ray cluster."""
     if run.in_shards():
         raise WrongUsage("R-9.in-shards", str(run.shards_path()), run=run.id[:16])
     cluster = Cluster(crew, recipe_of(desk, run.test.subject), own_code)
     try:
-        return run_model(desk, plan, run, receipt, crew.workers * crew.each, told, model=cluster)
+        return run_model(desk, plan, run, receipt, crew.workers * crew.each, told, allowed=allowed, model=cluster)
     finally:
         cluster.shut()
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The slots of a run: every planned question, language and repeat has one place, fixed by the plan alone (S-4)."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, repeat
 from typing import NamedTuple, TypeVar
@@ -39,6 +40,16 @@ class Slots(Sequence[Slot]):
 
     def __len__(self) -> int:
         return self._n
+
+    def cells(self) -> dict[tuple[str, str], int]:
+        """How many slots there are of each language and hazard, in the order in which they come."""
+        found: dict[tuple[str, str], int] = {}
+        for _, suite, listed in self._blocks:
+            hazards = Counter(entry.hazard for entry in listed)
+            for hazard, n in hazards.items():
+                for lang in suite.languages:
+                    found[lang, hazard] = found.get((lang, hazard), 0) + n * suite.epochs
+        return found
 
     def suites(self) -> Sequence[tuple[int, Suite, Sequence[Listed]]]:
         """The suites in order, each with the number of its first slot and its items."""

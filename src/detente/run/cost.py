@@ -34,25 +34,31 @@ class _Priced(msgspec.Struct, forbid_unknown_fields=True):
     asked: float
     said: float
     currency: str
+    endpoint: str = ""
+    source: str = ""
+    checked: str = ""
 
 
 class _Prices(msgspec.Struct, forbid_unknown_fields=True):
     price: list[_Priced]
 
 
-def read_price(path: Path, name: str) -> Price:
+def read_price(path: Path, name: str, endpoint: str | None = None) -> Price:
     """The price of the model ``name`` in a price file: TOML with ``[[price]]`` of ``name asked said currency``.
 
-    Raises WrongUsage: ``no-such-file``, ``price-file`` (what is wrong in it), ``no-price`` (nothing for this model).
+    A row with an ``endpoint`` is the price at addresses that begin so: a name alone says nothing of what a reseller
+    asks. ``source`` and ``checked`` (a date) are for whoever reads the file. Raises WrongUsage: ``no-such-file``,
+    ``price-file`` (what is wrong in it), ``no-price`` (nothing for this model).
     """
     try:
-        found = msgspec.convert(tomllib.loads(path.read_text("utf-8")), _Prices, strict=False)
+        text = path.read_text("utf-8")
+        found = msgspec.convert(tomllib.loads(text), _Prices, strict=False)
     except OSError as error:
         raise WrongUsage("no-such-file", str(path)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
         raise WrongUsage("price-file", str(path), got=error) from error
     for one in found.price:
-        if one.name == name:
+        if one.name == name and (not one.endpoint or f"{endpoint}/".startswith(f"{one.endpoint.rstrip('/')}/")):
             if one.asked < 0 or one.said < 0:
                 raise WrongUsage("price-file", str(path), got=f"{name}: {min(one.asked, one.said)}")
             return Price(one.asked, one.said, one.currency)

@@ -23,7 +23,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence, Sized
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from detente.errors import CannotTell, WrongUsage
 from detente.run.cost import Price, Purse, guess_tokens
@@ -56,6 +56,10 @@ CODES = {
 }
 
 
+Cell = tuple[str, str]
+"""A language and a hazard."""
+
+
 class Limits(NamedTuple):
     """How much patience there is (times in seconds), how much a minute, and how much money.
 
@@ -74,23 +78,45 @@ class Limits(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """How far a run is. ``total`` is None for a stream of unknown length; ``by_lang`` counts slots that have ended.
+    """How far a run is. ``total`` is None for a stream of unknown length; ``by_cell`` counts slots that have ended, by language and hazard.
 
-    ``tokens`` are those of questions and answers, ``spent`` their price in ``currency`` where there is one, both with
-    what earlier processes of the same run used; ``places`` is how many may be asked at once now.
+    ``of_cell`` says of how many, where the prompts know (a method ``cells``).
+
+    ``tokens`` are those of questions and answers, ``spent`` their price in ``currency``: where there is one, both with
+    what earlier processes of the same run used; ``in_flight`` is how many are asked now, ``places`` how many may be at once.
+    ``stopping``: no more is asked, and what is in flight is waited for.
     """
 
     done: int
     total: int | None
     outcomes: Outcomes
     rate_per_s: float
-    by_lang: Mapping[str, int]
+    by_cell: Mapping[Cell, int]
+    of_cell: Mapping[Cell, int]
     faults: Mapping[str, int]
     in_flight: int
     tokens: int
     places: int
     spent: float | None
     currency: str
+    stopping: bool = False
+
+    @property
+    def by_lang(self) -> dict[str, int]:
+        """Slots that have ended, by language."""
+        found: dict[str, int] = {}
+        for (lang, _), n in self.by_cell.items():
+            found[lang] = found.get(lang, 0) + n
+        return found
+
+
+@runtime_checkable
+class Celled(Protocol):
+    """Prompts that know how many of them there are of each language and hazard."""
+
+    def cells(self) -> Mapping[Cell, int]:
+        """The number of slots by language and hazard."""
+        ...
 
 
 async def answer(
@@ -168,9 +194,9 @@ class Loop:
         self.held: list[tuple[Prompt, Reply, str]] = []
         self.aside: deque[tuple[Prompt, float]] = deque()  # to be asked again at the end, and since when
         self.exhausted = False
-        self.by_lang: dict[str, int] = {}
+        self.by_cell: dict[Cell, int] = {}
+        self.of_cell: Mapping[Cell, int] = {}
         self.faults: dict[str, int] = {}
-        self.in_flight = 0
         self.most_held = HELD
         self.here = 0
         self.told_at = 0.0
@@ -179,6 +205,7 @@ class Loop:
     async def run(self, prompts: Iterable[Prompt], concurrency: int, run: str | None) -> Outcomes:
         """Start ``concurrency`` workers over one iterator and wait for all of them."""
         self.total = len(prompts) if isinstance(prompts, Sized) else None
+        self.of_cell = prompts.cells() if isinstance(prompts, Celled) else {}
         self.journal.note(trace_row(-1, len(self.journal), _now_ms(), 0, "begin", reason=run))
         if self.purse.price is not None:
             self.purse.read(self.journal.folder / "trace.jsonl")
@@ -206,23 +233,21 @@ class Loop:
             prompt, own = self._next(queue)
             if prompt is None:
                 return
-            self.in_flight += 1
             try:
                 await self._settle(prompt, own)
             except Exception as error:
                 if self.error is None:
                     self.error = error
                 self.stop()
-            finally:
-                self.in_flight -= 1
 
     def _next(self, queue: Iterator[Prompt]) -> tuple[Prompt | None, int]:
         """The next slot that has not ended, and how many of its failures are known to be its own."""
-        journal, by_lang = self.journal, self.by_lang
+        journal, by_cell = self.journal, self.by_cell
         for prompt in queue:
             if prompt.i not in journal:
                 return prompt, 0
-            by_lang[prompt.lang] = by_lang.get(prompt.lang, 0) + 1
+            cell = (prompt.lang, prompt.hazard)
+            by_cell[cell] = by_cell.get(cell, 0) + 1
         self.exhausted = True
         if not self.aside:
             return None, 0
@@ -240,6 +265,7 @@ class Loop:
                 reply = await self._attempt(prompt, attempt)
             except ModelFault as fault:
                 self.faults[fault.kind] = self.faults.get(fault.kind, 0) + 1
+                self._tell()  # nobody is answered while an endpoint is down, and a person wants to see why
                 limited += fault.kind == "rate-limit"
                 # A failure is the slot's own if somebody else was answered before it failed again.
                 own += self.good_at > failed_at
@@ -391,7 +417,8 @@ class Loop:
         journal = self.journal
         journal.keep(prompt.i, prompt.item, reply, prompt.seed)
         self.here += 1
-        self.by_lang[prompt.lang] = self.by_lang.get(prompt.lang, 0) + 1
+        cell = (prompt.lang, prompt.hazard)
+        self.by_cell[cell] = self.by_cell.get(cell, 0) + 1
         if self.answered is not None:
             self.answered(prompt, reply)
         if self.progress is not None:
@@ -426,15 +453,21 @@ class Loop:
                 self.total,
                 outcomes,
                 rate,
-                dict(self.by_lang),
+                dict(self.by_cell),
+                self.of_cell,
                 dict(self.faults),
-                self.in_flight,
+                self.pace.out,
                 self.purse.asked + self.purse.said,
                 self.pace.places,
                 self.purse.spent(),
                 self.purse.price.currency if self.purse.price is not None else "",
+                self.stopping.is_set(),
             )
         )
+
+    def tell_stop(self) -> None:
+        """Report at once that no more is asked."""
+        self._tell(now=True)
 
     def _backoff(self, attempt: int) -> float:
         """Seconds before attempt + 1: doubling, with jitter so that workers do not return in step."""
@@ -502,3 +535,4 @@ class Interrupts:
             for worker in self.workers:
                 worker.cancel()
         self.loop.stop()
+        self.loop.tell_stop()

@@ -358,16 +358,35 @@ def read_place(folder: Path, offset: int, length: int) -> bytes:
 def glance(folder: Path) -> Outcomes:
     """How a run stands, from another process while it writes: no lock, nothing changed, a torn last line not counted."""
     counts = dict.fromkeys((*OUTCOMES, "cut"), 0)
-    try:
-        with (folder / "bodies.jsonl").open("rb") as file:
-            for line in file:
-                front = FRONT.match(line)
-                if front and line.endswith(b"\n"):
-                    counts[front[3].decode()] += 1
-                    counts["cut"] += front[1] is not None
-    except FileNotFoundError:
-        return Outcomes()
+    for _, outcome, cut in glances(folder):
+        counts[outcome] += 1
+        counts["cut"] += cut
     return Outcomes(**counts)
+
+
+def glances(folder: Path) -> Iterator[tuple[int, str, bool]]:
+    """Slot, outcome and whether it was cut of every answer there, as they came; like ``glance`` without a lock."""
+    with contextlib.suppress(FileNotFoundError), (folder / "bodies.jsonl").open("rb") as file:
+        for line in file:
+            front = FRONT.match(line)
+            if front and line.endswith(b"\n"):
+                yield int(front[2]), front[3].decode(), front[1] is not None
+
+
+def is_written(folder: Path) -> bool:
+    """Whether a process has the journal open now: it holds the lock, which is asked for and let go at once."""
+    try:
+        descriptor = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(descriptor)
 
 
 def trace_row(
@@ -391,11 +410,27 @@ def trace_row(
     )  # fmt: skip
 
 
+@contextlib.contextmanager
+def held_journal(folder: Path) -> Iterator[None]:
+    """Keep every other process from the journal without reading it; WrongUsage (journal-busy) while one has it."""
+    with Told(str(folder)):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = _lock(folder / "lock")
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
 def _lock(path: Path) -> int:
     """Take the lock or raise WrongUsage (journal-busy). The kernel lets it go when the process ends, however it ends."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # may be somebody who only looks (is_written), and is gone in a moment
+            time.sleep(SYNC_S)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(descriptor)
         if error.errno in {errno.EWOULDBLOCK, errno.EACCES}:

@@ -39,7 +39,7 @@ class Prompt(NamedTuple):
     """One slot's question (S-4): what is asked, with which seed (R-5), and the plan's caps for its language.
 
     ``chars`` counts code points, ``tokens`` the model's own tokens; both at least 1. ``reference`` is
-    for whoever scores the reply as it comes, and never reaches a model.
+    for whoever scores the reply as it comes, ``hazard`` for whoever counts; neither reaches a model.
     """
 
     i: int
@@ -51,6 +51,7 @@ class Prompt(NamedTuple):
     chars: int
     tokens: int
     reference: str | None = None
+    hazard: str = ""
 
 
 class Sampling(NamedTuple):

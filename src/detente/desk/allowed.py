@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a person allows a run: requests and tokens a minute, money; and the price that the money is counted with."""
+
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import NamedTuple
+
+from detente.errors import WrongUsage
+from detente.run.cost import Price, read_price
+from detente.run.engine import Limits
+from detente.run.model import Model
+from detente.run.pace import Allowance
+from detente.tlog.folder import Folder
+from detente.wire.canonical import decode, encode
+
+NOTE = "limits.json"
+
+
+class Allowed(NamedTuple):
+    """What was given on the command line; None: no limit. ``budget`` is in the currency of the model's price."""
+
+    per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    budget: float | None = None
+    prices: Path | None = None
+
+
+def limits_for(allowed: Allowed, model: Model) -> Limits:
+    """The limits of the loop for a model, with its price where one is known.
+
+    The price is looked up by the name in the model's descriptor: in ``prices``, else in the list that comes with this
+    program. WrongUsage: what ``read_price`` raises of a file that was given; ``budget-no-price`` for a budget without a price.
+    """
+    price = price_of(allowed, model)
+    if allowed.budget is not None and price is None:
+        raise WrongUsage("budget-no-price", "--budget", got=str(model.describe()["name"]))
+    allowance = Allowance(allowed.per_minute, allowed.tokens_per_minute)
+    return Limits(allowance=allowance, price=price, budget=allowed.budget)
+
+
+def price_of(allowed: Allowed, model: Model) -> Price | None:
+    """What the model's tokens cost; None where nobody says. A model in this process is not described (hashed) for nothing."""
+    afar = str(getattr(model, "place", "")).startswith(("https://", "http://", "ray "))
+    if not afar and allowed.prices is None:
+        return None
+    described = model.describe()
+    name, endpoint = str(described["name"]), described.get("endpoint")
+    if allowed.prices is not None:
+        return read_price(allowed.prices, name, endpoint)
+    with as_file(files("detente") / "data" / "prices.toml") as shipped:
+        try:
+            return read_price(shipped, name, endpoint)
+        except WrongUsage as error:
+            if error.code != "no-price":
+                raise
+            return None
+
+
+def note_limits(folder: Folder, limits: Limits) -> None:
+    """Write down on the desk which price and budget a run goes by now, for whoever looks at it from another shell."""
+    price = limits.price
+    row = {
+        "asked": str(price.asked) if price else None,
+        "budget": str(limits.budget) if limits.budget is not None else None,
+        "currency": price.currency if price else None,
+        "said": str(price.said) if price else None,
+    }
+    old = folder.read(NOTE) if folder.exists(NOTE) else None
+    if old != encode(row):
+        folder.swap(NOTE, old, encode(row))
+
+
+def noted_limits(folder: Folder) -> tuple[Price | None, float | None]:
+    """The price and the budget that were written down last; None where there are none, or nothing that can be read."""
+    try:
+        row = decode(folder.read(NOTE), NOTE) if folder.exists(NOTE) else {}
+        price = Price(float(row["asked"]), float(row["said"]), row["currency"]) if row.get("currency") else None
+        return price, float(row["budget"]) if row.get("budget") else None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None, None
