@@ -16,6 +16,7 @@ from detente.desk.keys import load_desk, own_log
 from detente.desk.runs import runs_of
 from detente.run.cost import read_price
 from detente.run.journal import Journal
+from detente.run.model import Reply
 from kit.labs import Labs, meet, register_all, run_one
 from kit.typed import environ, program, raw, refused, typed
 
@@ -63,17 +64,14 @@ def test_status_when_a_run_is_half_done_then_it_shows_what_the_run_itself_shows(
 def test_status_while_a_process_asks_then_it_says_so_and_the_process_is_not_disturbed(labs: Labs, capsys) -> None:
     run = labs.runs["lab-a"]
     with Journal(run.journal_path(), run.key()) as journal:
-        journal.put(_body(journal, run))
+        answered(journal, run)
         assert "being asked now" in typed(capsys, "status", *desk(labs)).out
         assert len(journal) == 1
     assert "being asked now" not in typed(capsys, "status", *desk(labs)).out
 
 
-def _body(journal: Journal, run) -> object:
-    from detente.run.journal import body_of
-    from detente.run.model import Reply
-
-    return body_of(journal.key, 0, run.slots[0].item, Reply("replied", "yes"), 7)
+def answered(journal: Journal, run) -> None:
+    journal.keep(0, run.slots[0].item, Reply("replied", "yes"), 7)
 
 
 # --- tail --------------------------------------------------------------------------------------------
@@ -103,7 +101,7 @@ def test_tail_when_a_run_ends_while_it_follows_then_it_has_shown_every_answer_an
         follower = subprocess.Popen(
             program("tail", "--follow", "--json", *desk(labs)), env=environ(), stdout=subprocess.PIPE, text=True
         )
-        journal.put(_body(journal, run))
+        answered(journal, run)
         first = json.loads(follower.stdout.readline())
     rest, _ = follower.communicate(timeout=60)
     assert (first["slot"], first["outcome"], first["text"]) == (0, "replied", "yes")
@@ -123,7 +121,7 @@ def test_tail_when_nothing_was_asked_then_it_says_so(labs: Labs, capsys) -> None
 def test_tail_and_status_when_the_journal_is_damaged_then_they_say_so(labs: Labs, capsys, line: bytes) -> None:
     run = labs.runs["lab-a"]
     with Journal(run.journal_path(), run.key()) as journal:
-        journal.put(_body(journal, run))
+        answered(journal, run)
     path = run.journal_path() / "bodies.jsonl"
     path.write_bytes(path.read_bytes() + line)
     refused(capsys, 4, "journal-damaged", "tail", *desk(labs))
