@@ -20,6 +20,7 @@ OPTIONAL = (
     "altair",
     "pkcs11",
     "securesystemslib",
+    "ray",
 )
 
 

@@ -67,7 +67,7 @@ SYSTEM = ("EIO", "EISDIR", "ENOTDIR", "ENAMETOOLONG", "ELOOP", "EMFILE", "EINVAL
 # The closed words for why there is no reply; what else stands there is a status or a provider's own code.
 FAULTS = {
     "connect", "no-such-host", "timeout", "reset", "half-body", "html", "not-json", "not-an-object", "no-choice",
-    "no-text", "certificate", "rate-limit", "server", "unavailable", "error",
+    "no-text", "certificate", "rate-limit", "server", "unavailable", "error", "worker-lost", "no-worker",
 }  # fmt: skip
 KIND = re.compile(r"\b(int|str|bool|null|object|array|float)\b")
 PLACE = re.compile(r" - at `(?P<path>[^`]*)`$")

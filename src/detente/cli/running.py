@@ -11,6 +11,7 @@ from detente.cli.beforehand import tell_forecast
 from detente.cli.build import Whole, argument, by_tag, desk_option, json_option, option, verb, verb_with, voice
 from detente.cli.limits import allowed_of, limit_options
 from detente.cli.progress import Display, event_of, lines_of
+from detente.cli.scaling import check_scaling, crew_of, one_shard, scaling_options
 from detente.cli.speech import Speech
 from detente.desk.aborting import abort_run
 from detente.desk.blind import waits_for
@@ -31,6 +32,7 @@ from detente.desk.runs import (
     run_model,
     runs_of,
 )
+from detente.desk.shards import run_on_cluster
 from detente.desk.standing import standing
 from detente.desk.succession import plan_of
 from detente.errors import CannotTell, NotVerified, WrongUsage
@@ -54,6 +56,7 @@ def run(lang: str) -> click.Command:
 
     def call(**given: Any) -> int:
         speech = voice(lang, given["json"])
+        shard, crew = check_scaling(given), crew_of(given)
         desk = load_desk(given["desk"])
         plan = plan_of(desk, given["plan"])
         if (kept := kept_section(desk, plan, given["section"])) is not None:
@@ -66,6 +69,9 @@ def run(lang: str) -> click.Command:
             tell_forecast(speech, found, test.subject, given["budget"])
             return 0
         wait_s = parse_duration(given["wait"]) if given["wait"] else 0.0
+        if shard is not None:
+            receipt_of = lambda s: _receipt(desk, plan, s, wait_s, speech, given["unwitnessed"])  # noqa: E731
+            return one_shard(speech, (desk, plan, test), shard, receipt_of, given)
         if given["answers"] is not None:
             state, bundle = import_answers(
                 desk,
@@ -86,7 +92,12 @@ def run(lang: str) -> click.Command:
                 speech.say("registered", run=state.id, index=state.index)
             receipt = _receipt(desk, plan, state, wait_s, speech, given["unwitnessed"])
             with Display(speech, given["budget"]) as display:
-                bundle = run_model(desk, plan, state, receipt, given["concurrency"], display, allowed=allowed_of(given))
+                if crew is not None and not state.concluded():
+                    bundle = run_on_cluster(desk, plan, state, receipt, crew, display, allowed=allowed_of(given))
+                else:
+                    bundle = run_model(
+                        desk, plan, state, receipt, given["concurrency"], display, allowed=allowed_of(given)
+                    )
         counts = bundle.outcomes()
         speech.say(
             "concluded", n=len(bundle.codes), replied=counts.replied, cut=counts.cut, filtered=counts.filtered,
@@ -113,6 +124,7 @@ def run(lang: str) -> click.Command:
         option("engine", lang, default="unknown", metavar="TEXT"),
         *limit_options(lang),
         option("dry-run", lang, is_flag=True, default=False, help_key="forecast"),
+        *scaling_options(lang),
         old_plan_option(lang),
         desk_option(lang),
         json_option(lang),

@@ -48,7 +48,7 @@ def limits_for(allowed: Allowed, model: Model) -> Limits:
 
 def price_of(allowed: Allowed, model: Model) -> Price | None:
     """What the model's tokens cost; None where nobody says. A model in this process is not described (hashed) for nothing."""
-    afar = str(getattr(model, "place", "")).startswith(("https://", "http://"))
+    afar = str(getattr(model, "place", "")).startswith(("https://", "http://", "ray "))
     if not afar and allowed.prices is None:
         return None
     described = model.describe()

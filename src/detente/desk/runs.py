@@ -7,6 +7,7 @@
     desk/runs/<run>/releases/           the releases that it names, envelope by envelope (R-5)
     desk/runs/<run>/limits.json         the price and the budget that it goes by now, for ``status``
     desk/runs/<run>/journal/            bodies and trace as they come
+    desk/runs/<run>/shards/             parts of it that are asked by hand elsewhere (desk/shards.py)
     desk/runs/<run>/records.index       made at the end: to open single records fast; nothing is lost with it
     desk/runs/<run>/out/                what ``publish`` will lay into the exchange, byte for byte
 
@@ -54,8 +55,8 @@ from detente.pact.slots import Slots
 from detente.run.engine import Progress, answer, drive
 from detente.run.index import NAME as INDEX
 from detente.run.index import index_pieces
-from detente.run.journal import Journal
-from detente.run.model import Message, Prompt, Sampling
+from detente.run.journal import Journal, glance
+from detente.run.model import Message, Model, Prompt, Sampling
 from detente.tlog.folder import Folder
 from detente.tlog.witness import Receipt, Seen
 from detente.wire.canonical import decode_as, encode
@@ -88,6 +89,14 @@ class RunState:
     def journal_path(self) -> Path:
         """Where the journal lies."""
         return self.folder.root / "journal"
+
+    def shards_path(self) -> Path:
+        """Where its shards lie, if it is asked in shards (desk/shards.py)."""
+        return self.folder.root / "shards"
+
+    def in_shards(self) -> bool:
+        """Whether shards of it were begun and have not been joined: it is asked nowhere else meanwhile (R-9)."""
+        return self.shards_path().is_dir() and glance(self.journal_path()).total() < len(self.slots)
 
     def out(self) -> Folder:
         """What will leave."""
@@ -372,10 +381,13 @@ def items_by_hash(exchange: Folder, plan: PlanFile) -> dict[str, Item]:
 
 def own_engine() -> Engine:
     """What puts the questions here: name, version, and a digest of this program's own files, joined in name order."""
-    root = files("detente")
-    code = sorted(path for path in Path(str(root)).rglob("*.py"))
-    digest = sha256("".join(sha256(path.read_bytes()) for path in code).encode())
-    return Engine(name="detente", version=__version__, sha256=digest)
+    return Engine(name="detente", version=__version__, sha256=own_code())
+
+
+def own_code() -> str:
+    """The digest of this program's own files."""
+    code = sorted(path for path in Path(str(files("detente"))).rglob("*.py"))
+    return sha256("".join(sha256(path.read_bytes()) for path in code).encode())
 
 
 def own_bundle(plan: PlanFile, run: RunState) -> Bundle:
@@ -424,10 +436,12 @@ def run_model(
     told: Told | None,
     *,
     allowed: Allowed = Allowed(),  # noqa: B008  # a tuple
+    model: Model | None = None,
 ) -> Bundle:
     """Ask the model every slot that the journal has not, then fix the answers in a signed conclusion.
 
-    The descriptor is hashed again first: another model than the plan's is refused (P-12). Answers that
+    ``model``: one that reaches the desk's own in another way, on a cluster. The descriptor is hashed again
+    first: another model than the plan's is refused (P-12). Answers that
     are fixed already are not asked for again, whatever became of the journal.
     """
     if run.concluded():
@@ -435,8 +449,10 @@ def run_model(
     items = section_items(desk, plan, run.test.section)
     if run.register.engine.name == EXTERNAL:
         raise WrongUsage("R-10.began-outside", run.id[:16], got=run.register.engine.version)
-    model = desk.load_model(run.test.subject, concurrency)
-    _check_descriptor(desk, plan, run.test.subject, model.describe())
+    if run.in_shards():
+        raise WrongUsage("R-9.in-shards", str(run.shards_path()), run=run.id[:16])
+    model = model or desk.load_model(run.test.subject, concurrency)
+    check_descriptor(desk, plan, run.test.subject, model.describe())
     sampling = Sampling(float(plan.plan.sampling.temperature), float(plan.plan.sampling.topP))
     limits = limits_for(allowed.over(desk.allowance(run.test.subject)), model)
 
@@ -459,7 +475,7 @@ def run_model(
         return conclude_run(desk, plan, run, receipt, journal)
 
 
-def _check_descriptor(desk: Desk, plan: PlanFile, subject: str, described: Mapping[str, object]) -> None:
+def check_descriptor(desk: Desk, plan: PlanFile, subject: str, described: Mapping[str, object]) -> None:
     """The model here is the plan's, by its descriptor or behind its commitment (P-12); else WrongUsage."""
     planned = plan.plan.subject(subject)
     if isinstance(planned.descriptor, str):
