@@ -22,7 +22,9 @@ def write(path: Path, *rows: str) -> Path:
     return path
 
 
-def test_file_when_read_then_its_questions_come_in_order_as_often_as_asked(tmp_path):
+@pytest.mark.parametrize("small", [0, 1000])
+def test_file_when_read_then_its_questions_come_in_order_as_often_as_asked(tmp_path, monkeypatch, small):
+    monkeypatch.setattr("detente.desk.questions.SMALL", small)
     path = write(
         tmp_path / "q.jsonl",
         '{"id":"a","input":"one","target":"1","lang":"en"}',
@@ -48,7 +50,8 @@ def test_digest_when_only_the_writing_differs_then_it_is_the_same(tmp_path):
 
 
 @pytest.mark.parametrize("change", ["changed", "longer", "shorter"])
-def test_file_when_it_changes_while_it_is_asked_then_that_is_told(tmp_path, change):
+def test_file_when_it_changes_while_it_is_asked_then_that_is_told(tmp_path, change, monkeypatch):
+    monkeypatch.setattr("detente.desk.questions.SMALL", 0)
     rows = [f'{{"id":"{n}","input":"question {n}"}}' for n in range(3)]
     path = write(tmp_path / "q.jsonl", *rows)
     found = read_questions(str(path), ask_anything)

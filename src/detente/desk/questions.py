@@ -15,6 +15,7 @@ from detente.desk.given import unreadable
 from detente.errors import CannotTell, Malformed, WrongUsage
 from detente.wire.digests import sha256_of
 
+SMALL = 8 * 1024 * 1024  # bytes of a suite's file
 Check = Callable[["Question"], None]
 
 
@@ -81,10 +82,14 @@ class InSuite:
 
 
 class InFile:
-    """The questions of a JSONL file. Four bytes a question are kept, by which a file that changes meanwhile is found out."""
+    """The questions of a JSONL file. Four bytes a question are kept, by which a file that changes meanwhile is found out.
+
+    Of a small file the questions themselves are kept: to read it three times costs more than they do.
+    """
 
     def __init__(self, path: Path, check: Check) -> None:
         self._path = path
+        self._kept: list[Question] | None = [] if path.stat().st_size <= SMALL else None
         self._sums = array("I")
         self.digest = sha256_of(self._first(check))
         if not self._sums:
@@ -94,6 +99,9 @@ class InFile:
         return len(self._sums)
 
     def __iter__(self) -> Iterator[Question]:
+        return iter(self._kept) if self._kept is not None else self._again()
+
+    def _again(self) -> Iterator[Question]:
         count = 0
         for number, line in self._lines():
             if count == len(self._sums) or zlib.crc32(line) != self._sums[count]:
@@ -109,6 +117,8 @@ class InFile:
             question = _question(_row(line, place), number, place)
             _checked(question, check, f"{self._path}: {question.id}")
             self._sums.append(zlib.crc32(line))
+            if self._kept is not None:
+                self._kept.append(question)
             yield _line_of(question)
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:

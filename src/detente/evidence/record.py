@@ -73,8 +73,8 @@ def encode_body(body: Body) -> bytes:
     The encoder knows the order of members and the escapes of JCS; what it does not know, how large a number may be, is asked
     here, so that a body is not walked member by member. Tested against ``encode``.
     """
-    numbers = (body.i, body.seed or 0, 0 if body.tokens is UNSET else body.tokens)
-    if all(type(number) is int and 0 <= number <= MAX_INTEGER for number in numbers):
+    i, seed, tokens = body.i, body.seed or 0, 0 if body.tokens is UNSET else body.tokens
+    if type(i) is type(seed) is type(tokens) is int and 0 <= i <= MAX_INTEGER and seed <= MAX_INTEGER >= tokens:
         try:
             return _BODIES.encode(body)
         except UnicodeEncodeError:
