@@ -44,7 +44,7 @@ from detente.wire.digests import sha256
 SYNC_S = 0.05
 ROWS = 512  # of the trace, held back at most
 TAIL = 4 * 1024 * 1024
-WINDOW = 1024 * 1024  # bytes of the file that a reopening holds in memory at once
+WINDOW = 256 * 1024  # bytes of the file that a reopening reads at once: few enough to stay in a core's cache
 # JCS sorts the members, so what the index needs stands at the front of the line, before any text.
 FRONT = re.compile(
     rb'\{(?:"cut":(true),)?"i":(0|[1-9][0-9]{0,15}),"item":"[0-9a-f]{64}","outcome":"(replied|filtered|truncated|failed)",'
@@ -285,12 +285,10 @@ class Journal:
     def _scan(self, size: int) -> int:
         """Index line after line; where the last sound one ends. Most of a reopening, so its loop calls nothing of ours."""
         tail = max(0, size - TAIL)
-        window, begin, at = (
-            b"",
-            0,
-            0,
-        )  # some of the file, where in the file it begins, and where in it the next line does
-        match, words = FRONT.match, WORDS
+        match, codes_of, place_of = FRONT.match, WORDS, self._place
+        offsets, lengths, codes, counts = self._offsets, self._lengths, self._codes, self._counts
+        window, begin, at = b"", 0, 0  # some of the file, where it begins, and where in it the next line does
+        strict = 0  # where in the window lines begin to be read strictly: at once for the first, then in the tail
         while True:
             stop = window.find(b"\n", at)
             if stop < 0:
@@ -299,24 +297,29 @@ class Journal:
                 if not more and len(window) <= BODY_LIMIT:
                     return begin
                 if len(window) > BODY_LIMIT:
-                    raise CannotTell("journal-damaged", self._place(), got=begin)
+                    raise CannotTell("journal-damaged", place_of(), got=begin)
                 window += more
+                strict = tail - begin if begin else 0
                 continue
-            front, place = match(window, at, stop), begin + at
-            checked = begin + stop >= tail or place == 0
-            if front is None or (checked and not self._is_whole(window[at:stop], first=place == 0)):
-                if begin + stop >= tail:
-                    return place
-                raise CannotTell("journal-damaged", self._place(), got=place)
+            front = match(window, at, stop)
+            if front is None or stop >= strict:
+                first = begin + at == 0
+                if front is None or not self._is_whole(window[at:stop], first=first):
+                    if begin + stop >= tail:
+                        return begin + at
+                    raise CannotTell("journal-damaged", place_of(), got=begin + at)
+                strict = tail - begin
             cut, number, word = front.groups()
             i = int(number)
-            if i >= len(self._codes):
-                self._grow(i)
-            elif self._codes[i] != NONE:
-                raise CannotTell("journal-damaged", self._place(), got=place)
-            code = words[word] if cut is None else CUT
-            self._offsets[i], self._lengths[i], self._codes[i] = place, stop - at, code
-            self._counts[code] += 1
+            if i >= len(codes):
+                self._grow(i)  # in place
+            elif codes[i] != NONE:
+                raise CannotTell("journal-damaged", place_of(), got=begin + at)
+            code = codes_of[word] if cut is None else CUT
+            offsets[i] = begin + at
+            lengths[i] = stop - at
+            codes[i] = code
+            counts[code] += 1
             at = stop + 1
 
     def _is_whole(self, line: bytes, *, first: bool) -> bool:
