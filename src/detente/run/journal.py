@@ -5,9 +5,8 @@
     trace.jsonl    one line an attempt, private: {"attempt","i","in"?,"kind","ms","out"?,"reason"?,"started"}
     lock           held while a process writes here
 
-A body goes to the page cache at once (``os.pwrite``), so a killed process loses nothing of it;
+A line goes to the page cache at once (``os.pwrite``), so a killed process loses nothing of it;
 ``fdatasync`` follows in a thread, at most every 50 ms, so a power cut loses at most that much.
-Rows of the trace are gathered and written by the same thread: a kill may lose those of the last 50 ms.
 Reopening reads the file once, without its texts, into an index of 13 bytes a slot:
 
 1. a last line without its newline is a torn write: it is cut away, its slot is asked again;
@@ -28,7 +27,6 @@ import shutil
 import threading
 import time
 from array import array
-from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -42,7 +40,6 @@ from detente.run.reply import Reply
 from detente.wire.digests import sha256
 
 SYNC_S = 0.05
-ROWS = 512  # of the trace, held back at most
 TAIL = 4 * 1024 * 1024
 WINDOW = 256 * 1024  # bytes of the file that a reopening reads at once: few enough to stay in a core's cache
 # JCS sorts the members, so what the index needs stands at the front of the line, before any text.
@@ -87,8 +84,6 @@ class Journal:
         self._codes = bytearray()
         self._counts = [0] * (CUT + 1)
         self._error: BaseException | None = None
-        self._rows: deque[bytes] = deque()
-        self._writing = threading.Lock()
         self._dirty = threading.Event()
         self._closing = threading.Event()
         with Told(str(folder)), contextlib.ExitStack() as opened:
@@ -157,27 +152,13 @@ class Journal:
         )
 
     def note(self, row: bytes) -> None:
-        """Append one line (JCS, without newline) to the private trace: written within ``SYNC_S``, or by ``flush``."""
-        self._raise_stored()
-        self._rows.append(row)
-        if len(self._rows) >= ROWS:
-            self._write_rows()
-        elif not self._dirty.is_set():
-            self._dirty.set()
-
-    def _write_rows(self) -> None:
-        """Write the rows that wait; called by whoever asks and by the thread that syncs."""
-        with self._writing:
-            rows = [self._rows.popleft() for _ in range(len(self._rows))]
-            if rows:
-                raw = b"\n".join(rows) + b"\n"
-                self._trace_end = self._append(self._trace, raw, self._trace_end, "trace.jsonl")
+        """Append one line (JCS, without newline) to the private trace."""
+        self._trace_end = self._append(self._trace, row + b"\n", self._trace_end, "trace.jsonl")
 
     def adopt_trace(self, pieces: Iterable[bytes]) -> None:
         """Append whole lines that were written elsewhere, all of them or none, however this process ends."""
         path, fresh = self.folder / "trace.jsonl", self.folder / "trace.jsonl.new"
-        self._write_rows()
-        with self._writing, Told(str(path)):
+        with Told(str(path)):
             with path.open("rb") as old, fresh.open("wb") as new:
                 shutil.copyfileobj(old, new, WINDOW)
                 new.writelines(pieces)
@@ -189,7 +170,7 @@ class Journal:
             descriptor = os.open(path, FLAGS, 0o600)
             os.dup2(descriptor, self._trace, inheritable=False)
             os.close(descriptor)
-            self._trace_end = end
+        self._trace_end = end
 
     def body_line(self, i: int) -> bytes:
         """The exact body line of slot i, without newline; KeyError if it has not ended."""
@@ -224,7 +205,6 @@ class Journal:
     def flush(self) -> None:
         """Return when all that was put is on the disk; CannotTell (disk-full) if it cannot be."""
         self._raise_stored()
-        self._write_rows()
         with Told(self._place()):
             _sync(self._bodies)
             _sync(self._trace)
@@ -355,11 +335,8 @@ class Journal:
             self._dirty.clear()
             began = time.monotonic()
             try:
-                self._write_rows()
                 _sync(self._bodies)
                 _sync(self._trace)
-            except CannotTell:  # stored already: the next put tells it
-                return
             except OSError as error:
                 # After a failed sync nobody knows what the disk holds: no more is put, reopening decides.
                 self._error = _as_error(error, self._place())
