@@ -341,6 +341,8 @@ def main() -> None:
     else:
         ask = ask_raw if given.client == "raw" else ask_pyreqwest
         asyncio.run(ask(Path(given.suite), Path(given.out), int(given.port), given.concurrency))
+        sys.stdout.flush()
+        os._exit(0)  # as ``detente.cli.entry.program`` does, and why
 
 
 if __name__ == "__main__":

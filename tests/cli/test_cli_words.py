@@ -170,3 +170,12 @@ def test_exit_code_4_when_nobody_s_honesty_is_meant_then_it_is_not_mentioned(cap
     well = refused(capsys, 2, "no-desk", "status", "--desk", tmp_path)
     assert "honesty" not in well.err
     well_spoken(well, "en")
+
+
+@pytest.mark.parametrize("client", [True, False])
+def test_process_when_the_http_client_was_in_use_then_it_is_gone_before_the_interpreter_is_torn_down(tmp_path, client):
+    torn = tmp_path / "torn-down"
+    prelude = f"import atexit, pathlib\natexit.register(lambda: pathlib.Path({str(torn)!r}).write_text('yes'))"
+    said = started("--version", prelude=prelude + ("\nimport pyreqwest.client" if client else ""))
+    assert (said.code, said.out.startswith("detente")) == (0, True)
+    assert torn.exists() is not client

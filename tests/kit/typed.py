@@ -78,7 +78,7 @@ def environ(**more: str) -> dict[str, str]:
 
 def program(*words: object, prelude: str = "") -> list[str]:
     """The command line of a process that runs ``detente WORDS``; ``prelude`` is Python to run in it first."""
-    start = f"import sys\n{prelude}\nfrom detente.cli import main\nsys.exit(main(sys.argv[1:]))"
+    start = f"import sys\n{prelude}\nfrom detente.cli import program\nprogram()"
     return [sys.executable, "-c", start, *map(str, words)]
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 import click
 
@@ -103,6 +103,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BaseException as error:
         code = _told(speech, error)
     return _let_go(speech, code)
+
+
+def program() -> NoReturn:
+    """``main`` as a process of its own, gone at once where the HTTP client was in use.
+
+    The client's threads may still be giving Python's lock back when the interpreter is torn down, and that ends a command
+    that has done its work with an abort (pyreqwest 0.15: 3 to 12 of 60 bare clients). All that is ours is closed and
+    flushed by then.
+    """
+    code = main()
+    if "pyreqwest" in sys.modules:
+        os._exit(code)
+    sys.exit(code)
 
 
 def _told(speech: Speech, error: BaseException) -> int:
