@@ -155,11 +155,8 @@ def readable_start(raw: bytes, limit: int) -> bytes:
     return b"".join(found)[:limit]
 
 
-class LineWriter:
-    """Lines into the stored bytes of one file (B-4, B-8), some thousand at a time; the same bytes as ``compress`` makes.
-
-    When ``pieces`` has come to its end, the digests are those of the file.
-    """
+class Digested:
+    """The two digests of a stored file, as far as its bytes have passed by."""
 
     def __init__(self) -> None:
         self._stored_hash, self._plain_hash = sha256(), sha256()
@@ -173,6 +170,13 @@ class LineWriter:
     def plain_sha256(self) -> str:
         """Of its text, 64 hex."""
         return self._plain_hash.hexdigest()
+
+
+class LineWriter(Digested):
+    """Lines into the stored bytes of one file (B-4, B-8), some thousand at a time; the same bytes as ``compress`` makes.
+
+    When ``pieces`` has come to its end, the digests are those of the file.
+    """
 
     def pieces(self, blocks: Iterable[Iterable[bytes]]) -> Iterator[bytes]:
         """The stored bytes of the lines in ``blocks``, without their newlines, in order."""
@@ -192,7 +196,7 @@ class LineWriter:
         return piece
 
 
-class LineReader:
+class LineReader(Digested):
     """The lines of one stored file (B-4, B-8), some thousand at a time: a file of any size in little memory.
 
     Refuses what ``decompress`` and ``split_lines`` refuse, as soon as it is met. A member that stops
@@ -202,23 +206,13 @@ class LineReader:
 
     def __init__(self, stored: bytes | Iterable[bytes], limit: int, line_limit: int, place: str) -> None:
         """``stored``: the file, or its pieces; ``limit`` and ``line_limit``: the most bytes of its text and of a line."""
+        super().__init__()
         self.count = 0
         self.whole = False
         self._stored = [stored] if isinstance(stored, bytes) else stored
         self._limit, self._line_limit, self._place = limit, line_limit, place
-        self._stored_hash, self._plain_hash = sha256(), sha256()
         self._stored_size = self._size = self._crc = self._sound = 0
         self._end = b""  # the last bytes met: the last of the stream and the trailer, if nothing follows
-
-    @property
-    def stored_sha256(self) -> str:
-        """Of the file, 64 hex."""
-        return self._stored_hash.hexdigest()
-
-    @property
-    def plain_sha256(self) -> str:
-        """Of its text, 64 hex."""
-        return self._plain_hash.hexdigest()
 
     @property
     def was_cut(self) -> bool:
