@@ -130,7 +130,8 @@ async function readNamed(files, plan) { // V-5: {lists, texts} by suite, `labels
   for (const { id, definition, method, rubric } of plan.scorers) {
     const { rules, ...found } = decode(await find(definition, "}"), id, DEFINITION);
     need(found.method === method && (found.people?.sides ?? []).every((side) => partyIn(plan, side)), "C-1", id);
-    for (const sha of [rules, ...Object.values(rubric ?? {})]) if (sha) await find(sha, "\n");
+    const own = found.method === "rule" && found.name === "keywords" && rules && !copiesOf(rules).length; // a list that stays at home
+    for (const sha of [own ? null : rules, ...Object.values(rubric ?? {})]) if (sha) await find(sha, "\n");
     [labels[id], people[id]] = [found.labels, found.people];
   }
   for (const { id, name, scorer, hit, corrected } of plan.measures) { // P-8, C-8

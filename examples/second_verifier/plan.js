@@ -12,7 +12,7 @@ const PLAN = record({
     disclosure: (v) => v === "home" || record({ headers: oneOf("public", "parties"), scores: oneOf("public", "parties") })(v),
     audit: orNull(record({ by: listOf(isText), n: isCount, place: oneOf("crosses", "onSite", "thirdParty"), answerHours: isCount })) })),
   suites: listOf(record({ id: isId, section: isText, owner: isText, sealed: isFlag, languages: listOf(isLanguage), epochs: isCount, items: isCount,
-    list: isSha, variant: orNull(record({ of: isText, name: isText })) })),
+    list: isSha, variant: orNull(record({ of: isText, name: isText })), "drawn?": record({ items: isCount, list: isSha, seed: isText }) })),
   tests: listOf(record({ subject: isText, section: isText, party: isText })),
   sampling: record({ temperature: isDecimal, topP: isDecimal, seed: oneOf("slot", "none") }), caps: mapOf(record({ chars: isCount, tokens: isCount })),
   scorers: listOf(record({ id: isId, method: oneOf("rule", "judge", "human", "choice"), definition: isSha, rubric: orNull(mapOf(isSha)),
@@ -66,6 +66,7 @@ async function parsePlan(raw, place) { // everything that the file alone can tel
     chosen("P-1", [owner], ids, id);
     chosen("P-1", languages, Object.keys(plan.caps), id, 1);
     must("P-7", !suite.sealed || byId(sections, section).releasers.includes(owner), id);
+    must("S-6", !suite.drawn || (!variant && suite.drawn.seed !== "" && suite.drawn.items >= suite.items), id);
     if (!variant) continue;
     must("S-3", of && !of.variant && of.owner === owner && of.sealed === suite.sealed && suite.items <= of.items && VARIANTS[variant.name], id);
     chosen("S-3", languages, of.languages.filter((lang) => VARIANTS[variant.name][lang]), id);

@@ -114,6 +114,7 @@ def test_words_when_compared_then_both_languages_have_the_same_keys_and_placehol
     assert fields[0] == fields[1]
     assert set(tables[0]) == {
         "unknown-scorer",
+        "scorer-words",
         "no-reference",
         "rule-file",
         "row-not-json",

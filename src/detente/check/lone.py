@@ -14,14 +14,23 @@ hold is ``complete``. An exchange lists an entry that fits nowhere, because its 
 chose the entries, so such an entry is refused.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
 from detente.check.exchange import LATEST, Entry, not_part, read_at_most, read_statement
 from detente.check.ledger import Ledger
 from detente.check.runs import Run, Shelf, is_conclusion, public_paths, read_headers, read_scorings, unlawful
-from detente.check.verify import Named, Step, Steps, digests_named, named_files, read_plan, told_withheld
+from detente.check.verify import (
+    Named,
+    Step,
+    Steps,
+    digests_named,
+    lists_at_home,
+    named_files,
+    read_plan,
+    told_withheld,
+)
 from detente.errors import CannotTell, Malformed, NotVerified
 from detente.evidence.lone import LONE_FILE, LONE_LIMIT, LoneEntry, LoneRun, parse_lone
 from detente.evidence.statements import Conclude, Register
@@ -54,6 +63,7 @@ class Lone(NamedTuple):
     not_part: list[str]
     steps: list[Step]
     descriptors: Mapping[str, dict[str, object]] = MappingProxyType({})
+    at_home: Sequence[str] = ()  # scorers whose word list is not here (C-1)
 
     def unanchored(self) -> list[Held]:
         """The entries that fewer others are shown to hold than the plan asks for (at least one): they may be of today."""
@@ -116,7 +126,8 @@ def verify_lone(folder: Folder, plan_id: str | None, *, told: Callable[[Step], N
         said |= {"n": len(run.scorings) - lacking, **told_withheld(lacking)}
     held = [Held(entry, seen) for entry, seen in zip(entries, by, strict=True)]
     unread = not_part(folder, _named_paths(plan, named, run), (), set())
-    return Lone(plan, run, held, code, not_derived(plan.plan, named.texts), unread, steps.done, named.descriptors)
+    derived, at_home = not_derived(plan.plan, named.texts), lists_at_home(folder, plan, named.definitions)
+    return Lone(plan, run, held, code, derived, unread, steps.done, named.descriptors, at_home)
 
 
 def _read_file(folder: Folder) -> LoneRun:

@@ -152,6 +152,10 @@ class Verified(NamedTuple):
         """The variant suites that were not made again here, because the text of the suite they are made from is not open (S-3)."""
         return not_derived(self.plan.plan, self.texts)
 
+    def lists_at_home(self) -> list[str]:
+        """The scorers whose word list is not in the exchange: nobody can make their labels again without it (C-1)."""
+        return lists_at_home(Folder(self.root), self.plan, self.definitions)
+
     def basis(self, view: View) -> Basis:
         """What ``numbers`` are made from, in a view: the logs are cut first and then read, as if they ended there (F-10)."""
         ledger = self.ledger.cut(view.sizes)
@@ -332,7 +336,7 @@ def _named_files(exchange: Folder, plan: PlanFile) -> Named:
         sides = definition.people.sides if isinstance(definition.people, People) else []
         if strange := set(sides) - {party.id for party in plan.plan.parties}:
             raise Malformed("C-1.sides", f"$.scorers {scorer.id}", got=", ".join(sorted(strange)))
-        if definition.rules is not None:
+        if definition.rules is not None and (definition.rules in where or not definition.may_stay_home()):
             read_by_digest(exchange, where, definition.rules, b"\n")
         for digest in (scorer.rubric or {}).values():
             read_by_digest(exchange, where, digest, b"\n")
@@ -347,6 +351,12 @@ def _named_files(exchange: Folder, plan: PlanFile) -> Named:
             raw = read_by_digest(exchange, where, fixed, b"}")
             named.descriptors[subject.id] = parse_descriptor(raw, exchange.place(where[fixed][0]), salted=salted)
     return named
+
+
+def lists_at_home(exchange: Folder, plan: PlanFile, definitions: Mapping[str, Definition]) -> list[str]:
+    """The scorers of a plan, by id, whose word list does not lie in the exchange (C-1)."""
+    where = files_by_digest(exchange, plan)
+    return [id_ for id_, one in definitions.items() if one.may_stay_home() and one.rules and one.rules not in where]
 
 
 def _opened(exchange: Folder, plan: PlanFile) -> dict[str, HomeLine]:

@@ -286,6 +286,11 @@ def reader_option(lang: str) -> click.Option:
     return option("desk", lang, type=click.Path(path_type=Path), metavar="DIR", help_key="reader-desk")
 
 
+def words_option(lang: str) -> click.Option:
+    """``--words``: a lab's own word list (docs/reference/scorers/keywords.md)."""
+    return option("words", lang, type=click.Path(path_type=Path), metavar="FILE")
+
+
 def plan_option(lang: str) -> click.Option:
     """``--plan``: the plan id, compared outside the exchange; it has no default."""
     return option("plan", lang, metavar="ID")

@@ -69,5 +69,7 @@ def _tell_rest(speech: Speech, lone: Lone) -> None:
             speech.row({"violation": lone.unlawful, "party": entry.party, "index": entry.index, "why": why})
     for suite in lone.not_derived:
         speech.say("not-derived", suite=suite)
+    for scorer in lone.at_home:
+        speech.say("list-at-home", scorer=scorer)
     for path in lone.not_part:
         speech.say("not-part", path=path)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from detente.cli.build import Whole, argument, json_option, option, verb, voice
+from detente.cli.build import Whole, argument, json_option, option, verb, voice, words_option
 from detente.cli.limits import allowed_of, limit_options
 from detente.cli.progress import Display
 from detente.cli.speech import Speech
@@ -32,6 +32,7 @@ def rehearse(lang: str) -> click.Command:
             allowed=allowed_of(given),
             sample=given["sample"],
             seed=given["seed"],
+            words=given["words"],
         )
         if given["dry_run"]:
             return _beforehand(speech, wanted)
@@ -53,6 +54,7 @@ def rehearse(lang: str) -> click.Command:
         option("system", lang, type=click.Path(path_type=Path), metavar="FILE", help_key="system-file"),
         option("key-env", lang, multiple=True, metavar="VARIABLE", help_key="key-env-one"),
         option("scorer", lang, multiple=True, metavar="ID"),
+        words_option(lang),
         option("concurrency", lang, type=Whole(1, 4096), default=4, show_default=True, metavar="N"),
         option("max-chars", lang, type=Whole(1), default=4000, show_default=True, metavar="N"),
         option("max-tokens", lang, type=Whole(1), default=512, show_default=True, metavar="N"),

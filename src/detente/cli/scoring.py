@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from detente.cli.build import Whole, argument, desk_option, option, verb, voice
+from detente.cli.build import Whole, argument, desk_option, option, verb, voice, words_option
 from detente.cli.progress import Display
 from detente.cli.running import old_plan_option
 from detente.cli.speech import Speech
@@ -34,7 +34,9 @@ def score(lang: str) -> click.Command:
         speech, target, scorer = voice(lang), given["target"], given["scorer"]
         asking = asking_of(given)
         if target is not None and target.endswith(".jsonl"):
-            return _score_file(speech, Path(target), scorer, given["out"], asking)
+            return _score_file(speech, Path(target), scorer, given, asking)
+        if given["words"] is not None:
+            raise WrongUsage("score-words", str(given["words"]))
         if target is not None and set(target) & set("./\\"):
             raise WrongUsage("score-target", got=target)
         lab = load_desk(given["desk"])
@@ -53,6 +55,7 @@ def score(lang: str) -> click.Command:
     params = [
         argument("target", required=False),
         option("scorer", lang, metavar="ID"),
+        words_option(lang),
         *judge_options(lang),
         option("concurrency", lang, type=Whole(1, 4096), default=4, show_default=True, metavar="N"),
         option("per-minute", lang, type=Whole(1), metavar="N"),
@@ -110,17 +113,21 @@ def _bar(speech: Speech) -> Callable[[int, int], None]:
     return lambda done, of: speech.bar("scoring", done, of) if of >= LONG else None
 
 
-def _score_file(speech: Speech, path: Path, scorer: str | None, out: Path | None, asking: Asking) -> int:
+def _score_file(speech: Speech, path: Path, scorer: str | None, given: Mapping[str, Any], asking: Asking) -> int:
     from detente.desk.judgefiles import asks_models, judge_answers
     from detente.desk.rehearsals import score_answers
+    from detente.score.scorer import KEYWORDS
 
+    out, words = given["out"], given["words"]
     if scorer is None:
         raise WrongUsage("cli-missing", expected="--scorer")
     if asks_models(scorer):
+        if words is not None:
+            raise WrongUsage("scorer-words", str(words), expected=KEYWORDS, got=scorer)
         with Display(speech) as display:
             rows = judge_answers(path, scorer, asking, out, display)
     else:
-        rows = score_answers(path, scorer)
+        rows = score_answers(path, scorer, words)
     if out is None:
         speech.lines(rows)
     else:

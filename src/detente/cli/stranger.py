@@ -126,6 +126,8 @@ def verify(lang: str) -> click.Command:
         _tell_late(speech, verified.late_answers())
         for suite in verified.not_derived():
             speech.say("not-derived", suite=suite)
+        for scorer in verified.lists_at_home():
+            speech.say("list-at-home", scorer=scorer)
         _tell_not_part(speech, verified)
         for section, line in verified.opened.items():
             speech.say("opened", section=section, suites=", ".join(one.suite for one in line.lists))

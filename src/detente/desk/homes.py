@@ -22,6 +22,7 @@ from detente.desk.keyring import lies_open, lock_keys, passphrase_of, unlock_key
 from detente.desk.keys import Desk, alone, load_desk, make_card, make_desk
 from detente.desk.plans import files_to_lay, lay_proposal, sign_plan, suite_sources
 from detente.desk.runs import RunState, acceptances, find_run, runs_of
+from detente.desk.wordlists import hand_lists
 from detente.errors import Malformed, NotVerified, WrongUsage
 from detente.pact.draft import Draft, draft_suites
 from detente.pact.home import check_home, encode_commitment, home_plan, parse_commitment, read_home
@@ -245,12 +246,13 @@ def _home_keys(desk: Desk) -> list[Path]:
 
 
 def _hand_over(desk: Desk, home: Desk, plan: PlanFile) -> None:
-    """The opened lines of coded subjects that the plan commits to: without them the home desk knows no model again (P-12)."""
+    """The opened lines of coded subjects that the plan commits to: without them the home desk knows no model again (P-12). And word lists."""
     wanted = {str(one.commitment) for one in plan.plan.subjects if one.commitment is not UNSET}
     lines = desk.folder("commitments")
     for name in (name for name in lines.names() if not is_leftover(name)):
         if sha256(line := lines.read(name)) in wanted:
             home.folder("commitments").create(name, line)
+    hand_lists(desk, home)
 
 
 def _propose(desk: Desk, home: Desk, joint: PlanFile, prepared: Prepared) -> PlanFile:

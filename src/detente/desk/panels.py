@@ -28,7 +28,7 @@ def panels_in(rows: Sequence[Mapping[str, Any]], folder: Path, place: str) -> di
     """
     made = {}
     for row in rows:
-        ways = [way for way in ("judge", "guard", "people", "rule") if way in row]
+        ways = [way for way in ("judge", "guard", "people", "rule", "words") if way in row]
         if len(ways) > 1:
             raise WrongUsage("draft-scorer", place, expected=ways[0], got=", ".join(ways))
         if ways == ["judge"]:

@@ -27,6 +27,7 @@ from detente.desk.keys import Desk, alone, log_entry, make_card, own_log, sign_s
 from detente.desk.panels import check_panels, panels_in
 from detente.desk.sealed import own_items
 from detente.desk.succession import check_successor, finish_left, heads_of
+from detente.desk.wordlists import keep_lists, lists_in
 from detente.errors import CannotTell, Malformed, NotVerified, WrongUsage
 from detente.evidence.counts import Definition, parse_definition
 from detente.evidence.statements import Accept
@@ -122,11 +123,12 @@ def new_plan(
     folder = draft_path.parent
     suites = suite_sources(draft["suite"], folder, place)
     definitions = {name: definition_file(name) for name in SCORERS}
+    words = lists_in(draft.get("scorer", []), folder)
     sealed = {row["sealed"]: _sealed_card(folder / row["sealed"]) for row in draft["suite"] if "sealed" in row}
     asked = panels_in(draft.get("scorer", []), folder, place)
     gate = _gate_file(draft, folder)
     try:
-        supplies = Supplies(by_party, suites, definitions, int(time.time()), sealed, asked, gate)
+        supplies = Supplies(by_party, suites, definitions | words.definitions, int(time.time()), sealed, asked, gate)
         made = draft_plan(draft, supplies, place)
     except Malformed as error:
         raise error.at(place) from None
@@ -139,6 +141,8 @@ def new_plan(
     for name in SCORERS:
         if definitions[name] in made.files.values():
             made.files.update(rule_files(name))
+    made.files.update(words.shown)
+    keep_lists(desk, words.private)
     _check_made(plan.plan, made)
     lay_proposal(desk, plan, made)
     return Proposal(plan, desk.party)
@@ -390,7 +394,8 @@ def files_to_lay(exchange: Folder, plan: PlanFile, where: Mapping[str, list[str]
     for scorer in plan.plan.scorers:
         definition = parse_definition(read_by_digest(exchange, where, scorer.definition, b"}"), scorer.id)
         found[scorer.definition] = b"}"
-        texts = [*(scorer.rubric or {}).values(), *([definition.rules] if definition.rules else [])]
+        rules = definition.rules if definition.rules in where or not definition.may_stay_home() else None
+        texts = [*(scorer.rubric or {}).values(), *([rules] if rules else [])]
         found |= dict.fromkeys(texts, b"\n")
     return found
 

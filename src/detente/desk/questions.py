@@ -13,7 +13,8 @@ import orjson
 
 from detente.desk.given import unreadable
 from detente.errors import CannotTell, Malformed, WrongUsage
-from detente.wire.digests import sha256, sha256_of
+from detente.pact.draw import draw
+from detente.wire.digests import sha256_of
 
 SMALL = 8 * 1024 * 1024  # bytes of a suite's file
 Check = Callable[["Question"], None]
@@ -50,17 +51,14 @@ def read_questions(name: str, check: Check) -> Questions:
 
 
 class Drawn:
-    """So many of the questions, drawn by a seed: the same ones for the same suite, in every language they are in.
-
-    An id is drawn where the hash of seed and id is among the lowest; nobody can choose what that brings without choosing a seed.
-    """
+    """So many of the questions, drawn by a seed: the same ones for the same suite, in every language they are in (S-6)."""
 
     def __init__(self, whole: Questions, n: int, seed: str) -> None:
         ids = {question.id for question in whole}
         if n > len(ids):
             raise WrongUsage("too-few-items", "--sample", expected=n, got=len(ids))
-        self._drawn = set(sorted(ids, key=lambda id_: sha256(f"{seed}\n{id_}".encode()))[:n])
-        self._questions = [question for question in whole if question.id in self._drawn]
+        drawn = draw(ids, n, seed)
+        self._questions = [question for question in whole if question.id in drawn]
         self.digest = sha256_of(map(_line_of, self._questions))
 
     def __len__(self) -> int:

@@ -11,7 +11,16 @@ import orjson
 
 from detente.desk.allowed import Allowed, limits_for, note_limits
 from detente.desk.cells import REHEARSAL, Cells
-from detente.desk.given import check_target, given_keys, listed, read_given_text, read_hex, unreadable, write_given
+from detente.desk.given import (
+    check_target,
+    given_keys,
+    listed,
+    read_given,
+    read_given_text,
+    read_hex,
+    unreadable,
+    write_given,
+)
 from detente.desk.questions import Drawn, Question, Questions, read_questions, refuse_twice
 from detente.errors import CannotTell, WrongUsage
 from detente.evidence.record import slot_seed
@@ -21,7 +30,7 @@ from detente.run.journal import Journal
 from detente.run.model import Message, Model, Prompt, Reply, Sampling, key_variables, load_models
 from detente.score.label import RuleScorer, Unscored
 from detente.score.rows import parse_rows, score_rows
-from detente.score.scorer import load_scorer
+from detente.score.scorer import KEYWORDS, load_scorer
 from detente.tlog.folder import Folder
 from detente.wire.canonical import decode, encode
 from detente.wire.digests import sha256
@@ -33,7 +42,8 @@ UNLABELLED, FAILED = 255, 254
 class Rehearsal(NamedTuple):
     """What is asked for: suite (folder, built-in name or plain JSONL), model spec, scorers, caps, where to write.
 
-    ``sample``: so many questions of it, drawn by ``seed`` (default: the digest of the whole suite).
+    ``sample``: so many questions of it, drawn by ``seed`` (default: the digest of the whole suite). ``words``: the list
+    of the scorer ``keywords``.
     """
 
     suite: str
@@ -48,6 +58,7 @@ class Rehearsal(NamedTuple):
     allowed: Allowed = Allowed()
     sample: int | None = None
     seed: str | None = None
+    words: Path | None = None
 
 
 class Summary(NamedTuple):
@@ -128,7 +139,9 @@ class Labels:
 
 def read_rehearsal(wanted: Rehearsal) -> Asked:
     """Read what is to be asked, and check all of it before anybody is. Raises as ``read_questions`` and ``load_scorer`` do."""
-    scorers = {name: load_scorer(name) for name in wanted.scorers}
+    if wanted.words is not None and KEYWORDS not in wanted.scorers:
+        raise WrongUsage("scorer-words", str(wanted.words), expected=KEYWORDS, got=", ".join(wanted.scorers))
+    scorers = {name: scorer_with(name, wanted.words if name == KEYWORDS else None) for name in wanted.scorers}
     cells = Cells()
 
     def check(question: Question) -> None:  # what a scorer cannot score is told before a model is asked
@@ -230,10 +243,19 @@ def _summary(questions: Questions, labels: Labels, journal: Journal, wanted: Reh
     return Summary(len(questions), journal.outcomes()._asdict(), counted, scores)
 
 
-def score_answers(path: Path, scorer: str) -> list[bytes]:
-    """One ``{"id","label"}`` or ``{"error","id"}`` line per ``{"id","response"}`` row of a file, in its order."""
+def scorer_with(name: str, words: Path | None) -> RuleScorer:
+    """A rule scorer with the word list that somebody named, if any; raises as ``load_scorer`` and ``read_given``."""
+    return load_scorer(name) if words is None else load_scorer(name, read_given(words), str(words))
+
+
+def score_answers(path: Path, scorer: str, words: Path | None = None) -> list[bytes]:
+    """One ``{"id","label"}`` or ``{"error","id"}`` line per ``{"id","response"}`` row of a file, in its order.
+
+    ``words``: the list of the scorer ``keywords``.
+    """
+    made = scorer_with(scorer, words)
     try:
-        return list(score_rows(parse_rows(rows_of(path), str(path)), load_scorer(scorer)))
+        return list(score_rows(parse_rows(rows_of(path), str(path)), made))
     except WrongUsage as error:
         error.place = re.sub(r"^line (\d+)$", lambda found: f"{path}:{found[1]}", error.place)
         raise

@@ -9,6 +9,7 @@ from detente.check.runs import scores_path
 from detente.desk.keys import Desk, alone, sign_statement
 from detente.desk.runs import RunState, fixed_line, own_bundle, own_leaves
 from detente.desk.texts import section_items
+from detente.desk.wordlists import list_of
 from detente.errors import WrongUsage
 from detente.evidence.bundle import Bundle
 from detente.evidence.counts import (
@@ -145,8 +146,9 @@ def definition_of(desk: Desk, plan: PlanFile, definition: str) -> Definition:
 
 
 def scorer_of(desk: Desk, plan: PlanFile, definition: str) -> tuple[RuleScorer, Definition]:
-    """The scorer that a definition describes, if this installation has exactly that one."""
+    """The scorer that a definition describes, if this installation has exactly that one; raises as ``list_of``."""
     read = definition_of(desk, plan, definition)
-    if sha256(definition_file(read.name)) != definition:
-        raise WrongUsage("C-1.other-rules", read.name, expected=definition, got=sha256(definition_file(read.name)))
-    return load_scorer(read.name), read
+    words = list_of(desk, plan, read)
+    if (here := sha256(definition_file(read.name, words))) != definition:
+        raise WrongUsage("C-1.other-rules", read.name, expected=definition, got=here)
+    return load_scorer(read.name, words), read

@@ -21,6 +21,7 @@ from detente.pact.slots import Slots
 from detente.wire.canonical import NS, Hex, decode_as, encode
 from detente.wire.lines import LineReader, join_lines
 
+OWN_LIST = "keywords"  # the scorer whose rules are a party's own word list (C-1)
 MOST_LABELS = 250  # C-1; so that a slot's label fits into a byte
 _HAS_TEXT = bytes(code <= CUT and outcome_word(code) in {"replied", "truncated"} for code in range(256))
 NO_LABEL, _ERROR = 255, 254  # codes of "no label here" and of "the scorer failed"
@@ -41,6 +42,10 @@ class Definition(Struct, frozen=True, forbid_unknown_fields=True):
     type: str
     version: str
     people: People | UnsetType = UNSET
+
+    def may_stay_home(self) -> bool:
+        """Whether the rule data is a list of the lab's own, which need not lie in the exchange (C-1)."""
+        return (self.method, self.name) == ("rule", OWN_LIST)
 
 
 # How an item in one language fared over its epochs: how often it ended with this outcome and this label, by code.

@@ -10,13 +10,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from msgspec import to_builtins
+
 from detente.errors import Malformed, WrongUsage
 from detente.pact.hazards import check_core
-from detente.pact.item import Item, Listed, SourceSuite, encode_list, in_languages, list_lines, parse_list
+from detente.pact.item import Item, Listed, SourceSuite, encode_list, list_lines, parse_list
 from detente.pact.outline import check_outline
 from detente.pact.plan import PLAN_TYPE
 from detente.pact.rule import parse_rule
 from detente.pact.sealed import SealedCard
+from detente.pact.taking import take
 from detente.pact.variants import derive
 from detente.pact.wrappers import asked_in, words_of
 from detente.wire.canonical import NS, decode, encode
@@ -225,8 +228,9 @@ def _suite(
     languages = list(row.get("languages", source.languages))
     if strange := [tag for tag in languages if tag not in source.languages]:
         raise WrongUsage("no-language", place, expected=", ".join(source.languages), got=", ".join(strange))
-    items[id_] = [in_languages(item, languages) for item in _take(source.items, row, place)]
-    return {
+    items[id_], drawn = take(source, row, languages, place)
+    made = {"drawn": to_builtins(drawn)} if drawn else {}
+    return made | {
         "epochs": row.get("epochs", 1),
         "id": id_,
         "items": len(items[id_]),
@@ -322,36 +326,6 @@ def _sealed_suite(row: Mapping[str, Any], card: SealedCard, files: dict[str, byt
     }
 
 
-def _take(source: Sequence[Item], row: Mapping[str, Any], place: str) -> list[Item]:
-    """The items a draft asks for: without those struck, the first ``n`` of each ``take`` row, partners first."""
-    ids = {item.id for item in source}
-    struck = set(row.get("without", []))
-    if strange := sorted(struck - ids):
-        raise WrongUsage("no-item", place, got=", ".join(strange))
-    left = [item for item in source if item.id not in struck]
-    chosen: dict[str, Item] = {}
-    for want in row.get("take", [{}]):
-        fits = [
-            item
-            for item in left
-            if want.get("hazard") in {None, item.hazard}
-            and want.get("facet") in {None, item.facet}
-            and want.get("kind") in {None, item.kind}
-            and item.id not in chosen
-        ]
-        fits.sort(key=lambda item: item.pair not in chosen)  # partners of what is chosen first; sort is stable
-        n = want.get("n", len(fits))
-        if not 0 <= n <= len(fits):
-            raise WrongUsage("too-few-items", place, expected=n, got=len(fits))
-        chosen |= {item.id: item for item in fits[:n]}
-    kept = [item for item in source if item.id in chosen]
-    return [_with_pair(item, item.pair if item.pair in chosen else None) for item in kept]
-
-
-def _with_pair(item: Item, pair: str | None) -> Item:
-    return Item(item.hazard, item.id, item.kind, pair, item.text, item.facet, item.reference, item.salt)
-
-
 def _annexes(draft: Mapping[str, Any], suites: Sequence[Mapping[str, Any]], place: str) -> dict[str, Mapping[str, Any]]:
     """What a draft says of each annex: its own row, else the draft's ``disclosure``; what neither speaks of is kept at home (P-5).
 
@@ -427,7 +401,7 @@ def _scorer(
         return _people(row, draft, files)
     if "judge" in row or "guard" in row:
         return _asked(row, draft, supplies.asked[row["id"]], files)
-    name = row.get("rule", row["id"])
+    name = words_key(row) if "words" in row else row.get("rule", row["id"])
     if name not in supplies.definitions:
         raise WrongUsage("no-scorer", place, expected=", ".join(supplies.definitions), got=name)
     raw = supplies.definitions[name]
@@ -440,6 +414,11 @@ def _scorer(
         "rubric": None,
         "tolerance": str(row.get("tolerance", "0")),
     }
+
+
+def words_key(row: Mapping[str, Any]) -> str:
+    """Under which name the definition of a scorer with a word list of its own stands among the supplies."""
+    return f"words:{row['id']}"
 
 
 def _asked(

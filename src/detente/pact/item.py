@@ -8,6 +8,7 @@ its line, with hazard and kind but without text (S-1).
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,6 +16,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from detente.errors import Malformed
 from detente.pact.hazards import hazard as known_hazard
+from detente.pact.marks import banks_of
 from detente.pact.plan import Kind
 from detente.wire.canonical import NS, Hex, check_id, check_language, decode_as, encode, kind_of
 from detente.wire.digests import sha256
@@ -76,14 +78,24 @@ class SourceRow(Struct, frozen=True):
     reference: str | None = None
 
 
+class _MarkedRow(SourceRow, frozen=True):
+    """A row with the mark of the author's own that a draft may ask for."""
+
+    x_bank: Any = None
+
+
 class SourceSuite(NamedTuple):
-    """An author's suite: its id, title, languages, canary, and its items in the author's order."""
+    """An author's suite: its id, title, languages, canary, and its items in the author's order.
+
+    ``banks``: by item id, the banks of the author's own that the item is in (``pact.marks``).
+    """
 
     id: str
     title: dict[str, str]
     languages: list[str]
     canary: str
     items: list[Item]
+    banks: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
 def read_source(meta: bytes, rows: bytes, place: str) -> SourceSuite:
@@ -102,7 +114,7 @@ def read_source(meta: bytes, rows: bytes, place: str) -> SourceSuite:
     check_id(suite_id, f"{place}/suite.toml $.id")
     for tag in languages:
         check_language(tag, f"{place}/suite.toml $.languages")
-    found: dict[str, dict[str, SourceRow]] = {}
+    found: dict[str, dict[str, _MarkedRow]] = {}
     for n, line in enumerate(rows.splitlines(), 1):
         if line.strip():
             row = _source_row(line, f"{place}/items.jsonl:{n}", languages)
@@ -111,12 +123,19 @@ def read_source(meta: bytes, rows: bytes, place: str) -> SourceSuite:
             by_lang[row.lang] = row
     items = [_join(by_lang, languages, f"{place}/items.jsonl") for by_lang in found.values()]
     _check_pairs(items, f"{place}/items.jsonl")
-    return SourceSuite(suite_id, title, languages, canary, items)
+    banks = {id_: _banks(by_lang.values()) for id_, by_lang in found.items()}
+    return SourceSuite(suite_id, title, languages, canary, items, banks)
 
 
-def _source_row(line: bytes, place: str, languages: Sequence[str]) -> SourceRow:
+def _banks(rows: Iterable[_MarkedRow]) -> list[str]:
+    """The banks that any row of an item names."""
+    marked = [row for row in rows if row.x_bank is not None] or list(rows)
+    return list(dict.fromkeys(bank for row in marked for bank in banks_of(row.x_bank, row.kind)))
+
+
+def _source_row(line: bytes, place: str, languages: Sequence[str]) -> _MarkedRow:
     try:
-        row = msgspec.json.decode(line, type=SourceRow)
+        row = msgspec.json.decode(line, type=_MarkedRow)
     except (msgspec.MsgspecError, RecursionError, ValueError) as error:
         raise Malformed("S-2.row", place, got=error) from error
     check_id(row.id, place)

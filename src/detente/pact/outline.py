@@ -19,7 +19,9 @@ class _Take(Struct, forbid_unknown_fields=True):
     hazard: str | UnsetType = UNSET
     facet: str | UnsetType = UNSET
     kind: str | UnsetType = UNSET
+    bank: str | UnsetType = UNSET
     n: int | UnsetType = UNSET
+    seed: str | UnsetType = UNSET
 
 
 class _Suite(Struct, forbid_unknown_fields=True, rename={"source": "from"}):
@@ -122,6 +124,8 @@ class _Scorer(Struct, forbid_unknown_fields=True):
     people: _People | UnsetType = UNSET
     judge: _Judge | UnsetType = UNSET
     guard: _Guard | UnsetType = UNSET
+    words: str | UnsetType = UNSET
+    private: bool | UnsetType = UNSET
 
 
 class _Runs(Struct, forbid_unknown_fields=True):

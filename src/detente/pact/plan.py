@@ -11,6 +11,7 @@ from typing import Annotated, Literal, NamedTuple, Protocol, TypeVar
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from detente.errors import Malformed
+from detente.pact.draw import Drawn, check_drawn
 from detente.pact.seal import check_recipient
 from detente.pact.wrappers import pivot_of, words_of
 from detente.wire.canonical import NS, Hex, check_id, check_language, decimal, decode_as
@@ -137,6 +138,7 @@ class Suite(Struct, frozen=True, forbid_unknown_fields=True):
     items: Count
     list: Hex
     variant: Variant | None
+    drawn: Drawn | UnsetType = UNSET
 
 
 class Test(Struct, frozen=True, forbid_unknown_fields=True):
@@ -452,13 +454,15 @@ def _check_sections(plan: Plan, place: str) -> None:
 
 
 def check_questions(suites: Sequence[Suite], place: str) -> None:
-    """What suites must be, whatever plan they come into: ids, languages (S-3). Raises Malformed with the path below ``place``."""
+    """What suites must be, whatever plan they come into: ids, languages (S-3), draws (S-6). Raises Malformed with the path below ``place``."""
     _unique((suite.id for suite in suites), place)
     for n, suite in enumerate(suites):
         if not suite.languages or len(set(suite.languages)) != len(suite.languages):
             raise Malformed("S-3.languages", f"{place}[{n}].languages", got=", ".join(suite.languages))
         for k, tag in enumerate(suite.languages):
             check_language(tag, f"{place}[{n}].languages[{k}]")
+        if isinstance(suite.drawn, Drawn):
+            check_drawn(suite.drawn, suite.items, plain=suite.variant is None, path=f"{place}[{n}].drawn")
 
 
 def _check_suites(plan: Plan, place: str) -> None:

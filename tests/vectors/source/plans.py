@@ -20,13 +20,14 @@ VARIANT = {
     "list": "11" * 32,
     "variant": {"name": "no-such-thing", "of": "mini"},
 }
+DRAWN = {"items": 9, "list": "66" * 32, "seed": "lot 7"}
 OLD = {"heads": [], "plan": "22" * 32}
 LONG_LOG = Key("another log")
 
 RULES_OF = {
     "a-predecessor": "P-1 P-11", "an-annex-kept-at-home": "P-1 P-5 P-6", "an-annex-with-a-commitment": "P-6 B-7",
     "scores-for-the-parties": "P-5", "headers-for-the-parties": "P-5", "headers-and-scores-for-the-parties": "P-5",
-    "a-subject-behind-a-commitment": "P-12", "a-measure-over-some-suites": "P-8", "sealed-with-its-owner-among-the-releasers": "P-7",
+    "a-subject-behind-a-commitment": "P-12", "a-measure-over-some-suites": "P-8", "a-suite-that-was-drawn": "S-6", "sealed-with-its-owner-among-the-releasers": "P-7",
 }  # fmt: skip
 
 
@@ -40,6 +41,7 @@ def good() -> list[Any]:
         "an-observer-that-does-not-count": put("observers", 0, OBSERVER),
         "a-measure-over-some-suites": put("measures", 0, "suites", ["mini"]),
         "a-predecessor": put("supersedes", OLD),
+        "a-suite-that-was-drawn": put("suites", 0, "drawn", DRAWN),
         "a-gate": put("gate", {"id": "gate-1", "rule": "44" * 32}),
         "sealed-with-its-owner-among-the-releasers": lambda p: (
             p["suites"][0].update(sealed=True, owner="lab-b"),
@@ -72,6 +74,9 @@ def bad() -> list[Any]:
             ("title-in-one-language", "P-1", "P-1.texts", put("title", "zh-Hans", ...)),
             ("title-in-a-third-language", "P-1", "P-1.texts", put("title", "fr", "Un plan")),
             ("title-empty", "P-1", "P-1.texts", put("title", "en", "")),
+            ("drawn-from-fewer", "S-6", "S-6.drawn", put("suites", 0, "drawn", {**DRAWN, "items": 1})),
+            ("drawn-without-a-seed", "S-6", "S-6.drawn", put("suites", 0, "drawn", {**DRAWN, "seed": ""})),
+            ("drawn-and-a-variant", "S-6", "S-6.drawn", put("suites", 1, {**VARIANT, "drawn": DRAWN})),
             ("texts-empty", "P-1", "P-1.twice", put("texts", [])),
             ("texts-twice", "P-1", "P-1.twice", put("texts", ["en", "en"])),
             ("texts-not-canonical", "B-5", "B-5.language", put("texts", ["EN", "zh-Hans"])),
