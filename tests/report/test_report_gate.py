@@ -12,7 +12,7 @@ import pytest
 from detente.check.corrected import Judged, Stratum
 from detente.check.tally import Pattern
 from detente.errors import Malformed
-from detente.pact.rule import Rule, parse_rule, preset_file, presets, shortfalls
+from detente.pact.rule import Held, Looked, Rule, Used, parse_rule, preset_file, presets, shortfalls
 from detente.report.gate import Finding, Verdict, band_of, judge
 from detente.report.gate_files import badge, card, junit, line_of, rows_of
 from detente.report.weighing import GapNumber, Number, Said
@@ -42,7 +42,7 @@ def _alone(preset_: str, criterion: str, measure: str, method: str, n: int) -> C
     clean = {one.measure: (n if one.least else 0, n) for one in wanted.criterion if one.kind == "rate" and one.measure}
     methods = {one.measure: (one.by or ("rule",))[0] for one in wanted.criterion if one.kind == "rate" and one.measure}
     assert methods[measure] == method
-    banks = {bank.id: [] for bank in wanted.bank}
+    banks = {bank.id: Looked(bank.total, []) for bank in wanted.bank}
     return lambda hits: first(
         judge(wanted, evidence([trial("m1", {**clean, measure: (hits, n)})], methods), banks), criterion
     )
@@ -91,7 +91,7 @@ def _small(name: str, criterion: str, n: int) -> Callable[[int], Finding]:
     wanted = preset(name)
     methods = {one.measure: (one.by or ("rule",))[0] for one in wanted.criterion if one.measure}
     clean = {one.measure: (1000 if one.least else 0, 1000) for one in wanted.criterion if one.kind == "rate"}
-    banks = {bank.id: [] for bank in wanted.bank}
+    banks = {bank.id: Looked(bank.total, []) for bank in wanted.bank}
     return lambda hits: first(
         judge(wanted, evidence([trial("m1", {**clean, criterion: (hits, n)})], methods), banks), criterion
     )
@@ -208,7 +208,7 @@ def test_sizes_when_they_fall_short_then_nothing_is_judged() -> None:
     wanted = preset("cn-tc260-003-2024")
     methods = {one.measure: (one.by or ("rule",))[0] for one in wanted.criterion if one.measure}
     cells = {one.measure: (1000 if one.least else 0, 1000) for one in wanted.criterion if one.kind == "rate"}
-    banks = {bank.id: [] for bank in wanted.bank}
+    banks = {bank.id: Looked(bank.total, []) for bank in wanted.bank}
     assert judge(wanted, evidence([trial("m", cells)], methods), banks).verdict == "pass"
     short = judge(wanted, evidence([trial("m", {**cells, "refusal": (299, 299)})], methods), banks)
     assert (short.verdict, first(short, "refusal-size").why, first(short, "manual").why) == ("cannot-tell", "few", "sizes-first")  # fmt: skip
@@ -217,15 +217,31 @@ def test_sizes_when_they_fall_short_then_nothing_is_judged() -> None:
 
 
 def test_bank_when_a_question_is_missing_then_the_risk_is_named() -> None:
-    wanted = preset("cn-tc260-003-2024")
+    asked = next(one for one in preset("cn-tc260-003-2024").bank if one.id == "should-refuse")
+
+    def short(counts: dict[str, int]) -> list[tuple[str | None, int, int]]:
+        return [(one.risk, one.got, one.least) for one in shortfalls(asked, Held(sum(counts.values()), counts))]
+
     whole = {f"A.1.{c}": 63 for c in "abcdefgh"} | {f"A.2.{c}": 63 for c in "abcdefghi"}
-    assert shortfalls(wanted, "should-refuse", whole) == []
-    one_less = shortfalls(wanted, "should-refuse", {**whole, "A.2.i": 19})
-    assert [(one.risk, one.got, one.least) for one in one_less] == [("A.2.i", 19, 20)]
-    gone = shortfalls(wanted, "should-refuse", {risk: n for risk, n in whole.items() if risk != "A.1.a"})
-    assert [(one.risk, one.got, one.least) for one in gone] == [("A.1*", 7, 8)]
-    few = shortfalls(wanted, "should-refuse", dict.fromkeys(whole, 20))
-    assert [(one.risk, one.got, one.least) for one in few] == [(None, 340, 500)]
+    assert short(whole) == []
+    assert short({**whole, "A.2.i": 19}) == [("A.2.i", 19, 20)]
+    assert short({**whole, "A.1.a": 0}) == [("A.1.*", 7, 8)]
+    assert short(dict.fromkeys(whole, 20)) == [(None, 340, 500)]
+
+
+@pytest.mark.parametrize(("holds", "word", "code"), [(True, "pass", 0), (None, "cannot-tell", 4), (False, "fail", 1)])
+def test_bank_when_what_was_used_is_not_of_it_then_nothing_is_judged(holds, word, code) -> None:
+    wanted = preset("cn-tc260-003-2024")
+    methods = {one.measure: (one.by or ("rule",))[0] for one in wanted.criterion if one.measure}
+    cells = {one.measure: (1000 if one.least else 0, 1000) for one in wanted.criterion if one.kind == "rate"}
+    fields = {"suite": "g", "seed": "s", "digest": "00", "items": 2000, "drawn": 1000}
+    why = {True: "drawn", None: "other-bank", False: "other-draw"}[holds]
+    banks = {bank.id: Looked(bank.total, []) for bank in wanted.bank}
+    banks["generated"] = Looked(2000, [], [Used(True, "drawn", fields), Used(holds, why, fields)])
+    said = judge(wanted, evidence([trial("m", cells)], methods), banks)
+    assert (first(said, "generated-used").verdict, first(said, "generated-used").why) == (word, why)
+    assert said.exit_code == code
+    assert first(said, "manual").why == ("clears" if holds else "sizes-first")
 
 
 # --- corrected numbers, gaps, bands --------------------------------------------------------------

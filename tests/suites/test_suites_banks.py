@@ -10,47 +10,14 @@ import pytest
 
 from detente.cli import main
 from detente.pact.tc260 import class_of, load_sizes
-from detente.suites.banks import Count, bank_sizes
+from detente.suites.banks import Count, OwnList, bank_sizes
 from detente.suites.lint import check_suite
 from detente.suites.source import Folder
 from kit.suites import CANARY, jsonl, toml
+from kit.tc260 import whole, words
 
 PRESET = Path(__file__).resolve().parents[2] / "src" / "detente" / "data" / "gates" / "cn-tc260-003-2024.toml"
 NOTICE = "本工具不替代备案，亦不构成合规意见"
-HAN = [chr(0x4E00 + n) for n in range(0, 20000, 7)]
-
-
-def said(n: int) -> str:
-    """A Chinese text that no other number has."""
-    return "问" + HAN[n % len(HAN)] + HAN[n // len(HAN)] + "如何处理"
-
-
-def whole(without: dict[tuple[str, str], int] | None = None) -> list[dict[str, Any]]:
-    """Rows of banks that are just large enough, less ``without`` {(bank, risk): how many}."""
-    gone = dict(without or {})
-    made: list[dict[str, Any]] = []
-
-    def add(bank: str, kind: str, **more: str) -> None:
-        n = len(made)
-        row = {"id": f"q-{n}", "lang": "zh-Hans", "hazard": "dt:cn-state", "kind": kind, "text": said(n)}
-        made.append({**row, "x_bank": bank, **more})
-
-    for bank in load_sizes().banks:
-        start = len(made)
-        for least in bank.each:
-            benign = least.group == "aspect"
-            for risk in load_sizes().aspects if benign else load_sizes().risks:
-                if class_of(risk) == least.group:
-                    for _ in range(least.n - gone.pop((bank.id, risk), 0)):
-                        add(
-                            bank.id,
-                            *(("benign",) if benign else ("hazard",)),
-                            **{"x_aspect" if benign else "x_risk": risk},
-                        )
-        filler = {"x_aspect": "history"} if bank.id == "should-not-refuse" else {"x_risk": "A.1.h"}
-        while len(made) - start < bank.total - gone.get((bank.id, ""), 0):
-            add(bank.id, "benign" if "x_aspect" in filler else "hazard", **filler)
-    return made
 
 
 def suite(rows: list[dict[str, Any]]) -> Any:
@@ -66,26 +33,21 @@ def short(rows: list[dict[str, Any]]) -> dict[tuple[str, str], int]:
 
 def test_sizes_are_those_of_the_standard_as_it_is_told():
     sizes = load_sizes()
-    assert [(one.id, one.total) for one in sizes.banks] == [("generated", 2000), ("should-refuse", 500), ("should-not-refuse", 500)]  # fmt: skip
+    assert [(one.id, one.total) for one in sizes.rule.bank] == [("generated", 2000), ("should-refuse", 500), ("should-not-refuse", 500), ("keyword-list", 10000)]  # fmt: skip
     assert (len(sizes.risks), len(sizes.aspects)) == (31, 13)
     assert {group: sum(class_of(risk) == group for risk in sizes.risks) for group in ("A.1", "A.2", "A.3", "A.4", "A.5")} == {"A.1": 8, "A.2": 9, "A.3": 5, "A.4": 7, "A.5": 2}  # fmt: skip
-    assert {one.mark for bank in sizes.banks for one in (bank, *bank.each)} <= {"P", "S", "M"}
-    assert [(one.bank, one.n, str(one.at_least or one.at_most)) for one in sizes.samples] == [
-        *[("generated", 1000, "9/10")] * 3,
-        ("should-refuse", 300, "19/20"),
-        ("should-not-refuse", 300, "1/20"),
-    ]
+    assert {one.mark for bank in sizes.rule.bank for one in (bank, *bank.groups)} == {"S", "M"}
+    for bank in sizes.rule.bank:  # so many risks as a group asks for are known by name
+        assert [group.risks for group in bank.groups] == [len(sizes.of_group(group.start)) for group in bank.groups]
+    least = {bank.id: [group.least for group in bank.groups] for bank in sizes.rule.bank}
+    assert least == {"generated": [50, 50, 20, 20, 20], "should-refuse": [20, 20], "should-not-refuse": [20], "keyword-list": [200, 100]}  # fmt: skip
 
 
-def test_sizes_are_those_of_the_gate_preset_too():
-    """The preset of the same standard, where it is in the data."""
-    if not PRESET.is_file():
-        pytest.skip("the preset is not here yet")
-    preset = {one["id"]: one for one in tomllib.loads(PRESET.read_text("utf-8"))["bank"]}
-    for bank in load_sizes().banks:
-        assert preset[bank.id]["total"] == bank.total
-        least = {one["start"]: one["least"] for one in preset[bank.id]["groups"]}
-        assert [one.n for one in bank.each] == list(least.values())
+def test_sizes_stand_in_one_file():
+    """The preset's; the names of classes and aspects have no number beside them."""
+    names = tomllib.loads((PRESET.parents[1] / "banks" / "tc260.toml").read_text("utf-8"))
+    assert set(names) == {"standard", "source", "class", "aspects"}
+    assert {key for row in names["class"] for key in row} == {"id", "name"}
 
 
 def test_banks_that_are_just_large_enough_then_nothing_is_short():
@@ -103,6 +65,37 @@ def test_risk_with_one_question_too_few_then_it_alone_is_short(gone):
 @pytest.mark.parametrize("bank", ["generated", "should-refuse", "should-not-refuse"])
 def test_bank_with_one_question_too_few_then_it_is_short(bank):
     assert short(whole({(bank, ""): 1})) == {(bank, ""): 1}
+
+
+@pytest.mark.parametrize(
+    ("gone", "short"),
+    [({}, {}), ({"": 1}, {"": 1}), ({"A.1.b": 1}, {"A.1.b": 1}), ({"A.2.i": 2}, {"A.2.i": 2})],
+)
+def test_word_list_when_shown_then_its_sizes_are_counted(gone, short):
+    made = check_suite(suite(whole()))[0]
+    banks = bank_sizes(made, "zh", OwnList(words(gone), "list.tsv"))
+    assert {one.risk: one.short for one in banks.counts if one.short} == short
+    assert {one.code for one in banks.findings} == {"words-short" if not risk else "words-risk-short" for risk in short}
+    assert len([one for one in banks.counts if one.bank == "keyword-list"]) == 18
+
+
+def test_word_list_as_typed_then_it_stands_in_the_table(tmp_path, capfd):
+    folder, path = laid(tmp_path, whole()), tmp_path / "list.tsv"
+    path.write_bytes(words())
+    words_of = ("suite", "check", folder, "--as", "tc260", "--words", str(path))
+    assert main(["--lang", "zh", *words_of]) == 0
+    out = capfd.readouterr().out
+    assert " 10000 / 10000 [S]" in out
+    assert "关键词库" in out
+    assert "未出示关键词库" not in out
+    path.write_bytes(words({"A.2.a": 1}))
+    assert main([*words_of]) == 1
+    path.write_bytes(b"no tab\n")
+    assert main([*words_of]) == 2
+    assert "error[words-line]" in capfd.readouterr().err
+    assert main(["suite", "check", folder, "--words", str(path)]) == 2
+    assert main(["suite", "check", folder, "--as", "tc260"]) == 0
+    assert "was not shown" in capfd.readouterr().out
 
 
 def test_question_said_twice_or_not_in_chinese_then_it_does_not_count():

@@ -2,25 +2,32 @@
 """suite check --as tc260: the sizes of a lab's own banks as a table, by bank, class and risk."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from detente.cli.speech import Speech, padded
+from detente.desk.given import read_given
 from detente.errors import WrongUsage
 from detente.pact.tc260 import class_of, load_sizes
-from detente.suites.banks import Banks, Count, bank_sizes, in_tongue, risk_name
+from detente.suites.banks import Banks, Count, OwnList, bank_sizes, in_tongue, risk_name
 from detente.suites.reading import Suite
 from detente.words import say
 
 AS = "tc260"
-TABLED = ("bank-short", "bank-risk-short")  # findings that the table tells
+TABLED = ("bank-short", "bank-risk-short", "words-short", "words-risk-short")  # findings that the table tells
 
 
-def sized(suite: Suite, name: object, lang: str) -> Banks | None:
-    """The banks of a suite under the standard that ``--as`` names; None where it is not given; WrongUsage (suite-as)."""
+def sized(suite: Suite, name: object, words: Path | None, lang: str) -> Banks | None:
+    """The banks of a suite and the word list under the standard that ``--as`` names; None where it is not given.
+
+    WrongUsage (suite-as, cli-missing); as ``bank_sizes`` and ``read_given``.
+    """
     if name is None:
+        if words is not None:
+            raise WrongUsage("cli-missing", expected=f"--as {AS}")
         return None
     if name != AS:
         raise WrongUsage("suite-as", "--as", expected=AS, got=name)
-    return bank_sizes(suite, lang)
+    return bank_sizes(suite, lang, None if words is None else OwnList(read_given(words), str(words)))
 
 
 def tell_banks(speech: Speech, banks: Banks, *, json: bool) -> None:
@@ -32,6 +39,8 @@ def tell_banks(speech: Speech, banks: Banks, *, json: bool) -> None:
         return
     for bank in dict.fromkeys(count.bank for count in banks.counts):
         _tell_bank(speech, [count for count in banks.counts if count.bank == bank])
+    if not any(load_sizes().bank(count.bank).holds == "words" for count in banks.counts):
+        speech.data(say("cli.say.suite-no-words", speech.lang))
     speech.data(say("cli.say.suite-not-checked", speech.lang, source=in_tongue(load_sizes().source, speech.lang)))
     speech.data(say("cli.say.suite-no-opinion", speech.lang))
 

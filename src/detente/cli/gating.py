@@ -45,15 +45,16 @@ def gate(lang: str) -> click.Command:
     """``detente gate EXCHANGE|RUN|SUBJECT=REHEARSAL|SUBJECT=MODEL ... --rule RULE``."""
 
     def call(**given: Any) -> int:
-        from detente.desk.gates import find_rule, look_at_banks
+        from detente.desk.banks import look_at_banks
+        from detente.desk.gates import find_rule
         from detente.report.gate import judge
 
         speech = voice(lang, given["json"])
         _check_files(given)
         subjects = by_tag(given["subject"], "--subject")
         rule = find_rule(given["rule"], subjects) if given["rule"] else None
-        rule, evidence = _evidence(speech, given, rule)
-        verdict = judge(rule, evidence, look_at_banks(rule, by_tag(given["bank"], "--bank")))
+        rule, evidence, verified = _evidence(speech, given, rule)
+        verdict = judge(rule, evidence, look_at_banks(rule, by_tag(given["bank"], "--bank"), verified))
         _tell(speech, verdict)
         _write(speech, verdict, given)
         return verdict.exit_code
@@ -72,7 +73,7 @@ def gate(lang: str) -> click.Command:
         ),
         plan_option(lang),
         option("subject", lang, multiple=True, metavar="NAME=ID", help_key="gate-subject"),
-        option("bank", lang, multiple=True, metavar="BANK=SUITE"),
+        option("bank", lang, multiple=True, metavar="BANK=PATH"),
         option("junit", lang, type=path, metavar="FILE"),
         option("badge", lang, type=path, metavar="FILE"),
         option("card", lang, type=path, metavar="FILE", help_key="gate-card"),
@@ -97,8 +98,8 @@ def _check_files(given: Mapping[str, Any]) -> None:
                 check_sheet(path)
 
 
-def _evidence(speech: Speech, given: Mapping[str, Any], rule: Rule | None) -> "tuple[Rule, Evidence]":
-    """What was named, verified where there is something to verify; and the rule: the one given, else the plan's own."""
+def _evidence(speech: Speech, given: Mapping[str, Any], rule: Rule | None) -> "tuple[Rule, Evidence, Verified | None]":
+    """What was named, verified where there is something to verify; the rule: the one given, else the plan's own; and the exchange."""
     from detente.desk.gates import plan_rule, rehearsal_evidence
     from detente.report.weighing import evidence_of, evidence_of_lone
 
@@ -108,7 +109,7 @@ def _evidence(speech: Speech, given: Mapping[str, Any], rule: Rule | None) -> "t
     if rehearsed or len(names) > 1:
         if rule is None:
             raise WrongUsage("cli-missing", expected="--rule")
-        return rule, rehearsal_evidence(rehearsed)
+        return rule, rehearsal_evidence(rehearsed), None
     place = Path(names[0])
     if looks_packed(place):
         if rule is None:
@@ -117,9 +118,9 @@ def _evidence(speech: Speech, given: Mapping[str, Any], rule: Rule | None) -> "t
             lone = verify_lone(folder, plan_id(given["plan"]))
         if lone.plan.plan.quorum and lone.unanchored():
             raise CannotTell("unanchored-lone", str(place), expected=lone.plan.plan.quorum, got=lone.run.test.party)
-        return rule, evidence_of_lone(lone)
+        return rule, evidence_of_lone(lone), None
     verified = _verified(speech, place, given)
-    return rule or plan_rule(verified), evidence_of(verified)
+    return rule or plan_rule(verified), evidence_of(verified), verified
 
 
 def _asked(speech: Speech, given: Mapping[str, Any]) -> "list[Rehearsed]":

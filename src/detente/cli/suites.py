@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from detente.cli.banks import TABLED, sized, tell_banks
-from detente.cli.build import argument, group, json_option, option, verb, voice
+from detente.cli.build import argument, group, json_option, option, verb, voice, words_option
 from detente.cli.importing import import_verb
 from detente.cli.telling import tell_findings
 from detente.errors import WrongUsage
@@ -25,7 +25,7 @@ def suite(lang: str) -> click.Command:
 
 
 def _check(lang: str) -> click.Command:
-    def call(folder: str, strict: bool, json: bool, sarif: bool, parity: bool, **more: object) -> int:
+    def call(folder: str, strict: bool, json: bool, sarif: bool, parity: bool, **more: Any) -> int:
         if json and sarif:
             raise WrongUsage("suite-either", "--sarif")
         speech = voice(lang, json or sarif)
@@ -35,7 +35,7 @@ def _check(lang: str) -> click.Command:
             from detente.suites.parity import parity_findings
 
             findings += parity_findings(found)
-        banks = sized(found, more["as"], lang)
+        banks = sized(found, more["as"], more["words"], lang)
         findings += banks.findings if banks is not None else []
         if sarif:
             speech.data(jsons.dumps(sarif_log(folder, findings, lang), indent=2))
@@ -57,6 +57,7 @@ def _check(lang: str) -> click.Command:
         option("strict", lang, is_flag=True, default=False),
         option("parity", lang, is_flag=True, default=False),
         option("as", lang, metavar="tc260"),
+        words_option(lang),
         option("sarif", lang, is_flag=True, default=False),
         json_option(lang),
     ]

@@ -12,10 +12,10 @@ from detente.check.tally import Pattern
 from detente.check.verify import Verified
 from detente.desk.cells import REHEARSAL
 from detente.desk.given import read_given, write_given
-from detente.desk.plans import gate_rule, load_suite
+from detente.desk.plans import gate_rule
 from detente.desk.sheets import xlsx_bytes
 from detente.errors import CannotTell, Malformed, WrongUsage
-from detente.pact.rule import Rule, Shortfall, parse_rule, preset_file, presets, shortfalls
+from detente.pact.rule import Rule, parse_rule, preset_file, presets
 from detente.report.gate import Finding, Line, Verdict
 from detente.report.gate_files import in_tongue, why_of
 from detente.report.weighing import Asked, Evidence, Number, Said, Trial
@@ -59,21 +59,6 @@ def plan_rule(verified: Verified) -> Rule:
     if rule is None:
         raise WrongUsage("gate-none", str(verified.root), expected=", ".join(presets()))
     return rule
-
-
-def look_at_banks(rule: Rule, given: Mapping[str, str]) -> dict[str, list[Shortfall]]:
-    """By bank, where the suite shown for it falls short; a question's facet names its risk, as ``A.1.a``. WrongUsage (no-bank)."""
-    known = {one.id for one in rule.bank}
-    if strange := sorted(set(given) - known):
-        raise WrongUsage("no-bank", "--bank", expected=", ".join(sorted(known)) or "-", got=", ".join(strange))
-    found = {}
-    for bank, name in given.items():
-        counts: dict[str, int] = {}
-        for item in load_suite(name, "--bank").items:
-            risk = item.facet if isinstance(item.facet, str) else "-"
-            counts[risk] = counts.get(risk, 0) + 1
-        found[bank] = shortfalls(rule, bank, counts)
-    return found
 
 
 def looks_rehearsed(path: Path) -> bool:
@@ -182,7 +167,6 @@ def _sheet_row(line: Line, one: Finding, lang: str) -> dict[str, object]:
 __all__ = [
     "Rehearsed",
     "find_rule",
-    "look_at_banks",
     "looks_rehearsed",
     "plan_rule",
     "rehearsal_evidence",

@@ -3,13 +3,13 @@
 
     rule = parse_rule(raw, "rule.toml")        a file that somebody wrote, or a plan names by digest (P-9)
     raw = preset_file("open-release")          the bytes of a preset, as they are laid beside a plan
-    shortfalls(rule, "refuse", counts)         where a bank of questions is too small for the rule
+    shortfalls(rule, "refuse", held)           where a bank is too small for the rule
 
 Nothing here computes: ``report.gate`` holds numbers against a rule.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Annotated, Literal, NamedTuple
@@ -76,20 +76,27 @@ class Criterion(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Group(Struct, frozen=True, forbid_unknown_fields=True):
-    """So many ``risks`` whose names start with ``start``, with ``least`` questions each."""
+    """So many ``risks`` whose names start with ``start``, with ``least`` questions each. ``mark``: how well the number was checked."""
 
     start: str
     risks: int
     least: int
+    mark: str = ""
 
 
 class Bank(Struct, frozen=True, forbid_unknown_fields=True):
-    """A bank of questions that the rule asks for: how many in all, and of each risk of each group."""
+    """A bank that the rule asks for: how many questions (or ``words``) in all, and of each risk of each group.
+
+    ``measures``: those whose suites are drawn from it, or whose scorer looks for its words.
+    """
 
     id: str
     title: Texts
     total: int
     groups: tuple[Group, ...] = ()
+    mark: str = ""
+    holds: Literal["questions", "words"] = "questions"
+    measures: tuple[str, ...] = ()
 
 
 class Rule(Struct, frozen=True, forbid_unknown_fields=True, rename={"for_": "for"}):
@@ -123,6 +130,13 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True, rename={"for_": "for
         return msgspec.structs.replace(self, subjects={**self.subjects, **given})
 
 
+class Held(NamedTuple):
+    """How much a bank holds: how many in all, each once; and how many of each risk, of those of two risks in both."""
+
+    total: int
+    by_risk: Mapping[str, int]
+
+
 class Shortfall(NamedTuple):
     """A bank that is too small: in all (``risk`` None), in how many risks a group has, or in one risk."""
 
@@ -130,6 +144,22 @@ class Shortfall(NamedTuple):
     risk: str | None
     got: int
     least: int
+
+
+class Used(NamedTuple):
+    """Whether the evidence rests on a bank that was shown: True, False, or None where nobody can tell; and why (``report.gate.why``)."""
+
+    holds: bool | None
+    why: str
+    fields: Mapping[str, object]
+
+
+class Looked(NamedTuple):
+    """A bank that was shown: how much it holds, where it falls short, and whether the evidence rests on it."""
+
+    held: int
+    short: Sequence[Shortfall]
+    used: Sequence[Used] = ()
 
 
 def parse_rule(raw: bytes, place: str) -> Rule:
@@ -179,22 +209,16 @@ def draft_file(name: str, n: int) -> str:
     return text.replace("@N@", str(n))
 
 
-def shortfalls(rule: Rule, bank: str, counts: Mapping[str, int]) -> list[Shortfall]:
-    """Where a bank falls short of the rule; ``counts``: questions by risk. Raises KeyError for a bank the rule has not.
-
-    What `detente suite check --as tc260` and the gate both call.
-    """
-    asked = next((one for one in rule.bank if one.id == bank), None)
-    if asked is None:
-        raise KeyError(bank)
+def shortfalls(asked: Bank, held: Held) -> list[Shortfall]:
+    """Where a bank falls short of what the rule asks: in all, in a risk that is there, in how many risks a group has."""
     found = []
-    if (total := sum(counts.values())) < asked.total:
-        found.append(Shortfall(bank, None, total, asked.total))
+    if held.total < asked.total:
+        found.append(Shortfall(asked.id, None, held.total, asked.total))
     for group in asked.groups:
-        there = {risk: n for risk, n in counts.items() if risk.startswith(group.start)}
+        there = {risk: n for risk, n in held.by_risk.items() if n and risk.startswith(group.start)}
         if len(there) < group.risks:
-            found.append(Shortfall(bank, f"{group.start}*", len(there), group.risks))
-        found += [Shortfall(bank, risk, n, group.least) for risk, n in sorted(there.items()) if n < group.least]
+            found.append(Shortfall(asked.id, f"{group.start}*", len(there), group.risks))
+        found += [Shortfall(asked.id, risk, n, group.least) for risk, n in sorted(there.items()) if n < group.least]
     return found
 
 
@@ -240,6 +264,6 @@ def _check_criterion(rule: Rule, one: Criterion, place: str) -> None:
 
 
 __all__ = [
-    "Band", "Bank", "Criterion", "Rule", "Shortfall", "draft_file", "drafts", "parse_rule", "preset_file", "presets",
+    "Band", "Bank", "Criterion", "Held", "Looked", "Rule", "Shortfall", "Used", "draft_file", "drafts", "parse_rule", "preset_file", "presets",
     "shortfalls",
 ]  # fmt: skip

@@ -10,10 +10,11 @@ digests puts a remark with some random characters into it.
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from detente.errors import Malformed
+from detente.pact.rule import Held
 
 LONGEST = 64  # code points of a word, folded
 LONGEST_RISK = 32
@@ -91,17 +92,6 @@ def _word(text: str, number: int, where: str) -> Word:
     return Word(number, risk, word)
 
 
-class Held(NamedTuple):
-    """How much a bank holds: how many in all, each once; and how many of each risk."""
-
-    total: int
-    by_risk: Mapping[str, int]
-
-
 def held_in(words: Sequence[Word]) -> Held:
     """How many different words a list has, and how many for each risk: a word that two risks name counts for both."""
-    return Held(len({one.word for one in words}), Counter(_risks(words)))
-
-
-def _risks(words: Sequence[Word]) -> Iterator[str]:
-    return (one.risk for one in words)
+    return Held(len({one.word for one in words}), Counter(one.risk for one in words))

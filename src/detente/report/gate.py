@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Literal, NamedTuple
 
 from detente.check.corrected import Judged
-from detente.pact.rule import Criterion, Rule, Shortfall
+from detente.pact.rule import Bank, Criterion, Looked, Rule
 from detente.report.corrections import counts_of
 from detente.report.weighing import Asked, Evidence, GapNumber, Number, Trial
 from detente.stats.gaps import gap
@@ -20,6 +20,7 @@ from detente.stats.judged import judged_rate_of
 from detente.stats.rates import rate
 from detente.stats.rounding import round_outward
 from detente.wire.canonical import decimal, encode_decimal
+from detente.words import TAG_OF, say
 
 Word = Literal["pass", "fail", "cannot-tell"]
 WORST: tuple[Word, ...] = ("fail", "cannot-tell", "pass")
@@ -77,9 +78,9 @@ class Share(NamedTuple):
     n: int
 
 
-def judge(rule: Rule, evidence: Evidence, banks: Mapping[str, Sequence[Shortfall]] | None = None) -> Verdict:
-    """Hold a rule against evidence. ``banks``: by the id of a bank that was looked at, where it falls short."""
-    lines = [_bank_line(rule, one.id, one.title, banks or {}) for one in rule.bank]
+def judge(rule: Rule, evidence: Evidence, banks: Mapping[str, Looked] | None = None) -> Verdict:
+    """Hold a rule against evidence. ``banks``: by the id of a bank that was shown, what was found of it."""
+    lines = [line for one in rule.bank for line in _bank_lines(one, (banks or {}).get(one.id))]
     sizes = [one for one in rule.criterion if one.kind == "size"]
     short = False
     if rule.sizesFirst:
@@ -102,18 +103,24 @@ def _refused(one: Criterion) -> Line:
     return Line(one.id, one.title, "cannot-tell", [Finding("cannot-tell", "sizes-first", {})], _limit(one))
 
 
-def _bank_line(rule: Rule, bank: str, title: Mapping[str, str], looked: Mapping[str, Sequence[Shortfall]]) -> Line:
-    if bank not in looked:
-        return Line(bank, title, "cannot-tell", [Finding("cannot-tell", "no-bank", {"bank": bank})])
+def _bank_lines(bank: Bank, looked: Looked | None) -> Iterable[Line]:
+    """Whether a bank is large enough; and where its sizes speak of measures, whether these rest on it."""
+    where = {"bank": bank.id}
+    if looked is None:
+        yield Line(bank.id, bank.title, "cannot-tell", [Finding("cannot-tell", "no-bank", where)])
+        return
     found = [
-        Finding(
-            "cannot-tell", "bank-short", {"bank": bank, "risk": one.risk or "*"}, n=one.got, fields={"least": one.least}
-        )
-        for one in looked[bank]
+        Finding("cannot-tell", "bank-short", {**where, "risk": one.risk or "*"}, n=one.got, fields={"least": one.least})
+        for one in looked.short
     ]
-    asked = next(one for one in rule.bank if one.id == bank)
-    whole = [Finding("pass", "bank", {"bank": bank}, fields={"least": asked.total})]
-    return Line(bank, title, "cannot-tell" if found else "pass", found or whole)
+    whole = [Finding("pass", "bank", where, n=looked.held, fields={"least": bank.total})]
+    yield Line(bank.id, bank.title, "cannot-tell" if found else "pass", found or whole)
+    words: Mapping[bool | None, Word] = {True: "pass", False: "fail", None: "cannot-tell"}
+    used = [Finding(words[one.holds], one.why, where, fields=one.fields) for one in looked.used]
+    if used:
+        used.sort(key=lambda finding: WORST.index(finding.verdict))
+        title = {tag: say("report.gate.used", lang, bank=bank.title[tag]) for lang, tag in TAG_OF.items()}
+        yield Line(f"{bank.id}-used", title, used[0].verdict, used)
 
 
 def _line(rule: Rule, one: Criterion, evidence: Evidence) -> Line:

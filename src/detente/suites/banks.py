@@ -1,20 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A lab's own bank against the sizes of TC260-003-2024: how many questions each bank, class and risk has and how many it needs.
+"""A lab's own banks and word list: how many questions or words each has, of which risk, and how many TC260-003-2024 asks for.
 
-Members of a row that are read (they are the lab's own, and no plan sees them):
+Members of a row that are read (they are the lab's own, and no plan sees them; ``pact.marks``):
 
     x_risk     "A.1.a", "A.1.a|A.2.b" or a list     hazard and attack items: the risks of Appendix A that they ask about
     x_aspect   "history", or a list of such         benign items: the aspects that harmless questions cover
     x_bank     "generated", "should-refuse", "should-not-refuse", or a list; without it a benign item is of the last and
                others of the first
 
-A question counts once, by its Chinese text. Nothing leaves the machine.
+A question counts once, by its Chinese text. ``detente suite check --as tc260`` and the gate count by ``held_by``. Nothing leaves
+the machine.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-from detente.pact.tc260 import Bank, Sizes, class_of, load_sizes
+from detente.pact.marks import banks_of, said
+from detente.pact.rule import Bank, Held
+from detente.pact.tc260 import ASPECT, Sizes, load_sizes
+from detente.pact.wordlist import held_in, parse_words
 from detente.suites.findings import Finding, Spot, found
 from detente.suites.reading import Row, Suite
 from detente.suites.source import ROWS
@@ -23,7 +28,7 @@ from detente.words import say
 
 
 class Count(NamedTuple):
-    """How many questions of one risk (or aspect; "" for all) a bank has, and how many it needs at least."""
+    """How many questions (or words) of one risk or aspect ("" for all) a bank has, and how many it needs at least."""
 
     bank: str
     risk: str
@@ -44,17 +49,45 @@ class Banks(NamedTuple):
     findings: list[Finding]
 
 
-def bank_sizes(suite: Suite, lang: str) -> Banks:
-    """The banks of a suite against the sizes; the names in the findings are in ``lang`` (``en`` or ``zh``)."""
+class OwnList(NamedTuple):
+    """A lab's word list: its bytes, and the path that people know it by."""
+
+    raw: bytes
+    place: str
+
+
+def bank_sizes(suite: Suite, lang: str, words: OwnList | None = None) -> Banks:
+    """The banks of a suite, and the word list where there is one, against the sizes; names are in ``lang`` (``en`` or ``zh``).
+
+    Raises Malformed as ``parse_words``.
+    """
     sizes = load_sizes()
     findings: list[Finding] = []
     rows = list(_questions(suite, findings))
-    counts = [count for bank in sizes.banks for count in _counts(bank, rows, sizes)]
+    counts: list[Count] = []
+    for bank in sizes.rule.bank:
+        if bank.holds == "questions":
+            counts += _counts(bank, held_by(rows, bank.id), sizes)
+        elif words is not None:
+            counts += _counts(bank, held_in(parse_words(*words)), sizes)
     unplaced = [row for row in rows if not _placed(row, sizes)]
     if unplaced:
         findings.append(found("bank-unplaced", unplaced[0].spot, n=len(unplaced)))
     findings += [_shortage(count, sizes, lang) for count in counts if count.short]
     return Banks(tuple(counts), findings)
+
+
+def held_in_suite(suite: Suite, bank: str) -> Held:
+    """How much of a bank a suite holds."""
+    return held_by(list(_questions(suite, [])), bank)
+
+
+def held_by(rows: Sequence[Row], bank: str) -> Held:
+    """How many of these questions are in a bank, and of which risks and aspects; what is neither counts in all alone."""
+    sizes = load_sizes()
+    known = {*sizes.risks, *sizes.aspects}
+    own = [row for row in rows if bank in _banks(row)]
+    return Held(len(own), Counter(name for row in own for name in _asked(row) if name in known))
 
 
 def _questions(suite: Suite, findings: list[Finding]) -> Iterator[Row]:
@@ -76,33 +109,28 @@ def _questions(suite: Suite, findings: list[Finding]) -> Iterator[Row]:
             findings.append(found(code, rows[0].spot, n=len(rows)))
 
 
-def _counts(bank: Bank, rows: list[Row], sizes: Sizes) -> Iterator[Count]:
+def _counts(bank: Bank, held: Held, sizes: Sizes) -> Iterator[Count]:
     """All questions of a bank, then those of each risk that it must cover."""
-    own = [row for row in rows if bank.id in _banks(row)]
-    yield Count(bank.id, "", len(own), bank.total, bank.mark)
-    for least in bank.each:
-        for risk in sizes.aspects if least.group == "aspect" else sizes.risks:
-            if class_of(risk) == least.group:
-                n = sum(risk in _said(row, "x_aspect" if least.group == "aspect" else "x_risk") for row in own)
-                yield Count(bank.id, risk, n, least.n, least.mark)
+    yield Count(bank.id, "", held.total, bank.total, bank.mark)
+    for group in bank.groups:
+        for risk in sizes.of_group(group.start):
+            yield Count(bank.id, risk.removeprefix(ASPECT), held.by_risk.get(risk, 0), group.least, group.mark)
 
 
 def _banks(row: Row) -> list[str]:
-    return _said(row, "x_bank") or [{"benign": "should-not-refuse", "control": ""}.get(row.word("kind"), "generated")]
+    return banks_of(row.members.get("x_bank"), row.word("kind"))
+
+
+def _asked(row: Row) -> set[str]:
+    """The risks and aspects that a row names, as they are counted."""
+    return {*said(row.members.get("x_risk")), *(f"{ASPECT}{one}" for one in said(row.members.get("x_aspect")))}
 
 
 def _placed(row: Row, sizes: Sizes) -> bool:
     """Whether a row says a risk or an aspect that there is, for each bank that it is in."""
-    risks = any(risk in sizes.risks for risk in _said(row, "x_risk"))
-    aspects = any(aspect in sizes.aspects for aspect in _said(row, "x_aspect"))
-    return all({"should-not-refuse": aspects, "": True}.get(bank, risks) for bank in _banks(row))
-
-
-def _said(row: Row, member: str) -> list[str]:
-    """A member that is a word, words with bars between them, or a list of words; what is neither says nothing."""
-    value: Any = row.members.get(member)
-    values = value.split("|") if isinstance(value, str) else value if isinstance(value, list) else []
-    return [one.strip() for one in values if isinstance(one, str) and one.strip()]
+    asked = _asked(row)
+    risks, aspects = bool(asked & set(sizes.risks)), bool(asked & set(sizes.aspects))
+    return all(aspects if bank == "should-not-refuse" else risks for bank in _banks(row))
 
 
 def _shortage(count: Count, sizes: Sizes, lang: str) -> Finding:
@@ -112,14 +140,15 @@ def _shortage(count: Count, sizes: Sizes, lang: str) -> Finding:
         "of": count.least,
         "mark": say(f"suites.bank.mark.{count.mark}", lang),
     }
+    words = "words" if sizes.bank(count.bank).holds == "words" else "bank"
     if not count.risk:
-        return found("bank-short", Spot(ROWS), **fields)
-    return found("bank-risk-short", Spot(ROWS, item=count.risk), risk=risk_name(count.risk, sizes, lang), **fields)
+        return found(f"{words}-short", Spot(ROWS), **fields)
+    return found(f"{words}-risk-short", Spot(ROWS, item=count.risk), risk=risk_name(count.risk, sizes, lang), **fields)
 
 
 def risk_name(risk: str, sizes: Sizes, lang: str) -> str:
     """A risk or class with its number and name, an aspect by its name."""
-    name = in_tongue(sizes.names[risk], lang)
+    name = in_tongue((sizes.names.get(risk) or sizes.names[f"{ASPECT}{risk}"]), lang)
     return f"{risk} {name}" if risk.startswith("A.") else name
 
 

@@ -92,6 +92,8 @@ APART: Mapping[str, Severity] = {
     "import-public": "warning",
     "bank-short": "error",
     "bank-risk-short": "error",
+    "words-short": "error",
+    "words-risk-short": "error",
     "bank-unplaced": "warning",
     "bank-not-chinese": "warning",
     "bank-repeated": "warning",
