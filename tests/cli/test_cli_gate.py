@@ -312,7 +312,7 @@ def test_draft_when_made_into_a_plan_then_it_has_what_its_gate_asks_for(name: st
     from detente.pact.draft import read_draft
     from detente.pact.rule import draft_file
 
-    draft = read_draft(draft_file(name, 300).encode(), name)
+    draft = read_draft(draft_file(name, 300, "s").encode(), name)
     wanted = preset(name)
     assert draft["gate"] == name
     assert set(wanted.subjects.values()) == {row["subject"] for row in draft["test"]}
@@ -326,6 +326,7 @@ def test_draft_when_made_into_a_plan_then_it_has_what_its_gate_asks_for(name: st
 
 
 def test_draft_when_there_is_none_or_both_are_given_then_it_is_told(tmp_path: Path, capsys) -> None:
-    refused(capsys, 2, "no-gate-draft", "plan", "new", "--from", "cn-tc260-003-2024")
+    refused(capsys, 2, "no-gate-draft", "plan", "new", "--from", "cn-gbt-45654-2025")
+    refused(capsys, 2, "draft-fixed", "plan", "new", "--from", "cn-tc260-003-2024", "--sample", 500)
     refused(capsys, 2, "cli-either", "plan", "new", tmp_path / "d.toml", "--from", "open-release")
     refused(capsys, 2, "cli-missing", "plan", "new")

@@ -44,7 +44,10 @@ from detente.pact.plan import Measure, Plan, PlanFile, Suite
 from detente.pact.rule import draft_file
 from detente.wire.canonical import decode
 from detente.wire.digests import groups_of_four
+from detente.wire.keys import new_seed
 from detente.words import TAG_OF, harmless, say
+
+SEED_DIGITS = 16
 
 
 def init(lang: str) -> click.Command:
@@ -170,7 +173,7 @@ def _new(lang: str) -> click.Command:
     params = [
         argument("draft", required=False, type=click.Path(path_type=Path)),
         option("from", lang, metavar="PRESET", help_key="draft-from"),
-        option("sample", lang, type=Whole(1), default=280, show_default=True, metavar="N", help_key="draft-sample"),
+        option("sample", lang, type=Whole(1), metavar="N", help_key="draft-sample"),
         option("card", lang, multiple=True, type=click.Path(path_type=Path), metavar="FILE"),
         option("supersedes", lang, is_flag=True, default=False),
         option("head", lang, multiple=True, metavar="PARTY=SIZE"),
@@ -180,11 +183,12 @@ def _new(lang: str) -> click.Command:
     return verb("plan-new", lang, params, call)
 
 
-def _start(speech: Speech, preset: str, n: int, draft: Path | None) -> int:
+def _start(speech: Speech, preset: str, n: int | None, draft: Path | None) -> int:
     """Print a draft that can satisfy a preset; nothing is proposed."""
     if draft is not None:
         raise WrongUsage("cli-either", expected="--from", got=str(draft))
-    speech.data(draft_file(preset, n).rstrip("\n"))
+    seed = new_seed().hex()[:SEED_DIGITS]  # nobody chose it; who wants a seed that nobody could choose writes another
+    speech.data(draft_file(preset, n, seed).rstrip("\n"))
     speech.say("draft-start", preset=preset)
     return 0
 

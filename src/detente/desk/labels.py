@@ -36,7 +36,10 @@ RATER = re.compile(r"[a-z0-9][a-z0-9-]{0,63}(?:/[a-z0-9][a-z0-9-]{0,63})?")
 
 
 class Task(NamedTuple):
-    """What people are asked: a run's drawn answers (of each slot 1 or 0), by whom, and what the draw rests on (C-5)."""
+    """What people are asked: a run's drawn answers (of each slot 1 or 0), by whom, and what the draw rests on (C-5).
+
+    ``spared``: of each slot 1 if it gets a line (C-4) and nobody is asked, because no measure of the scorer covers its suite.
+    """
 
     run: RunState
     scorer: Scorer
@@ -45,6 +48,7 @@ class Task(NamedTuple):
     drawn: bytes
     sample: Sample | None
     verdicts: Mapping[str, Mapping[int, str]]
+    spared: bytes = b""
 
     def folder(self) -> Folder:
         """Where what people said lies on the desk."""
@@ -78,7 +82,8 @@ def task_of(desk: Desk, plan: PlanFile, run: RunState, scorer: str) -> Task:
     bundle = own_bundle(plan, run)
     if not plan.plan.corrects(scorer):
         wanted = wanted_by(plan, run, bundle, scorer)
-        return Task(run, known, definition.people, definition.labels, wanted, None, {})
+        asked, spared = _covered(plan, run, scorer, wanted)
+        return Task(run, known, definition.people, definition.labels, asked, None, {}, spared)
     found = next((one for one in verify(desk.exchange, plan.id).runs if one.id == run.id), None)
     corrected = {measure.scorer for measure in plan.plan.measures if measure.corrected == scorer}
     counted = [one for one in found.scorings if one.counted and one.score.scorer in corrected] if found else []
@@ -94,6 +99,14 @@ def task_of(desk: Desk, plan: PlanFile, run: RunState, scorer: str) -> Task:
     verdicts = {id_: one.labels for id_, one in verdicts_of(found, sample).items() if one.labels is not None}
     drawn = drawn_of(sample, pool, key, run.id[:16])
     return Task(run, known, definition.people, definition.labels, drawn, sample, verdicts)
+
+
+def _covered(plan: PlanFile, run: RunState, scorer: str, wanted: bytes) -> tuple[bytes, bytes]:
+    """Of the slots with a line those that a measure of the scorer covers, and the others."""
+    measures = [one for one in plan.plan.measures if one.scorer == scorer]
+    idle = {suite.id for suite in plan.plan.suites if not any(one.covers(suite.id) for one in measures)}
+    spared = bytes(w and slot.suite in idle for w, slot in zip(wanted, run.slots, strict=True)) if idle else b""
+    return (bytes(w and not s for w, s in zip(wanted, spared, strict=True)) if any(spared) else wanted), spared
 
 
 def _drawn_by(plan: PlanFile, run: RunState, found: Run, of: str) -> tuple[str | None, bytes]:
@@ -218,7 +231,8 @@ def score_people(desk: Desk, plan: PlanFile, task: Task, *, incomplete: bool = F
         raise CannotTell("label-open", task.run.id[:16], expected=now.answers, got=now.settled, split=len(now.split))
     said, last = read_said(task), _everybody(task).get(ADJUDICATED, {})
     raters = {i: [Rater(by, labels[i]) for by, labels in sorted(said.items()) if i in labels] for i in task.slots()}
-    errors = {**dict.fromkeys(now.open, "unlabelled"), **dict.fromkeys(now.split, "split")}
+    spared = (i for i, one in enumerate(task.spared) if one)
+    errors = {**dict.fromkeys([*spared, *now.open], "unlabelled"), **dict.fromkeys(now.split, "split")}
     differ = {i for i, given in raters.items() if len({rater.label for rater in given}) > 1}
     labels = {i: last[i] if i in differ else given[0].label for i, given in raters.items() if i not in errors}
     more = {i: {"raters": given} for i, given in raters.items() if given}

@@ -24,6 +24,7 @@ Kind = Literal["rate", "difference", "gap", "band", "size", "fact", "descriptor"
 Texts = dict[str, str]
 TONGUES = ("en", "zh-Hans")
 ENDING = ".toml"
+USUAL_N = 280  # questions of a draft where nobody says how many
 NEEDS: Mapping[str, tuple[str, ...]] = {
     "rate": ("measure",),
     "difference": ("measure", "reference", "most"),
@@ -201,12 +202,17 @@ def drafts() -> list[str]:
     return sorted(one.name.removesuffix(ENDING) for one in folder.iterdir())
 
 
-def draft_file(name: str, n: int) -> str:
-    """A draft to start from, with ``n`` questions of each kind that the preset counts; WrongUsage (no-gate-draft)."""
+def draft_file(name: str, n: int | None, seed: str) -> str:
+    """A draft to start from, with ``n`` (280) questions of each kind that the preset counts; drawn by ``seed`` where it draws.
+
+    WrongUsage (no-gate-draft), (draft-fixed) where the preset's rule fixes how many there are.
+    """
     if name not in drafts():
         raise WrongUsage("no-gate-draft", "--from", expected=", ".join(drafts()), got=name)
     text = (files("detente") / "data" / "gates" / "drafts" / f"{name}{ENDING}").read_text("utf-8")
-    return text.replace("@N@", str(n))
+    if n is not None and "@N@" not in text:
+        raise WrongUsage("draft-fixed", "--sample", expected=name, got=n)
+    return text.replace("@N@", str(USUAL_N if n is None else n)).replace("@SEED@", seed)
 
 
 def shortfalls(asked: Bank, held: Held) -> list[Shortfall]:
