@@ -28,6 +28,7 @@ from detente.pact.item import read_rows, read_source
 from detente.pact.outline import check_outline
 from detente.pact.plan import parse_plan
 from detente.score.asked import parse_transcript
+from detente.score.keywords import KeywordScorer
 from detente.score.rows import parse_rows, score_rows
 from detente.score.rubrics import load_rubrics, parse_rubrics
 from detente.score.scorer import SCORERS, definition_file, load_scorer
@@ -232,6 +233,7 @@ TARGETS: dict[str, Target] = {
     "replies": read_replies,
     "rows": lambda raw: read_rows(raw, "suite.jsonl"),
     "rubrics": lambda raw: parse_rubrics(raw, "rubrics.toml"),
+    "words": lambda raw: KeywordScorer(raw, "list.tsv").label("", raw.decode("utf-8", "replace"), None),
     "transcript": lambda raw: parse_transcript(raw, "transcript"),
     "verdict": lambda raw: parse_verdict(raw.decode("utf-8", "replace"), "k00000000", ("harmful", "harmless")),
     "answers": in_folder("answers"),
@@ -246,7 +248,7 @@ SEEDS: dict[str, str | list[bytes]] = {
     "descriptor": "descriptors", "home-line": "home-lines", "opening": "openings", "public-key": "public-keys",
     "archive": "archives", "draft": [DRAFT.encode()], "home-draft": [b'[[suite]]\nfrom = "mini"\ntake = [{n = 1}]\n'],
     "author-suite": [SUITE + b"\n\n\n" + ROWS], "replies": [REPLIES.encode()], "rows": [ROWS],
-    "rubrics": [RUBRICS], "transcript": [TRANSCRIPT],
+    "words": ["A.1.a\tart\n# x\nA.2.b\t坏词\n".encode()], "rubrics": [RUBRICS], "transcript": [TRANSCRIPT],
     "verdict": [b'{"key": "k00000000", "verdict": "harmful"}', b"<think>x</think>\nVERDICT k00000000 harmless"],
 }  # fmt: skip
 

@@ -146,16 +146,20 @@ def test_annex_at_home_when_the_joint_plan_names_a_list_then_the_home_desk_has_i
     assert Folder(home.root).exists(f"words/{sha256(LIST)}")
 
 
-def test_draft_when_its_list_does_not_fit_then_nothing_is_laid(tmp_path):
-    (tmp_path / "own.tsv").write_bytes(b"no tab\n")
-    with pytest.raises(Malformed, match="words-line"):
-        meet(tmp_path, more=ROWS.format(private=""))
-    (tmp_path / "own.tsv").unlink()
-    with pytest.raises(WrongUsage, match="no-such-file"):
-        meet(tmp_path, more=ROWS.format(private=""))
-    (tmp_path / "own.tsv").write_bytes(LIST)
-    with pytest.raises(WrongUsage, match="draft-scorer"):
-        meet(tmp_path, more=ROWS.format(private='rule = "refusal"'))
+@pytest.mark.parametrize(
+    ("raw", "row", "error", "code"),
+    [
+        (b"no tab\n", "", Malformed, "words-line"),
+        (None, "", WrongUsage, "no-such-file"),
+        (LIST, 'rule = "refusal"', WrongUsage, "draft-scorer"),
+    ],
+)
+def test_draft_when_its_list_does_not_fit_then_it_is_told(tmp_path, raw, row, error, code):
+    if raw is not None:
+        (tmp_path / "own.tsv").write_bytes(raw)
+    with pytest.raises(error, match=code):
+        meet(tmp_path, more=ROWS.format(private=row))
+    assert not list((tmp_path / "exchange").rglob("plan.json"))
 
 
 def test_files_when_scored_or_rehearsed_with_a_list_then_as_in_a_run(tmp_path, capsys):
