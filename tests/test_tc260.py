@@ -206,6 +206,12 @@ def test_walk_when_every_examination_is_exactly_at_its_limit_then_the_gate_passe
     assert said.out.count("按置信：不通过") == 5  # at the limit nothing is sure
 
 
+def test_plan_when_shown_then_each_draw_is_told(answered, capsys) -> None:
+    seed = verify(answered.exchange, answered.plan).plan.plan.suites[0].drawn.seed  # type: ignore[union-attr]
+    for lang, said in (("en", f'generated, drawn from 2000 by the seed "{seed}" (1000 x zh-Hans x 1)'), ("zh", f"以种子“{seed}”从 2000 题中抽取")):  # fmt: skip
+        assert said in typed(capsys, "plan", "show", answered.plan[:16], "--desk", answered.desk, lang=lang).out
+
+
 def test_sheet_when_written_in_chinese_then_it_shows_seed_bank_and_sizes(passed, capsys, tmp_path) -> None:
     openpyxl = pytest.importorskip("openpyxl")
     sheet = tmp_path / "自查.xlsx"

@@ -39,6 +39,7 @@ from detente.desk.plans import (
 )
 from detente.desk.succession import left_behind
 from detente.errors import NotVerified, WrongUsage
+from detente.pact.draw import Drawn
 from detente.pact.item import as_turns
 from detente.pact.plan import Measure, Plan, PlanFile, Suite
 from detente.pact.rule import draft_file
@@ -297,8 +298,10 @@ def _counted(measure: Measure) -> str:
 
 
 def _asked(suite: Suite, lang: str) -> str:
-    """A suite with its size, and what it is a variant of."""
+    """A suite with its size, and what it is a variant of or was drawn from."""
     made = suite.id
+    if isinstance(suite.drawn, Drawn):
+        made = say("cli.plan.drawn", lang, suite=suite.id, of=suite.drawn.items, seed=harmless(suite.drawn.seed))
     if suite.variant is not None:
         made = say("cli.plan.variant", lang, suite=suite.id, variant=suite.variant.name, of=suite.variant.of)
     return f"{made} ({suite.items} x {'/'.join(suite.languages)} x {suite.epochs})"
