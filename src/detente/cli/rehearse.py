@@ -77,4 +77,6 @@ def _beforehand(speech: Speech, wanted: Rehearsal) -> int:
     from detente.desk.forecast import forecast_rehearsal
 
     tell_forecast(speech, forecast_rehearsal(wanted), None, wanted.allowed.budget)
+    if wanted.judges.specs:
+        speech.say("forecast-judge")
     return 0

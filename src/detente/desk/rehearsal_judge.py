@@ -119,8 +119,9 @@ def judge_of(then: Mapping[str, Any]) -> tuple[str, Definition, str] | None:
     held = then.get(NOTE)
     if held is None:
         return None
-    raw = encode(held.get("definition") if isinstance(held, dict) else held)
-    return str(held.get("scorer")), parse_definition(raw, f"{REHEARSAL} $.{NOTE}"), sha256(raw)
+    named = held if isinstance(held, dict) else {}
+    raw = encode(named.get("definition"))
+    return str(named.get("scorer")), parse_definition(raw, f"{REHEARSAL} $.{NOTE}"), sha256(raw)
 
 
 def left_of(asking: Asking, price: Price | None, journal: Path, began: float) -> Asking:
