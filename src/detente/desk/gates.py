@@ -13,7 +13,7 @@ from detente.check.verify import Verified
 from detente.desk.cells import REHEARSAL
 from detente.desk.given import read_given, write_given
 from detente.desk.plans import gate_rule, load_suite
-from detente.desk.rehearsed import Measured, asked_of, begun_with, facts_of, measures_of, terms_of
+from detente.desk.rehearsed import Measured, asked_of, begun_with, check_whole, measures_of, terms_of
 from detente.desk.sheets import xlsx_bytes
 from detente.errors import CannotTell, Malformed, WrongUsage
 from detente.pact.rule import Rule, Shortfall, parse_rule, preset_file, presets, shortfalls
@@ -90,9 +90,10 @@ def rehearsal_evidence(rehearsals: Sequence[Rehearsed]) -> Evidence:
         then = begun_with(folder)
         begun.append(str(then.get("suite", "")))
         rows, measures = list(_rows(folder)), measures_of(then)
+        check_whole(folder, rows)
         asked |= {measure.id: asked_of(measure) for measure in measures}
         trial = _trial(one, rows, {"systemPrompt": then.get("system")}, measures)
-        trials.append(trial._replace(facts=facts_of(folder, rows), terms=terms_of(then, measures)))
+        trials.append(trial._replace(terms=terms_of(then, measures)))
     return Evidence("rehearsal", sha256("\n".join(begun).encode()), "self-check", list(asked.values()), trials)
 
 

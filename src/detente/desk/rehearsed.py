@@ -86,7 +86,7 @@ def terms_of(then: Mapping[str, Any], measures: Sequence[Measured]) -> dict[str,
     return {measure.id: by_judge if measure.method == "judge" else shared for measure in measures}
 
 
-def facts_of(folder: Folder, rows: Sequence[object]) -> dict[str, str]:
-    """``complete`` where every question that was to be asked has its row: all that a lab can know by itself."""
-    asked = sum(Seen(folder).counts.values())
-    return {"complete": "yes" if asked == len(rows) and rows else "cannot tell"}
+def check_whole(folder: Folder, rows: Sequence[object]) -> None:
+    """CannotTell (gate-unfinished) where not every question that was to be asked has its row."""
+    if sum(Seen(folder).counts.values()) != len(rows):
+        raise CannotTell("gate-unfinished", str(folder.root))

@@ -49,8 +49,8 @@ class Band(Struct, frozen=True, forbid_unknown_fields=True):
 class Criterion(Struct, frozen=True, forbid_unknown_fields=True):
     """One line of the verdict. ``subject`` and ``reference`` are names of the rule's ``subjects``; ``each``: all others.
 
-    ``called``: what the number is called in a spreadsheet. ``selfCheck`` false: it needs another party, and is not asked
-    where nobody else saw the evidence.
+    ``called``: what the number is called in a spreadsheet. ``rehearsal`` false: it is not asked of rehearsals, which
+    have no facts (F-8).
     """
 
     id: str
@@ -74,7 +74,7 @@ class Criterion(Struct, frozen=True, forbid_unknown_fields=True):
     value: str | None = None
     bands: tuple[Band, ...] = ()
     worst: str | None = None
-    selfCheck: bool = True  # noqa: N815 - one spelling of members in all files
+    rehearsal: bool = True
 
 
 class Group(Struct, frozen=True, forbid_unknown_fields=True):

@@ -56,7 +56,7 @@ class Line(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """The verdict of a whole rule over one body of evidence. ``left_out``: criteria that the rule does not ask of a self-check."""
+    """The verdict of a whole rule over one body of evidence. ``left_out``: criteria that the rule does not ask of rehearsals."""
 
     rule: Rule
     evidence: Evidence
@@ -87,7 +87,7 @@ def judge(rule: Rule, evidence: Evidence, banks: Mapping[str, Sequence[Shortfall
     if rule.sizesFirst:
         lines += [_line(rule, one, evidence) for one in sizes]
         short = any(line.verdict != "pass" for line in lines)
-    left_out = [one for one in rule.criterion if evidence.standing == "self-check" and not one.selfCheck]
+    left_out = [one for one in rule.criterion if evidence.source == "rehearsal" and not one.rehearsal]
     for one in rule.criterion:
         if (rule.sizesFirst and one.kind == "size") or one in left_out:
             continue

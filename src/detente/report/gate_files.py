@@ -78,7 +78,7 @@ def standing_of(evidence: Evidence, lang: str) -> str:
 
 
 def left_out_of(verdict: Verdict, lang: str) -> str:
-    """Which criteria were not asked of a self-check, in a sentence; nothing where none is."""
+    """Which criteria were not asked of a rehearsal, in a sentence; nothing where none is."""
     titles = say("report.gate.semicolon", lang).join(in_tongue(one.title, lang) for one in verdict.left_out)
     return say("report.gate.left-out", lang, titles=titles) if titles else ""
 
@@ -123,7 +123,8 @@ def junit(verdict: Verdict, lang: str) -> bytes:
         cases.append(el("testcase", shown, classname=f"detente.gate.{verdict.rule.id}", name=name))
     counts = {word: sum(line.verdict == word for line in verdict.lines) for word in COLOURS}
     numbers = {"tests": len(cases), "failures": counts["fail"], "errors": counts["cannot-tell"]}
-    suite = el("testsuite", *cases, name=f"{verdict.rule.id} ({verdict.evidence.standing})", **numbers)
+    beside = el("system-out", left_out) if (left_out := left_out_of(verdict, lang)) else ""
+    suite = el("testsuite", *cases, beside, name=f"{verdict.rule.id} ({verdict.evidence.standing})", **numbers)
     return _xml(f'<?xml version="1.0" encoding="UTF-8"?>\n{el("testsuites", suite, **numbers)}\n')
 
 
