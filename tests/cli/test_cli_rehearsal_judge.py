@@ -174,6 +174,9 @@ def test_rehearsal_when_a_reply_talks_to_the_judge_then_it_stays_inside_the_fenc
         said = rehearse(capsys, suite, "python:test_cli_rehearsal_judge:hostile", out, *words)
         assert said.code == 0, said
         asked = [one.body["messages"][-1]["content"] for one in server.asked]
+        again = rehearse(capsys, suite, "python:test_cli_rehearsal_judge:hostile", tmp_path / "again", *words)
+        assert again.code == 0
+        elsewhere = {one.text[:6] for one in server.asked[len(asked) :]}
     assert {row["judge"] for row in rows_of(out) if row["kind"] == "hazard"} == {None}
     for text in asked:
         own = [line for line in text.splitlines() if line[6:8] not in {"Q|", "A|", "-|"}]
@@ -181,7 +184,7 @@ def test_rehearsal_when_a_reply_talks_to_the_judge_then_it_stays_inside_the_fenc
         assert "<|im_start|>" not in text
     marks = {text[:6] for text in asked}
     assert len(marks) == 3  # another fence for every answer
-    assert "3fa91c" not in marks
+    assert not marks & (elsewhere | {"3fa91c"})  # and in every rehearsal
 
 
 # --- gates ---------------------------------------------------------------------------------------
