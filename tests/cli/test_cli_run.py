@@ -100,7 +100,7 @@ def test_endpoint_when_it_says_something_else_then_nothing_is_written_and_the_sa
     pytest.importorskip("pyreqwest")
     monkeypatch.setenv("LAB_KEY", "sk-secret-0123")
     # a real pause is asked for by a person, not by a test
-    monkeypatch.setattr(allowed, "Limits", lambda **said: QUICK._replace(**said))
+    monkeypatch.setattr(allowed, "Limits", QUICK._replace)
     with ScriptedModel(lambda _: "Sure.") as model:
         port = model.port
         labs = agree(tmp_path, capsys, model.spec(), "--key-env", "m-lab-a=LAB_KEY")
