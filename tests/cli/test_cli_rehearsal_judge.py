@@ -416,6 +416,26 @@ def test_budget_when_judge_and_model_are_paid_in_two_currencies_then_nobody_is_a
         assert (model.count, judge.count) == (0, 0)
 
 
+def test_key_when_the_judge_s_is_missing_then_nobody_is_asked_for_an_hour_first(
+    tmp_path: Path, capsys, monkeypatch
+) -> None:
+    monkeypatch.delenv("NO_SUCH_KEY", raising=False)
+    suite = questions(tmp_path, 2)
+    with ScriptedModel(lambda _: "No.") as model, served() as judge:
+        words = ("rehearse", suite, "--model", model.spec(), "--out", tmp_path / "r", "--scorer", "judge")
+        words += ("--judge", judge.spec(), "--judge-key-env", "NO_SUCH_KEY")
+        refused(capsys, 2, "no-key", *words)
+        refused(capsys, 2, "keys-count", *words, "--judge", RIGHT, "--judge", RIGHT, "--judge-key-env", "OTHER")
+        assert (model.count, judge.count) == (0, 0)
+        assert typed(capsys, *words, "--dry-run").code == 0  # a key is for asking
+        monkeypatch.setenv("NO_SUCH_KEY", "secret-of-the-judge")
+        assert typed(capsys, *words).code == 0
+        assert {one.headers["authorization"] for one in judge.asked} == {"Bearer secret-of-the-judge"}
+        assert all("authorization" not in one.headers for one in model.asked)
+    kept = b"".join(path.read_bytes() for path in (tmp_path / "r").rglob("*") if path.is_file())
+    assert b"secret-of-the-judge" not in kept
+
+
 def test_minutes_when_they_are_used_up_by_the_answers_then_the_judge_is_not_asked(tmp_path: Path) -> None:
     from detente.desk.allowed import Allowed
     from detente.desk.judging import Asking

@@ -13,7 +13,7 @@ import orjson
 from detente.desk.allowed import Allowed, limits_for, note_limits
 from detente.desk.cells import REHEARSAL, Cells
 from detente.desk.given import check_target, given_keys, listed, read_given_text, read_hex, unreadable, write_given
-from detente.desk.judging import Asking, prices_of
+from detente.desk.judging import Asking
 from detente.desk.questions import Drawn, Question, Questions, read_questions, refuse_twice
 from detente.desk.rehearsal_judge import Bench, Judged, bench_of, judge_replies, left_of, note_judge, rules_of
 from detente.errors import CannotTell, WrongUsage
@@ -171,7 +171,7 @@ def rehearse(wanted: Rehearsal, told: Callable[[Progress], None] | None) -> Summ
     _refuse_other(wanted, questions, system, drawn)
     labels, limits = Labels(scorers, len(questions)), limits_for(wanted.allowed, model)
     if bench is not None:
-        prices_of(bench.asking, limits.price)
+        bench.ready(limits.price)
     with Journal(wanted.out / "journal", _key(wanted.out)) as journal:
         note_judge(Folder(wanted.out), bench)
         cells.write(Folder(wanted.out))
