@@ -82,7 +82,8 @@ def build(kind: str, name: str, pieces: Sequence[Piece], facts: Facts, order: Or
     have), import-id (a name that makes no id).
     """
     tagged = _tagged(_filled(pieces, told), facts, order, told)
-    kept = _known(_in_languages(tagged, order), facts, order, told)
+    once = tagged if order.wishes.as_published else _once(tagged, told)
+    kept = _known(_in_languages(once, order), facts, order, told)
     if not kept:
         raise WrongUsage("import-no-rows", str(order.src))
     ids = item_ids(piece.key for piece, _ in kept)
@@ -149,8 +150,32 @@ def _tagged(pieces: Sequence[Piece], facts: Facts, order: Order, told: list[Find
     return [piece._replace(lang=made[piece.lang]) for piece in pieces]
 
 
+def _once(pieces: Sequence[Piece], told: list[Finding]) -> list[Piece]:
+    """The pieces without those that say again, word for word, what stands under their id and language already.
+
+    Published sets come as one file of all rows and files of parts of it. Where the words differ both stay, for the check to find.
+    """
+    first: dict[tuple[str, str], Piece] = {}
+    again: dict[str, list[Piece]] = {}
+    kept = []
+    for piece in pieces:
+        if (
+            first.setdefault((piece.key, piece.lang), piece).text == piece.text
+            and first[piece.key, piece.lang] is not piece
+        ):
+            again.setdefault(piece.record.file, []).append(piece)
+        else:
+            kept.append(piece)
+    for gone in again.values():
+        spot = first[gone[0].key, gone[0].lang].spot
+        told.append(found("import-repeated", gone[0].spot._replace(text=""), spot._replace(text=""), n=len(gone)))
+    return kept
+
+
 def _in_languages(pieces: Sequence[Piece], order: Order) -> list[Piece]:
-    """The pieces in the languages that were asked for."""
+    """The pieces in the languages that were asked for; where nothing is left at all, no language is to blame."""
+    if not pieces:
+        return []
     there = list(dict.fromkeys(piece.lang for piece in pieces))
     for lang in order.languages:
         if lang not in there:

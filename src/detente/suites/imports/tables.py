@@ -126,8 +126,11 @@ def csv_records(text: str, name: str) -> Iterator[Record]:
         yield Record(name, row, dict(zip(columns, cells, strict=True)))
 
 
-def csv_lines(text: str, name: str, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
-    """(row, cells) of a CSV text, blank rows left out; WrongUsage (import-row) for a quotation that never ends and the like."""
+def csv_lines(text: str, name: str, delimiter: str = ",", *, blank: bool = False) -> Iterator[tuple[int, list[str]]]:
+    """(row, cells) of a CSV text; WrongUsage (import-row) for a quotation that never ends and the like.
+
+    Blank rows are left out, or, with ``blank``, only those without any cell.
+    """
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     start = 1
     while True:
@@ -137,7 +140,7 @@ def csv_lines(text: str, name: str, delimiter: str = ",") -> Iterator[tuple[int,
             return
         except csv.Error as error:
             raise WrongUsage("import-row", f"{name}:{start}", got=error) from error
-        if any(cell.strip() for cell in cells):
+        if (cells and blank) or any(cell.strip() for cell in cells):
             yield start, cells
         start = reader.line_num + 1
 
