@@ -89,6 +89,8 @@ def build(kind: str, name: str, pieces: Sequence[Piece], facts: Facts, order: Or
     ids = item_ids(piece.key for piece, _ in kept)
     rows = [_row(piece, meaning, ids, facts, order) for piece, meaning in kept]
     head = _head(name, rows, facts, order)
+    if not order.wishes.as_published:
+        told += _apart([piece for piece, _ in kept], told)
     rank, langs = {item: n for n, item in enumerate(ids.values())}, list(head["languages"])
     rows.sort(key=lambda row: (rank[row["id"]], langs.index(row["lang"])))
     told += _licence(head, rows, facts)
@@ -159,10 +161,8 @@ def _once(pieces: Sequence[Piece], told: list[Finding]) -> list[Piece]:
     again: dict[str, list[Piece]] = {}
     kept = []
     for piece in pieces:
-        if (
-            first.setdefault((piece.key, piece.lang), piece).text == piece.text
-            and first[piece.key, piece.lang] is not piece
-        ):
+        before = first.setdefault((piece.key, piece.lang), piece)
+        if before is not piece and _plain(before) == _plain(piece):
             again.setdefault(piece.record.file, []).append(piece)
         else:
             kept.append(piece)
@@ -170,6 +170,10 @@ def _once(pieces: Sequence[Piece], told: list[Finding]) -> list[Piece]:
         spot = first[gone[0].key, gone[0].lang].spot
         told.append(found("import-repeated", gone[0].spot._replace(text=""), spot._replace(text=""), n=len(gone)))
     return kept
+
+
+def _plain(piece: Piece) -> str:
+    return piece.spot.text.replace("\r\n", "\n")
 
 
 def _in_languages(pieces: Sequence[Piece], order: Order) -> list[Piece]:
@@ -235,6 +239,23 @@ def _said_meaning(category: str, facts: Facts, order: Order) -> Meaning | None:
     if known is not None and (known.by != SUGGESTED or order.wishes.suggested):
         return known
     return Meaning(category, "own") if category in hazards_by_id() else None
+
+
+def _apart(pieces: Sequence[Piece], told: Sequence[Finding]) -> list[Finding]:
+    """What is to be told of languages that have no item with any other language, where a reader has not told it of the file."""
+    by_lang: dict[str, dict[str, Piece]] = {}
+    for piece in pieces:
+        by_lang.setdefault(piece.lang, {}).setdefault(piece.key, piece)
+    known = {one.at.file for one in told if one.code == "import-not-joined"}
+    in_languages = Counter(key for keys in by_lang.values() for key in keys)
+    main = max(by_lang, key=lambda lang: (len(by_lang[lang]), lang == "en"))
+    findings = []
+    for lang, keys in by_lang.items():
+        spot = next(iter(keys.values())).spot._replace(text="", lang=lang)
+        if lang != main and spot.file not in known and all(in_languages[key] == 1 for key in keys):
+            fields = {"n": len(keys), "of": len(by_lang[main]), "other": main, "votes": 0, "agreed": 0}
+            findings.append(found("import-not-joined", spot, **fields))
+    return findings
 
 
 def _row(piece: Piece, meaning: Meaning, ids: Mapping[str, str], facts: Facts, order: Order) -> dict[str, Any]:

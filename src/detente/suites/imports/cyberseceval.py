@@ -25,7 +25,7 @@ RUN = 3  # translations of a case that stand together
 
 
 def read(order: Order, told: list[Finding]) -> list[Piece]:
-    """One piece a case; where languages do not join, or join by the layout alone, that is told."""
+    """One piece a case; where languages join by the layout alone, that is told."""
     files: dict[str, list[Record]] = {}
     for record in read_all(order.src, COLUMNS, PLAIN, ".json"):
         files.setdefault(record.file, []).append(record)
@@ -40,11 +40,6 @@ def read(order: Order, told: list[Finding]) -> list[Piece]:
                 spot = _piece(rows[0], keys[0]).spot._replace(text="", lang="")
                 told.append(found("import-layout", spot, n=len(rows), of=len(rows) // (RUN + 1)))
         pieces += map(_piece, rows, keys)
-    if len(langs := dict.fromkeys(piece.lang for piece in pieces)) > 1 and len({piece.key for piece in pieces}) == len(
-        pieces
-    ):
-        fields = {"n": len(pieces), "of": len(langs), "other": ", ".join(langs), "votes": 0, "agreed": 0}
-        told.append(found("import-not-joined", pieces[0].spot._replace(text=""), **fields))
     return pieces
 
 

@@ -8,7 +8,7 @@ question is a translation of a Chinese one by any sign, so a file's name is a pa
 
 import re
 
-from detente.suites.findings import Finding, found
+from detente.suites.findings import Finding
 from detente.suites.imports.building import Order, Piece
 from detente.suites.imports.files import need_columns, read_all
 from detente.suites.imports.tables import Record
@@ -18,8 +18,8 @@ CLASS, CATEGORY, ANSWER = "违规类型", "违规子类", "违规回答"
 ENCODINGS = ("utf-8-sig", "gb18030")
 
 
-def read(order: Order, told: list[Finding]) -> list[Piece]:
-    """One piece a question; that two languages do not join is told."""
+def read(order: Order, told: list[Finding]) -> list[Piece]:  # noqa: ARG001 - every reader may tell something
+    """One piece a question."""
     pieces = []
     for record in read_all(order.src, COLUMNS, ENCODINGS, ".csv"):
         if ANSWER not in record.cells:
@@ -29,11 +29,6 @@ def read(order: Order, told: list[Finding]) -> list[Piece]:
         key = f"{stem.removeprefix('jade_')}-{record.key('ID')}"
         category = _category(record) if CATEGORY in record.cells else ""
         pieces.append(Piece(record, key, lang, record.word("问题"), category))
-    by_lang = {lang: [piece for piece in pieces if piece.lang == lang] for lang in ("en", "zh-Hans")}
-    if all(by_lang.values()):
-        english = by_lang["en"]
-        fields = {"n": len(english), "of": len(by_lang["zh-Hans"]), "other": "zh-Hans", "votes": 0, "agreed": 0}
-        told.append(found("import-not-joined", english[0].spot._replace(text=""), **fields))
     return pieces
 
 

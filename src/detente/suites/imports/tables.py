@@ -11,7 +11,7 @@ import io
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -145,9 +145,9 @@ def csv_lines(text: str, name: str, delimiter: str = ",", *, blank: bool = False
         start = reader.line_num + 1
 
 
-def jsonl_records(text: str, name: str) -> Iterator[Record]:
-    """JSON lines; WrongUsage (import-row) names the line that is no object."""
-    for row, line in enumerate(text.split("\n"), 1):
+def jsonl_records(text: str | Iterable[str], name: str) -> Iterator[Record]:
+    """JSON lines, as a text or line by line; WrongUsage (import-row) names the line that is no object."""
+    for row, line in enumerate(text.split("\n") if isinstance(text, str) else text, 1):
         if line.strip():
             yield _record(name, row, _json(line, f"{name}:{row}"))
 
