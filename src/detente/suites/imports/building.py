@@ -83,7 +83,7 @@ def build(kind: str, name: str, pieces: Sequence[Piece], facts: Facts, order: Or
     """
     tagged = _tagged(_filled(pieces, told), facts, order, told)
     once = tagged if order.wishes.as_published else _once(tagged, told)
-    kept = _known(_in_languages(once, order), facts, order, told)
+    kept = _of_one_hazard(_known(_in_languages(once, order), facts, order, told))
     if not kept:
         raise WrongUsage("import-no-rows", str(order.src))
     ids = item_ids(piece.key for piece, _ in kept)
@@ -217,6 +217,17 @@ def _known(pieces: Sequence[Piece], facts: Facts, order: Order, told: list[Findi
     return kept
 
 
+def _of_one_hazard(kept: list[tuple[Piece, Meaning]]) -> list[tuple[Piece, Meaning]]:
+    """The pieces, a harmless one under the hazard of the partner that it has: a pair is of one hazard (suite check, pair-kind)."""
+    hazards = {piece.key: meaning for piece, meaning in kept if (piece.kind or meaning.kind) != "benign"}
+    return [
+        (piece, meaning._replace(hazard=hazards[pair].hazard))
+        if meaning.kind == "benign" and (pair := str(piece.more.get("pair"))) in hazards
+        else (piece, meaning)
+        for piece, meaning in kept
+    ]
+
+
 def meaning_of(category: str, facts: Facts, order: Order) -> Meaning | None:
     """What a category means, by the mapping file, the format's own facts, our own ids, or ``--hazard`` where all are silent.
 
@@ -246,15 +257,15 @@ def _apart(pieces: Sequence[Piece], told: Sequence[Finding]) -> list[Finding]:
     by_lang: dict[str, dict[str, Piece]] = {}
     for piece in pieces:
         by_lang.setdefault(piece.lang, {}).setdefault(piece.key, piece)
+    spots = {lang: next(iter(keys.values())).spot._replace(text="", lang=lang) for lang, keys in by_lang.items()}
     known = {one.at.file for one in told if one.code == "import-not-joined"}
     in_languages = Counter(key for keys in by_lang.values() for key in keys)
-    main = max(by_lang, key=lambda lang: (len(by_lang[lang]), lang == "en"))
+    main = max(by_lang, key=lambda lang: (spots[lang].file not in known, len(by_lang[lang]), lang == "en"))
     findings = []
     for lang, keys in by_lang.items():
-        spot = next(iter(keys.values())).spot._replace(text="", lang=lang)
-        if lang != main and spot.file not in known and all(in_languages[key] == 1 for key in keys):
+        if lang != main and spots[lang].file not in known and all(in_languages[key] == 1 for key in keys):
             fields = {"n": len(keys), "of": len(by_lang[main]), "other": main, "votes": 0, "agreed": 0}
-            findings.append(found("import-not-joined", spot, **fields))
+            findings.append(found("import-not-joined", spots[lang], **fields))
     return findings
 
 

@@ -191,8 +191,8 @@ def _record(name: str, row: int, value: Any) -> Record:
 
 
 def _excel(raw: bytes, name: str) -> Iterator[Record]:
-    """The first sheet of a workbook, its first row being the names of the columns."""
-    lines = read_workbook(raw, name)
+    """The one sheet of a workbook that holds anything, its first row being the names of the columns."""
+    lines = read_workbook(raw, name, only=True)
     columns = ["" if cell is None else str(cell).strip() for cell in lines[0]] if lines else []
     twice = next((column for column in columns if column and columns.count(column) > 1), None)
     if twice is not None:

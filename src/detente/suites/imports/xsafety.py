@@ -44,7 +44,7 @@ def _pieces(path: Path, name: str, lang: str, category: str) -> list[Piece]:
     """The rows of a file; one without a text keeps its place, for the rows after it are joined by theirs."""
     raw = read_bytes(path, name)
     if path.suffix.lower() == ".xlsx":
-        sheet = [["" if cell is None else str(cell) for cell in line] for line in read_workbook(raw, name)]
+        sheet = [["" if cell is None else str(cell) for cell in line] for line in read_workbook(raw, name, only=True)]
         lines = list(enumerate(sheet, 1))
     else:
         lines = list(csv_lines(read_text(raw, name), name, blank=True))
@@ -52,7 +52,7 @@ def _pieces(path: Path, name: str, lang: str, category: str) -> list[Piece]:
         lines.pop()
     pieces: list[Piece] = []
     for row, cells in lines:
-        filled = [cell for cell in cells if cell.strip()] or [""]
+        filled = [cell.strip() for cell in cells if cell.strip()] or [""]
         if len(filled) != 1:
             raise WrongUsage("import-cells", f"{name}:{row}", expected=1, got=len(filled))
         key = f"{category}-{len(pieces) + 1}"
