@@ -367,6 +367,12 @@ def test_moonshot_set_without_ids_and_language_then_places_and_the_order_say_the
     assert caught.value.code == "import-name"
 
 
+def test_moonshot_target_of_several_texts_then_they_are_alternatives(tmp_path):
+    raw = json.dumps({"license": "MIT", "examples": [{"input": "Where?", "target": ["here", "there"]}, {"input": "Who?", "target": "I"}]})  # fmt: skip
+    (tmp_path / "a-en.json").write_text(raw, "utf-8")
+    assert [row["x_target"] for row in taken("moonshot", tmp_path / "a-en.json").rows] == ["here|there", "I"]
+
+
 @pytest.mark.parametrize(
     ("said", "meant"),
     [(" MIT License", "MIT"), ("Apache 2.0", "Apache-2.0"), ("CC BY-SA 4.0 license", "CC-BY-SA-4.0"), ("By hand", "By hand")],

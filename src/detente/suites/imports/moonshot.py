@@ -101,7 +101,7 @@ def _pieces(part: Part, ids: Sequence[str], order: Order, told: list[Finding]) -
     category = part.set.removeprefix("mlc-")
     if part.set.startswith(AILUMINATE):
         category = part.set.removeprefix(AILUMINATE).replace("-", "_")
-    targets = [record.word("target") for record in part.records]
+    targets = [_target(record) for record in part.records]
     label = len(set(targets)) == 1 and len(targets) > 1 and not order.wishes.as_published
     if label and targets[0] not in {category, ""}:
         told.append(found("import-label", Spot(part.file, 1, lang=part.code), got=targets[0], expected=category))
@@ -124,6 +124,14 @@ def _text(record: Record) -> str:
     if not isinstance(value, str):
         raise record.wrong("input", "a text", value)
     return value
+
+
+def _target(record: Record) -> str:
+    """The target as one text; several are alternatives."""
+    value = record.cells.get("target")
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return "|".join(value)
+    return record.word("target")
 
 
 def _joined(parts: Sequence[Part], told: list[Finding]) -> dict[str, list[str]]:
