@@ -32,14 +32,14 @@ def read(order: Order, told: list[Finding]) -> list[Piece]:
     """The pieces of all files; which attack prompts join by their places, and which prompts nothing joins, is told."""
     files: dict[tuple[str, str], list[Piece]] = {}
     for path, name in files_of(order.src, ".jsonl", ".zip"):
-        lang = _LANG.search(path.name)
-        if lang is None:
+        named = _LANG.search(path.name)
+        if named is None:
             raise WrongUsage("import-name", name, expected="..._en_... / ..._zh_...", got=path.name)
         with _lines(path, name) as lines:
-            pieces = [_piece(record, lang[1]) for record in jsonl_records(lines, name)]
+            pieces = [_piece(record, named[1]) for record in jsonl_records(lines, name)]
         if not pieces:
             raise WrongUsage("import-no-rows", name)
-        files.setdefault((_LANG.sub("", name.removesuffix(".zip")), lang[1]), []).extend(pieces)
+        files.setdefault((_LANG.sub("", name.removesuffix(".zip")), named[1]), []).extend(pieces)
     if not order.wishes.as_published:
         for (group, lang), english in files.items():
             if lang == "en" and (chinese := files.get((group, "zh"))):
