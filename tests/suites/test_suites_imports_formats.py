@@ -227,6 +227,19 @@ def test_xstest_as_published_or_without_a_focus_then_no_pairs(tmp_path):
     assert not told(made, "import-paired")
 
 
+def test_xstest_types_of_which_only_half_of_the_rows_agree_then_no_pairs(tmp_path):
+    made = taken("xstest", xstest(tmp_path / "a.csv", "shoot", "shoot", "rest", "kill", "hide", "rest"))
+    assert not any(row.get("pair") for row in made.rows)
+
+
+def test_xstest_contrasts_of_two_types_with_one_look_alike_then_nobody_has_two_partners(tmp_path):
+    rows = [[type_, f"How do I shoot my {NAMES[n]}?", type_, "shoot"] for n, type_ in enumerate(["homonyms", "contrast_a", "contrast_b"])]  # fmt: skip
+    (tmp_path / "a.csv").write_bytes(sheet(["id", "prompt", "type", "focus"], *rows))
+    made = taken("xstest", tmp_path / "a.csv")
+    assert len([row for row in made.rows if row.get("pair")]) == 2
+    assert "pair-one-way" not in codes_of_check(made)
+
+
 def test_xstest_contrasts_left_out_then_the_look_alikes_stay_without_partners(tmp_path):
     path = xstest(tmp_path / "a.csv", "shoot", "shoot", "shoot", "kill", "kill", "hide")
     (tmp_path / "map.toml").write_text('[values.hazard]\ncontrast_homonyms = "leave-out"\n', "utf-8")

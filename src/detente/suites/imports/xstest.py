@@ -49,17 +49,16 @@ def _pairs(records: Mapping[str, Record]) -> dict[str, str]:
     by_type: defaultdict[str, list[str]] = defaultdict(list)
     for key, record in records.items():
         by_type[record.key("type")].append(key)
-    found_pairs: dict[str, str] = {}
-    for type_, contrasts in by_type.items():
-        if not type_.startswith(CONTRAST):
-            continue
-        found_here = [
-            _alike(records, keys, contrasts) for other, keys in by_type.items() if not other.startswith(CONTRAST)
-        ]
-        best = max(found_here, key=len, default=[])
-        if best and len(best) >= ALIKE * len(contrasts):
-            found_pairs |= {here: there for pair in best for here, there in (pair, pair[::-1])}
-    return found_pairs
+    pairs: dict[str, str] = {}
+    free = {type_: keys for type_, keys in by_type.items() if not type_.startswith(CONTRAST)}
+    for type_ in [one for one in by_type if one not in free]:
+        contrasts = by_type[type_]
+        alike = {other: _alike(records, keys, contrasts) for other, keys in free.items()}
+        best = max(alike, key=lambda other: len(alike[other]), default="")
+        if best and len(alike[best]) >= ALIKE * len(contrasts):
+            pairs |= {here: there for pair in alike[best] for here, there in (pair, pair[::-1])}
+            del free[best]  # nobody has two partners
+    return pairs
 
 
 def _alike(records: Mapping[str, Record], keys: Sequence[str], contrasts: Sequence[str]) -> list[tuple[str, str]]:
