@@ -100,6 +100,16 @@ def test_list_when_it_stays_at_home_then_only_who_has_it_can_check_and_no_word_i
     assert [path for path in labs.exchange.rglob("*") if path.is_file() and b"short list" in path.read_bytes()] == []
 
 
+def test_audit_as_typed_when_the_list_is_not_here_then_it_says_which_labels_it_left_out(kept, tmp_path, capsys):
+    labs = kept.moved(tmp_path)
+    (labs.desks["lab-b"].root / "words" / sha256(LIST)).unlink()
+    for lang, said in (("en", "words: not scored again"), ("zh", "words：词表不在此处")):
+        told = typed(capsys, "audit", "check", "--desk", labs.desks["lab-b"].root, lang=lang)
+        assert told.code == 0, told.err
+        assert said in told.err
+    assert "not scored again" not in typed(capsys, "audit", "check", "--desk", labs.desks["lab-a"].root).err
+
+
 def test_lone_run_when_its_list_is_at_home_then_that_is_told(kept, tmp_path, capsys):
     verified, out = kept.verify(), tmp_path / "run.zip"
     pack_lone(verified, verified.runs[0].id[:12], out)

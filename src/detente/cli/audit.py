@@ -13,6 +13,7 @@ from detente.desk.audits import answer_all, ask, check_all, check_shown
 from detente.desk.judges import judges_of
 from detente.desk.keys import load_desk
 from detente.desk.recounts import recount
+from detente.desk.wordlists import lists_lacking
 from detente.errors import DetenteError, NotVerified, WrongUsage
 
 
@@ -64,12 +65,15 @@ def _check(lang: str) -> click.Command:
             rows = [check_shown(own, plan, run, shown, asking)]
         else:
             rows = check_all(own, plan, waiting.append, run, asking)
+        lacking = lists_lacking(own, plan)
         for row in rows:
             voice(lang).say(f"found-{row.verdict}", holder=row.holder, n=row.opened, of=row.of, run=row.run[:16])
             for scored in row.rescored:
                 word = "rejudged" if scored.scorer in judges_of(plan) else "rescored"
                 fields = {"agreed": scored.agreed, "n": scored.n, "parsed": scored.parsed}
                 voice(lang).say(word, scorer=scored.scorer, **fields)
+            for scorer in lacking:
+                voice(lang).say("not-rescored", scorer=scorer)
             voice(lang).say("odds", n=row.opened, of=row.of, odds=f"{100 * float(row.odds):.0f}")
             worst = NotVerified.exit_code if row.verdict == "disputed" else worst
         for error in waiting:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from detente.check.exchange import files_by_digest, read_by_digest
+from detente.check.verify import lists_at_home, named_files
 from detente.desk.given import read_given
 from detente.desk.keys import Desk
 from detente.errors import CannotTell, NotVerified
@@ -72,3 +73,10 @@ def list_of(desk: Desk, plan: PlanFile, definition: Definition) -> bytes | None:
     if definition.rules not in where:
         raise CannotTell("C-1.no-list", definition.name, expected=definition.rules)
     return read_by_digest(exchange, where, definition.rules, b"\n")
+
+
+def lists_lacking(desk: Desk, plan: PlanFile) -> list[str]:
+    """The scorers of a plan, by id, whose word list is neither on this desk nor in the exchange."""
+    exchange, kept = desk.open_exchange(), desk.folder(FOLDER)
+    definitions = named_files(exchange, plan).definitions
+    return [id_ for id_ in lists_at_home(exchange, plan, definitions) if not kept.exists(str(definitions[id_].rules))]
