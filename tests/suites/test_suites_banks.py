@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from detente.cli import main
+from detente.pact.rule import shortfalls
 from detente.pact.tc260 import class_of, load_sizes
-from detente.suites.banks import Count, OwnList, bank_sizes
+from detente.suites.banks import Count, OwnList, bank_sizes, held_in_list
 from detente.suites.lint import check_suite
 from detente.suites.source import Folder
 from kit.suites import CANARY, jsonl, toml
@@ -77,6 +78,17 @@ def test_word_list_when_shown_then_its_sizes_are_counted(gone, short):
     assert {one.risk: one.short for one in banks.counts if one.short} == short
     assert {one.code for one in banks.findings} == {"words-short" if not risk else "words-risk-short" for risk in short}
     assert len([one for one in banks.counts if one.bank == "keyword-list"]) == 18
+
+
+def test_word_list_when_a_risk_is_none_of_the_standard_then_it_makes_up_for_no_other():
+    raw = words().replace(b"A.1.c\t", b"A.1.z\t")
+    made = check_suite(suite(whole()))[0]
+    assert {one.risk: one.short for one in bank_sizes(made, "en", OwnList(raw, "l")).counts if one.short} == {
+        "A.1.c": 200
+    }
+    held = held_in_list(OwnList(raw, "l"))
+    asked = load_sizes().bank("keyword-list")
+    assert [(one.risk, one.got, one.least) for one in shortfalls(asked, held)] == [("A.1.*", 7, 8)]
 
 
 def test_word_list_as_typed_then_it_stands_in_the_table(tmp_path, capfd):

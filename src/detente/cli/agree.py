@@ -301,7 +301,7 @@ def _asked(suite: Suite, lang: str) -> str:
     """A suite with its size, and what it is a variant of or was drawn from."""
     made = suite.id
     if isinstance(suite.drawn, Drawn):
-        made = say("cli.plan.drawn", lang, suite=suite.id, of=suite.drawn.items, seed=harmless(suite.drawn.seed))
+        made = say("cli.plan.drawn", lang, suite=suite.id, of=suite.drawn.items, seed=suite.drawn.seed)
     if suite.variant is not None:
         made = say("cli.plan.variant", lang, suite=suite.id, variant=suite.variant.name, of=suite.variant.of)
     return f"{made} ({suite.items} x {'/'.join(suite.languages)} x {suite.epochs})"

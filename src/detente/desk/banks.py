@@ -13,8 +13,7 @@ from detente.pact.item import SourceSuite, encode_list, list_lines
 from detente.pact.plan import Measure, Suite
 from detente.pact.rule import Bank, Looked, Rule, Used, shortfalls
 from detente.pact.taking import drawn_from, of_bank
-from detente.pact.wordlist import held_in, parse_words
-from detente.suites.banks import held_in_suite
+from detente.suites.banks import OwnList, held_in_list, held_in_suite
 from detente.suites.reading import read_suite
 from detente.suites.source import read_folder
 from detente.wire.digests import sha256
@@ -36,7 +35,7 @@ def _look(bank: Bank, name: str, verified: Verified | None) -> Looked:
     measures = [one for one in verified.plan.plan.measures if one.id in bank.measures] if verified else []
     if bank.holds == "words":
         raw = read_given(Path(name))
-        held = held_in(parse_words(raw, name))
+        held = held_in_list(OwnList(raw, name))
         used = [_list_used(one, sha256(raw), verified) for one in measures if verified]
     else:
         held = held_in_suite(read_suite(read_folder(name))[0], bank.id)

@@ -3,7 +3,7 @@
 
     rule = parse_rule(raw, "rule.toml")        a file that somebody wrote, or a plan names by digest (P-9)
     raw = preset_file("open-release")          the bytes of a preset, as they are laid beside a plan
-    shortfalls(rule, "refuse", held)           where a bank is too small for the rule
+    shortfalls(rule.bank[0], held)             where a bank is too small for the rule
 
 Nothing here computes: ``report.gate`` holds numbers against a rule.
 """

@@ -69,7 +69,7 @@ def bank_sizes(suite: Suite, lang: str, words: OwnList | None = None) -> Banks:
         if bank.holds == "questions":
             counts += _counts(bank, held_by(rows, bank.id), sizes)
         elif words is not None:
-            counts += _counts(bank, held_in(parse_words(*words)), sizes)
+            counts += _counts(bank, held_in_list(words), sizes)
     unplaced = [row for row in rows if not _placed(row, sizes)]
     if unplaced:
         findings.append(found("bank-unplaced", unplaced[0].spot, n=len(unplaced)))
@@ -80,6 +80,12 @@ def bank_sizes(suite: Suite, lang: str, words: OwnList | None = None) -> Banks:
 def held_in_suite(suite: Suite, bank: str) -> Held:
     """How much of a bank a suite holds."""
     return held_by(list(_questions(suite, [])), bank)
+
+
+def held_in_list(words: OwnList) -> Held:
+    """How much a word list holds, of the risks that there are; Malformed as ``parse_words``."""
+    total, by_risk = held_in(parse_words(*words))
+    return Held(total, {risk: n for risk, n in by_risk.items() if risk in load_sizes().risks})
 
 
 def held_by(rows: Sequence[Row], bank: str) -> Held:
