@@ -49,7 +49,8 @@ class Band(Struct, frozen=True, forbid_unknown_fields=True):
 class Criterion(Struct, frozen=True, forbid_unknown_fields=True):
     """One line of the verdict. ``subject`` and ``reference`` are names of the rule's ``subjects``; ``each``: all others.
 
-    ``called``: what the number is called in a spreadsheet.
+    ``called``: what the number is called in a spreadsheet. ``rehearsal`` false: it is not asked of rehearsals, which
+    have no facts (F-8).
     """
 
     id: str
@@ -73,6 +74,7 @@ class Criterion(Struct, frozen=True, forbid_unknown_fields=True):
     value: str | None = None
     bands: tuple[Band, ...] = ()
     worst: str | None = None
+    rehearsal: bool = True
 
 
 class Group(Struct, frozen=True, forbid_unknown_fields=True):

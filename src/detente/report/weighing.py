@@ -10,6 +10,7 @@ Numbers are the verifier's own (``check.tally``): in the plan's view of filtered
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal, NamedTuple, cast
 
 from detente.check.corrected import Judged
@@ -64,7 +65,8 @@ class Trial(NamedTuple):
     """One run: who tested what, the facts that hold (yes | no | cannot tell), and its numbers.
 
     ``descriptor`` is None where it is not open. ``answers`` gives, by measure and language, every item; None where labels or
-    headers are withheld from this reader.
+    headers are withheld from this reader. ``terms``: by measure, what two rehearsals must have alike to be compared, by
+    name; a plan fixes all of it, so an exchange has none.
     """
 
     subject: str
@@ -76,6 +78,7 @@ class Trial(NamedTuple):
     rates: Mapping[Cell, Number]
     gaps: Mapping[PairCell, GapNumber]
     answers: Answers
+    terms: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 
 
 class Asked(NamedTuple):
