@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether translations mean the same, as far as sentence embeddings see it, offline (extra ``parity``).
 
-It finds rows that were swapped, put under a wrong id, or translate something else. It does not see a lost negation, and
-hardly a changed subject (docs/guides/write-a-suite.md has the figures): people read the pairs that a plan stands on.
+It finds rows that were swapped, put under a wrong id, or translate something else. It sees no lost negation (for that
+there is negation.py) and hardly a changed subject (docs/guides/write-a-suite.md has the figures): people read the pairs that a plan stands on.
 """
 
 import tomllib
