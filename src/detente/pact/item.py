@@ -184,7 +184,8 @@ def in_languages(item: Item, languages: Sequence[str]) -> Item:
     if isinstance(reference, dict):
         reference = {tag: reference[tag] for tag in languages}
     text = {tag: item.text[tag] for tag in languages}
-    return replace(item, text=text, reference=reference)
+    begun = {tag: item.begun[tag] for tag in languages} if isinstance(item.begun, dict) else UNSET
+    return replace(item, text=text, reference=reference, begun=begun)
 
 
 def list_lines(items: Sequence[Item]) -> list[Listed]:
