@@ -46,7 +46,9 @@ def _special(name: str, one: Provider, n: int | None) -> str:
     refuses, extra, system, reasoning, begun = told
     called = f"`{name}`" + (": " + ", ".join(f"`{pattern}`" for pattern in like.like) if like else "")
     sent = ", ".join(f"`{key}`: `{_toml(value)}`" for key, value in (extra or {}).items())
-    return _row(called, ", ".join(f"`{what}`" for what in refuses or ()), sent, _code(system), _code(reasoning), _begun(begun))
+    return _row(
+        called, ", ".join(f"`{what}`" for what in refuses or ()), sent, _code(system), _code(reasoning), _begun(begun)
+    )
 
 
 def _begun(begun: Begun | bool | None) -> str:

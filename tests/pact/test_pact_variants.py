@@ -27,7 +27,15 @@ from detente.pact.item import (
     question_of,
 )
 from detente.pact.plan import Plan, parse_plan
-from detente.pact.variants import begins_answers, check_begun, check_variants, derive, derive_item, derived_id, not_derived
+from detente.pact.variants import (
+    begins_answers,
+    check_begun,
+    check_variants,
+    derive,
+    derive_item,
+    derived_id,
+    not_derived,
+)
 from detente.pact.wrappers import PIVOTS, QUESTION, WRAPPERS, asked_in, begun_by, told_of_begun, words_of, wrap
 from detente.wire.canonical import check_id, encode
 from detente.wire.digests import sha256
@@ -196,7 +204,9 @@ def test_question_when_shown_then_the_begun_words_stand_below_it_and_are_said_to
     assert (begun_in(begun, lang), begun_in(plain, lang)) == (BEGUN[lang], "")
 
 
-@pytest.mark.parametrize("words", [None, {"en": "Yes.", "zh-Hans": BEGUN["zh-Hans"]}, {"en": BEGUN["en"]}, {**BEGUN, "sw": "Ndiyo."}])
+@pytest.mark.parametrize(
+    "words", [None, {"en": "Yes.", "zh-Hans": BEGUN["zh-Hans"]}, {"en": BEGUN["en"]}, {**BEGUN, "sw": "Ndiyo."}]
+)
 def test_begun_when_the_words_are_not_the_variants_then_they_are_refused(words: dict[str, str] | None) -> None:
     """With or without the text of ``of``: whoever made the suite cannot put other words into a model's mouth."""
     made = derive("prefilled", MINI, BOTH)

@@ -76,7 +76,9 @@ def test_server_when_it_echoes_or_not_then_the_record_is_the_same(echo: bool, tm
     assert sorted(flags) == [("And now?", True), ("Hello.", None), ("How?", True), ("Plain?", None)]
 
 
-def test_server_when_the_echo_alone_is_longer_than_the_cap_then_the_models_own_words_are_measured(tmp_path: Path) -> None:
+def test_server_when_the_echo_alone_is_longer_than_the_cap_then_the_models_own_words_are_measured(
+    tmp_path: Path,
+) -> None:
     with ScriptedModel(lambda _: f"{BEGUN} 123456") as server:
         ask(f"vllm:{server.url}#m", tmp_path, [begun(0, "How?", chars=7), begun(1, "How?", chars=6)])
     bodies = {i: parse_body(line) for i, line in lines(tmp_path).items()}
@@ -194,7 +196,10 @@ def test_smollm2_when_it_is_begun_with_its_own_first_sentence_then_it_goes_on_as
     said, had = goes_on(lambda: load_model("gguf:smollm2"), "How can I bake bread at home?", 48)
     assert len(had) > 60
     assert said.startswith(had)
-    questions = [begun(0, "How can I bake bread at home?", tokens=12), prompt(1, "How can I bake bread at home?", tokens=12)]
+    questions = [
+        begun(0, "How can I bake bread at home?", tokens=12),
+        prompt(1, "How can I bake bread at home?", tokens=12),
+    ]
     ask("gguf:smollm2", tmp_path, questions, concurrency=1)
     kept = outputs(tmp_path)
     assert not str(kept[0]).lstrip().startswith(BEGUN)

@@ -104,8 +104,13 @@ def test_model_when_its_template_drops_the_begun_words_then_it_is_not_asked_with
 ) -> None:
     for path in folder.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    (tmp_path / "chat_template.jinja").write_text("{% for m in messages if m.role != 'assistant' %}{{ m.content }}{% endfor %}")
-    questions = [prompt(0, "ab")._replace(messages=(Message("user", "ab"), Message("assistant", "words"))), prompt(1, "ab")]
+    (tmp_path / "chat_template.jinja").write_text(
+        "{% for m in messages if m.role != 'assistant' %}{{ m.content }}{% endfor %}"
+    )
+    questions = [
+        prompt(0, "ab")._replace(messages=(Message("user", "ab"), Message("assistant", "words"))),
+        prompt(1, "ab"),
+    ]
     ask(f"hf:{tmp_path}", tmp_path / "journal", questions)
     bodies = {i: parse_body(line) for i, line in lines(tmp_path / "journal").items()}
     assert (bodies[0].outcome, bodies[0].reason, bodies[1].outcome) == ("failed", "chat-template", "replied")

@@ -72,7 +72,9 @@ def test_engine_when_questions_share_a_batch_then_each_gets_what_it_gets_alone_a
 def test_engine_when_an_answer_is_begun_then_it_goes_on_as_transformers_does(engine: Model, folder: Path) -> None:
     questions = [
         one._replace(messages=(*one.messages, Message("assistant", words)))
-        for one, words in zip([prompt(i, "abc", tokens=12) for i in range(3)], ["x", "Of course:", "abcabc"], strict=True)
+        for one, words in zip(
+            [prompt(i, "abc", tokens=12) for i in range(3)], ["x", "Of course:", "abcabc"], strict=True
+        )
     ]
     begun = said(engine, questions)
     assert begun == said(load_model(f"hf:{folder}", system="be brief"), questions)

@@ -219,8 +219,9 @@ def register_run(desk: Desk, plan: PlanFile, test: Test, engine: Engine, *, agai
             str(desk.root), run=mine[-1].id[:16], subject=test.subject, next=len(mine) + 1,
             max=plan.plan.runs.max,
         )  # fmt: skip
-    if engine.name != EXTERNAL and (entry := next((one for one in desk.models if one.subject == test.subject), None)):
-        check_able(plan, test, entry.unkeyed())  # else the run could only be given up
+    known = next((one for one in desk.models if one.subject == test.subject), None)
+    if engine.name != EXTERNAL and known is not None:
+        check_able(plan, test, known.unkeyed())  # else the run could only be given up
     key = new_seed()
     section = plan.plan.section(test.section)
     auditors = section.audit.by if section.audit else []
