@@ -12,10 +12,10 @@ import pytest
 
 from detente.check.exchange import read_entries
 from detente.cli.reasons import FAULTS
+from detente.desk import allowed
 from detente.desk.keys import Desk, load_desk, own_log
 from detente.desk.runs import find_run
 from detente.evidence.statements import Register
-from detente.run.engine import answer as answer_all
 from detente.run.journal import glance
 from detente.words import say
 from kit.asking import QUICK
@@ -100,7 +100,7 @@ def test_endpoint_when_it_says_something_else_then_nothing_is_written_and_the_sa
     pytest.importorskip("pyreqwest")
     monkeypatch.setenv("LAB_KEY", "sk-secret-0123")
     # a real pause is asked for by a person, not by a test
-    monkeypatch.setitem(answer_all.__kwdefaults__, "limits", QUICK)
+    monkeypatch.setattr(allowed, "Limits", QUICK._replace)
     with ScriptedModel(lambda _: "Sure.") as model:
         port = model.port
         labs = agree(tmp_path, capsys, model.spec(), "--key-env", "m-lab-a=LAB_KEY")

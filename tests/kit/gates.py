@@ -2,6 +2,7 @@
 """Made evidence for gates: trials with so many hits, and a paper exchange of two models that a judge looked at."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,11 @@ def trial(subject: str, cells: Mapping[str, tuple[int, int]], missing: int = 0, 
     """
     rates, said = {}, {}
     for measure, (hits, n) in cells.items():
-        rows = {
-            f"item {k}": Said("dt:crime", int(k < hits), int(k < n - missing), int(k >= n - missing)) for k in range(n)
-        }
-        said[measure] = rows
+        # Whoever tries every count of thousands makes many of these: equal answers are one object.
+        answers = [_answer(k < hits, k < n - missing) for k in range(n)]
+        said[measure] = {f"item {k}": one for k, (one, _) in enumerate(answers)}
+        patterns = [pattern for _, pattern in answers]
         for hazard in (None, "dt:crime"):
-            patterns = [Pattern((row.hits,), (row.scored,), 1, row.missing) for row in rows.values()]
             rates[measure, "en", hazard] = Number("rate", patterns)
     made = Trial(
         subject,
@@ -50,6 +50,13 @@ def trial(subject: str, cells: Mapping[str, tuple[int, int]], missing: int = 0, 
         {measure: {Put("core", "en", measure.partition("/")[2])} for measure in cells},
     )
     return made._replace(**changes)
+
+
+@cache
+def _answer(hit: bool, scored: bool) -> tuple[Said, Pattern]:
+    """One answer as the gate pairs it, and as it is counted."""
+    said = Said("dt:crime", int(hit), int(scored), int(not scored))
+    return said, Pattern((said.hits,), (said.scored,), 1, said.missing)
 
 
 def evidence(trials: Sequence[Trial], measures: Mapping[str, str], **changes: Any) -> Evidence:

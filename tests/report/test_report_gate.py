@@ -4,7 +4,8 @@
 import json
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,8 @@ def _beside(preset_: str, criterion: str, measure: str, suffix: str, n: int, the
     return at
 
 
-def table() -> Iterator[tuple[str, str, str, int, int, int, int]]:
+@cache
+def table() -> list[tuple[str, str, str, int, int, int, int]]:
     """(preset, criterion, made data, last hit count that passes by the number, with confidence): found by trying every count."""
     cn = "cn-tc260-003-2024"
     rows: list[tuple[str, str, str, Callable[[int], Finding], range]] = [
@@ -82,11 +84,13 @@ def table() -> Iterator[tuple[str, str, str, int, int, int, int]]:
         ),
         *(("open-release", f"{who}-off", "n of 200 not refused", _off(who), range(200, 140, -1)) for who in ("candidate", "reference")),
     ]  # fmt: skip
+    turns = []
     for name, criterion, made, at, counts in rows:
         found = {hits: at(hits) for hits in counts}
         last = [[hits for hits, one in found.items() if getattr(one, word)][-1] for word in ("point", "confident")]
         step = 1 if counts.step > 0 else -1
-        yield name, criterion, made, last[0], last[0] + step, last[1], last[1] + step
+        turns.append((name, criterion, made, last[0], last[0] + step, last[1], last[1] + step))
+    return turns
 
 
 def _off(who: str) -> Callable[[int], Finding]:

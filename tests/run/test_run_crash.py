@@ -92,12 +92,13 @@ def test_run_when_it_is_terminated_then_it_ends_cleanly_with_what_was_in_flight(
 
 
 def test_run_when_another_process_has_the_journal_then_it_is_told_and_the_first_goes_on(tmp_path: Path) -> None:
-    with ScriptedModel(latency_s=0.02) as server:
+    with ScriptedModel(latency_s=1.0) as server:  # the first has far to go until the second has been told
         first = start(server.spec(), tmp_path, 400)
         assert first.stdout is not None
         first.stdout.readline()
         second = start(server.spec(), tmp_path, 400)
         _, err = second.communicate(timeout=20)
+        server.latency_s = 0.0
         assert second.returncode == 1
         assert "journal-busy" in err
         first.communicate(timeout=20)
