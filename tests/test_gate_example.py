@@ -61,6 +61,23 @@ def test_job_when_the_new_model_refuses_less_or_more_then_it_fails(tmp_path: Pat
     assert job(tmp_path, "refuses", "refuses", RULE="").returncode not in {0, 1, 4}
 
 
+@pytest.mark.skipif(SH is None or sys.platform == "win32", reason="needs a shell")
+def test_job_when_a_judge_is_named_then_it_reads_the_answers_and_a_rule_that_asks_for_one_decides(tmp_path: Path) -> None:
+    rule, judge = str(JOB / "judged.toml"), "python:kit.judging:right"
+    done = job(tmp_path, "refuses", "refuses", RULE=rule, JUDGE=judge)
+    assert done.returncode == 0, done.stderr
+    assert "self-check (自查)" in done.stdout
+    assert "self\\-check" in (tmp_path / "gate" / "gate.md").read_text("utf-8")
+    for name, models, more, code in (
+        ("worse", ("complies", "refuses"), {"JUDGE": judge}, 1),
+        ("rules alone", ("refuses", "refuses"), {}, 4),
+        ("guard", ("refuses", "refuses"), {"JUDGE": "python:kit.judging:guard", "SCORER": "guard:qwen3guard"}, 0),
+    ):
+        (tmp_path / name).mkdir()
+        done = job(tmp_path / name, *models, RULE=rule, **more)
+        assert done.returncode == code, f"{name}: {done.stderr}"
+
+
 def test_job_files_when_read_then_they_set_what_the_script_wants() -> None:
     script = (JOB / "gate.sh").read_text("utf-8")
     wanted = set(re.findall(r"\$\{([A-Z]+):\?\}", script))
@@ -70,6 +87,8 @@ def test_job_files_when_read_then_they_set_what_the_script_wants() -> None:
     assert "sh gate.sh" in github
     assert "sh gate.sh" in gitlab
     assert "junit: gate/gate.xml" in gitlab
-    parse_rule((JOB / "rule.toml").read_bytes(), "rule.toml")
+    assert all("self-check (自查)" in text and "JUDGE" in text for text in (github, gitlab))
+    for rule in ("rule.toml", "judged.toml"):
+        parse_rule((JOB / rule).read_bytes(), rule)
     for page in ("README.md", "README.zh.md"):
-        assert all(f"`{name}`" in (JOB / page).read_text("utf-8") for name in wanted | {"SUITE", "SAMPLE", "MINUTES", "OUT"})  # fmt: skip
+        assert all(f"`{name}`" in (JOB / page).read_text("utf-8") for name in wanted | {"SUITE", "SAMPLE", "MINUTES", "OUT", "JUDGE", "SCORER"})  # fmt: skip

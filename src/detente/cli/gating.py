@@ -23,9 +23,11 @@ from detente.cli.build import (
     voice,
 )
 from detente.cli.progress import Display
+from detente.cli.scoring import judge_options
 from detente.cli.speech import Speech
 from detente.desk.archives import looks_packed
 from detente.desk.given import check_target, write_given
+from detente.desk.judging import Asking
 from detente.desk.keys import load_desk
 from detente.desk.lone import laid_open
 from detente.desk.sent import reader_of
@@ -67,6 +69,8 @@ def gate(lang: str) -> click.Command:
         option("seed", lang, metavar="TEXT"),
         option("max-minutes", lang, type=Whole(1), metavar="M", help_key="gate-minutes"),
         option("max-tokens", lang, type=Whole(1), default=512, show_default=True, metavar="N"),
+        option("scorer", lang, multiple=True, metavar="ID", help_key="gate-scorer"),
+        *judge_options(lang, "gate-judge"),
         option(
             "out", lang, letter="-o", default="gate", show_default=True, type=path, metavar="DIR", help_key="gate-out"
         ),
@@ -127,15 +131,18 @@ def _asked(speech: Speech, given: Mapping[str, Any]) -> "list[Rehearsed]":
     from detente.desk.gate_jobs import Job, rehearse_all
 
     if given["suite"] is None:
-        for name in ("sample", "seed", "max_minutes"):
-            if given[name] is not None:
+        for name in ("sample", "seed", "max_minutes", "scorer", "judge", "judge_key_env"):
+            if given[name]:
                 raise WrongUsage("cli-missing", expected="--suite")
         return []
     if given["rule"] is None:
         raise WrongUsage("cli-missing", expected="--rule")
     models = by_tag(given["evidence"], "SUBJECT=MODEL")
-    wanted = (given[name] for name in ("suite", "out", "sample", "seed", "max_minutes", "max_tokens"))
-    return rehearse_all(Job(models, *wanted), lambda: Display(speech, None))
+    job = Job(
+        models, given["suite"], given["out"], given["sample"], given["seed"], given["max_minutes"], given["max_tokens"],
+        Asking(given["judge"], given["judge_key_env"]), given["scorer"],
+    )  # fmt: skip
+    return rehearse_all(job, lambda: Display(speech, None))
 
 
 def _rehearsed(names: Sequence[str]) -> "list[Rehearsed]":
@@ -170,7 +177,7 @@ def _verified(speech: Speech, exchange: Path, given: Mapping[str, Any]) -> Verif
 
 def _tell(speech: Speech, verdict: "Verdict") -> None:
     """For whom the rule is, what kind of evidence this is, a line a criterion, what must be read with it, and the end."""
-    from detente.report.gate_files import ending_of, in_tongue, line_of, rows_of, standing_of
+    from detente.report.gate_files import ending_of, in_tongue, left_out_of, line_of, rows_of, standing_of
 
     if speech.as_json:
         for row in rows_of(verdict):
@@ -181,6 +188,8 @@ def _tell(speech: Speech, verdict: "Verdict") -> None:
     speech.data(standing_of(verdict.evidence, lang))
     for line in verdict.lines:
         speech.data(line_of(line, lang))
+    if left_out := left_out_of(verdict, lang):
+        speech.data(left_out)
     for one in verdict.rule.says:
         speech.data(in_tongue(one, lang))
     speech.data(ending_of(verdict, lang))

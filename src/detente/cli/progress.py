@@ -77,6 +77,8 @@ class Display:
     def __call__(self, progress: Progress) -> None:
         """Show it, if it is time to."""
         now, last = time.monotonic(), self._last
+        if last is not None and progress.done < last.done:  # a rehearsal's answers are in, and now its judge is asked
+            self._rate = Rate()
         self._last = progress
         turned = progress.stopping and (last is None or not last.stopping)
         if turned or self._is_time(progress, now):

@@ -9,7 +9,9 @@ import click
 from detente.cli.build import Whole, argument, json_option, option, verb, voice
 from detente.cli.limits import allowed_of, limit_options
 from detente.cli.progress import Display
+from detente.cli.scoring import judge_options
 from detente.cli.speech import Speech
+from detente.desk.judging import Asking
 from detente.desk.rehearsals import Rehearsal
 from detente.desk.rehearsals import rehearse as rehearse_suite
 
@@ -32,6 +34,7 @@ def rehearse(lang: str) -> click.Command:
             allowed=allowed_of(given),
             sample=given["sample"],
             seed=given["seed"],
+            judges=Asking(given["judge"], given["judge_key_env"]),
         )
         if given["dry_run"]:
             return _beforehand(speech, wanted)
@@ -53,6 +56,7 @@ def rehearse(lang: str) -> click.Command:
         option("system", lang, type=click.Path(path_type=Path), metavar="FILE", help_key="system-file"),
         option("key-env", lang, multiple=True, metavar="VARIABLE", help_key="key-env-one"),
         option("scorer", lang, multiple=True, metavar="ID"),
+        *judge_options(lang, "judge-here"),
         option("concurrency", lang, type=Whole(1, 4096), default=4, show_default=True, metavar="N"),
         option("max-chars", lang, type=Whole(1), default=4000, show_default=True, metavar="N"),
         option("max-tokens", lang, type=Whole(1), default=512, show_default=True, metavar="N"),
@@ -73,4 +77,6 @@ def _beforehand(speech: Speech, wanted: Rehearsal) -> int:
     from detente.desk.forecast import forecast_rehearsal
 
     tell_forecast(speech, forecast_rehearsal(wanted), None, wanted.allowed.budget)
+    if wanted.judges.specs:
+        speech.say("forecast-judge")
     return 0

@@ -15,7 +15,7 @@ from detente.desk.allowed import Allowed
 from detente.desk.given import write_given
 from detente.desk.homes import locate_run
 from detente.desk.judges import asking_for, judge_run, judges_of
-from detente.desk.judging import Asking
+from detente.desk.judging import Asking, asks_models
 from detente.desk.keys import Desk, load_desk
 from detente.desk.labels import score_people, task_of
 from detente.desk.runs import RunState
@@ -65,10 +65,10 @@ def score(lang: str) -> click.Command:
     return verb("score", lang, params, call)
 
 
-def judge_options(lang: str) -> list[click.Option]:
+def judge_options(lang: str, help_key: str = "judge") -> list[click.Option]:
     """``--judge`` and ``--judge-key-env``: the models behind a judge or a guard."""
     return [
-        option("judge", lang, multiple=True, metavar="SPEC"),
+        option("judge", lang, multiple=True, metavar="SPEC", help_key=help_key),
         option("judge-key-env", lang, multiple=True, metavar="VARIABLE"),
     ]
 
@@ -111,7 +111,7 @@ def _bar(speech: Speech) -> Callable[[int, int], None]:
 
 
 def _score_file(speech: Speech, path: Path, scorer: str | None, out: Path | None, asking: Asking) -> int:
-    from detente.desk.judgefiles import asks_models, judge_answers
+    from detente.desk.judgefiles import judge_answers
     from detente.desk.rehearsals import score_answers
 
     if scorer is None:

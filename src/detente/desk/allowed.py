@@ -5,8 +5,8 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import NamedTuple
 
-from detente.errors import WrongUsage
-from detente.run.cost import Price, read_price
+from detente.errors import CannotTell, WrongUsage
+from detente.run.cost import Price, Purse, read_price
 from detente.run.engine import Limits
 from detente.run.model import Model
 from detente.run.pace import Allowance
@@ -32,6 +32,17 @@ class Allowed(NamedTuple):
             per_minute=requests,
             tokens_per_minute=usual.tokens if self.tokens_per_minute is None else self.tokens_per_minute,
         )
+
+    def less(self, spent: float, price: Price | None, place: str) -> "Allowed":
+        """The same with so much of the budget gone already; CannotTell (budget-spent) where nothing of it is left."""
+        if self.budget is None:
+            return self
+        if spent >= self.budget:
+            currency = price.currency if price is not None else ""
+            raise CannotTell(
+                "budget-spent", place, expected=f"{self.budget:g} {currency}", got=f"{spent:.2f} {currency}"
+            )
+        return self._replace(budget=self.budget - spent)
 
 
 def limits_for(allowed: Allowed, model: Model) -> Limits:
@@ -72,6 +83,13 @@ def _listed_price(allowed: Allowed, model: Model) -> Price | None:
             if error.code == "no-price" or (error.code == "price-currencies" and allowed.budget is None):
                 return None
             raise
+
+
+def spent_in(journal: Path, price: Price | None) -> float:
+    """What the requests of a journal's folder cost at this price, by its private trace; 0 without a price."""
+    purse = Purse(price)
+    purse.read(journal / "trace.jsonl")
+    return purse.spent() or 0.0
 
 
 class Noted(NamedTuple):

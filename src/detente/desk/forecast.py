@@ -74,7 +74,8 @@ def forecast_rehearsal(wanted: Rehearsal) -> Forecast:
 
     Raises as ``read_rehearsal`` and ``load_models`` do, and WrongUsage (budget-no-price).
     """
-    _, questions, _, text, _ = read_rehearsal(wanted)
+    asked = read_rehearsal(wanted)
+    questions, text = asked.questions, asked.system
     price = price_of(wanted.allowed, load_models(specs_of(wanted.model), system=text, slots=wanted.concurrency))
     languages: dict[str, Share] = {}
     system = guess_tokens(text or "")

@@ -2,13 +2,14 @@
 """A gate as a CI job: the models it compares are asked first, the same drawn questions each, within a budget of minutes."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
 from detente.desk.allowed import Allowed
 from detente.desk.gates import Rehearsed
+from detente.desk.judging import JUDGE, Asking
 from detente.desk.rehearsals import Rehearsal, rehearse
 from detente.errors import CannotTell
 from detente.run.engine import Progress
@@ -18,7 +19,10 @@ Told = Callable[[Progress], None]
 
 
 class Job(NamedTuple):
-    """What to ask: a model spec by subject, the suite, where to write, how many questions by which seed, how many minutes in all."""
+    """What to ask: a model spec by subject, the suite, where to write, how many questions by which seed, how many minutes in all.
+
+    ``judges``: the models behind the judge or guard among ``scorers``; models without a scorer are the ``judge``.
+    """
 
     models: Mapping[str, str]
     suite: str
@@ -27,6 +31,8 @@ class Job(NamedTuple):
     seed: str | None
     minutes: int | None
     tokens: int
+    judges: Asking = Asking()
+    scorers: Sequence[str] = ()
 
 
 def rehearse_all(job: Job, display: Callable[[], AbstractContextManager[Told]]) -> list[Rehearsed]:
@@ -36,14 +42,15 @@ def rehearse_all(job: Job, display: Callable[[], AbstractContextManager[Told]]) 
     """
     ends_at = None if job.minutes is None else time.monotonic() + 60.0 * job.minutes
     done: list[Rehearsed] = []
+    scorers = job.scorers or ([JUDGE] if job.judges.specs else ["refusal"])
     for subject, model in job.models.items():
         left = None if ends_at is None else (ends_at - time.monotonic()) / 60
         if left is not None and left <= 0:
             raise CannotTell("run-stopped", str(job.out), expected=len(job.models), got=len(done))
         wanted = Rehearsal(
-            suite=job.suite, model=model, system=None, key_env=None, scorers=["refusal"], concurrency=CONCURRENCY,
+            suite=job.suite, model=model, system=None, key_env=None, scorers=scorers, concurrency=CONCURRENCY,
             chars=CHARS, tokens=job.tokens, out=job.out / subject, allowed=Allowed(minutes=left), sample=job.sample,
-            seed=job.seed,
+            seed=job.seed, judges=job.judges,
         )  # fmt: skip
         with display() as told:
             rehearse(wanted, told)

@@ -9,24 +9,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from detente.desk.given import read_given
-from detente.desk.judging import Asking, Judging, Put, Told, Work
+from detente.desk.judging import Asking, Judging, Put, Told, Work, named_panel
 from detente.desk.rehearsals import rows_of
 from detente.errors import Malformed, WrongUsage
-from detente.run.model import load_model
 from detente.score.asked import Case
-from detente.score.guard import load_guards
-from detente.score.judge import Judge, new_judge
-from detente.score.panel import GUARD, GuardPanel, new_guard, panel_files
+from detente.score.judge import Judge
+from detente.score.panel import GuardPanel, panel_files
 from detente.score.rows import Row, parse_rows
 from detente.wire.canonical import encode
 from detente.wire.digests import sha256
-
-JUDGE = "judge"
-
-
-def asks_models(scorer: str) -> bool:
-    """Whether a scorer of this name is a judge or a guard: ``judge``, ``guard:NAME``, or a guard's name."""
-    return scorer == JUDGE or scorer.startswith(GUARD) or scorer in load_guards()
 
 
 def judge_answers(path: Path, scorer: str, asking: Asking, out: Path | None, told: Told | None) -> list[bytes]:
@@ -35,9 +26,7 @@ def judge_answers(path: Path, scorer: str, asking: Asking, out: Path | None, tol
     A row has ``prompt``, ``response``, ``lang`` and, for a judge, ``hazard``: its shipped rubrics are by hazard. Raises
     Malformed as ``parse_rows``, (row-no-lang, row-no-hazard); WrongUsage as ``new_guard``, ``Judge.check`` and ``Judging.ask``.
     """
-    if not asking.specs:
-        raise WrongUsage("no-judge", f"score --scorer {scorer}", expected=scorer)
-    panel = _panel(scorer, asking)
+    panel = named_panel(scorer, asking, f"score --scorer {scorer}")
     rows = [_checked(row, panel, str(path)) for row in parse_rows(rows_of(path), str(path))]
     definition, beacon = sha256(panel_files(panel).definition), bytes.fromhex(sha256(read_given(path)))
 
@@ -60,15 +49,6 @@ def judge_answers(path: Path, scorer: str, asking: Asking, out: Path | None, tol
         for one in (found[row.number],)
     ]
     return [encode(line) + b"\n" for line in said]
-
-
-def _panel(scorer: str, asking: Asking) -> Judge | GuardPanel:
-    models = [load_model(spec).describe() for spec in asking.specs]
-    if scorer == JUDGE:
-        return new_judge(models)
-    if len(models) != 1:
-        raise WrongUsage("judge-models", f"score --scorer {scorer}", expected=1, got=len(models))
-    return new_guard(scorer.removeprefix(GUARD), models[0])
 
 
 def _checked(row: Row, panel: Judge | GuardPanel, place: str) -> Row:

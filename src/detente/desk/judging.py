@@ -13,26 +13,30 @@ Model by model, so that two large ones need not be in memory together. Retries, 
 engine's, as for a run; a text that is there is never asked for again.
 """
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from detente.desk.allowed import Allowed, limits_for
+from detente.desk.allowed import Allowed, limits_for, price_of, spent_in
 from detente.desk.given import given_keys
 from detente.errors import CannotTell, WrongUsage
 from detente.evidence.record import judge_seed
+from detente.run.cost import Price
 from detente.run.engine import Progress, drive, rehearse
 from detente.run.journal import Journal
 from detente.run.model import Message, Model, Prompt, Sampling, key_variables, load_model
 from detente.score.asked import ATTEMPTS, Asked, Case, Reminding, Unanswered, asked_with, asks_again, replay
-from detente.score.judge import sampling_seed
-from detente.score.panel import Panel
+from detente.score.guard import load_guards
+from detente.score.judge import Judge, new_judge, sampling_seed
+from detente.score.panel import GUARD, GuardPanel, Panel, new_guard
 from detente.score.verdicts import TEXT_LIMIT
 from detente.wire.canonical import encode
 from detente.wire.digests import keyed, u64be
 
 Told = Callable[[Progress], None]
+JUDGE = "judge"
 
 
 class Put(NamedTuple):
@@ -65,12 +69,17 @@ class Work(NamedTuple):
 
 
 class Asking(NamedTuple):
-    """Which models are asked, as a person names them, in the definition's order; how many questions at once."""
+    """Which models are asked, as a person names them, in the definition's order; how many questions at once.
+
+    The minutes and the budget of ``allowed`` are those of all models together, over all their texts; ``spent``: so much
+    of the budget went for something else.
+    """
 
     specs: Sequence[str] = ()
     key_env: Sequence[str] = ()
     concurrency: int = 4
     allowed: Allowed = Allowed()
+    spent: float = 0.0
 
 
 class Judging:
@@ -99,19 +108,38 @@ class Judging:
     def ask(self, asking: Asking, place: str, told: Told | None) -> None:
         """Ask every model what it has not said yet; where nothing is left to ask, no model is looked for.
 
-        Raises WrongUsage as ``check_models``, CannotTell (judging-stopped) after Ctrl-C, and as ``run.engine.rehearse``.
+        Raises WrongUsage as ``check_models``, CannotTell (judging-stopped) after Ctrl-C or when the minutes are used up,
+        (budget-spent), and as ``run.engine.rehearse``.
         """
-        behind, checked, voices = 0, False, len(self.work.panel.models)
+        behind, voices, began = 0, len(self.work.panel.models), time.monotonic()
+        prices: list[Price | None] | None = None  # of the models, once they were looked at
         for voice in range(voices):
             for attempt in range(ATTEMPTS):
                 wave = Wave(self.work, voice, None if attempt == 0 else self._again(voice))
                 if len(self._journals[voice, attempt]) < len(wave):
-                    if not checked:
+                    if prices is None:
                         check_models(self.work.panel, asking, place)
-                        checked = True
+                        prices = prices_of(asking)
                     of = behind + len(wave) + self.work.n * (voices - voice - 1)
-                    drive(self._wave(wave, asking, after(told, behind, of)))
+                    left = self._left(wave, asking, prices, began)
+                    drive(self._wave(wave, left, after(told, behind, of)))
                 behind += len(wave)
+
+    def _left(self, wave: "Wave", asking: Asking, prices: Sequence[Price | None], began: float) -> Asking:
+        """What this wave may still take of the time and the money that all of them have together."""
+        allowed, folder = asking.allowed, self.work.folder
+        if allowed.minutes is not None:
+            minutes = allowed.minutes - (time.monotonic() - began) / 60
+            allowed = allowed._replace(minutes=minutes)
+            if minutes <= 0:
+                got = len(self._journals[wave.voice, int(wave.again)])
+                raise CannotTell("judging-stopped", str(folder), expected=len(wave), got=got)
+        if allowed.budget is not None:
+            others = [(voice, one.folder) for (voice, again), one in self._journals.items()
+                      if (voice, again) != (wave.voice, int(wave.again))]  # fmt: skip
+            spent = asking.spent + sum(spent_in(one, prices[voice]) for voice, one in others)
+            allowed = allowed.less(spent, prices[wave.voice], str(folder))
+        return asking._replace(allowed=allowed)
 
     async def _wave(self, wave: "Wave", asking: Asking, told: Told | None) -> None:
         journal, sampling = self._journals[wave.voice, int(wave.again)], self.work.panel.sampling
@@ -185,6 +213,43 @@ def after(told: Told | None, behind: int, of: int) -> Told | None:
     if told is None:
         return None
     return lambda progress: told(progress._replace(done=progress.done + behind, total=of))
+
+
+def asks_models(scorer: str) -> bool:
+    """Whether a scorer of this name is a judge or a guard: ``judge``, ``guard:NAME``, or a guard's name."""
+    return scorer == JUDGE or scorer.startswith(GUARD) or scorer in load_guards()
+
+
+def named_panel(scorer: str, asking: Asking, place: str) -> Judge | GuardPanel:
+    """The judge over the shipped rubrics, or the shipped guard of that name, played by the models that a person names.
+
+    Raises WrongUsage (no-judge) where none is named, (judge-models) for a guard with several, and as ``new_judge``,
+    ``new_guard`` and ``load_model``.
+    """
+    if not asking.specs:
+        raise WrongUsage("no-judge", place, expected=scorer)
+    models = [load_model(spec).describe() for spec in asking.specs]
+    if scorer == JUDGE:
+        return new_judge(models)
+    if len(models) != 1:
+        raise WrongUsage("judge-models", place, expected=1, got=len(models))
+    return new_guard(scorer.removeprefix(GUARD), models[0])
+
+
+def prices_of(asking: Asking, beside: Price | None = None) -> list[Price | None]:
+    """What each model's tokens cost, where there is a budget to keep; one budget is in one currency, that of ``beside`` too.
+
+    Raises WrongUsage (price-currencies), and as ``price_of``.
+    """
+    if asking.allowed.budget is None:
+        return [None for _ in asking.specs]
+    prices = [price_of(asking.allowed, load_model(spec)) for spec in asking.specs]
+    known = sorted({price.currency for price in (*prices, beside) if price is not None})
+    if len(known) > 1:
+        raise WrongUsage(
+            "price-currencies", "--judge", expected=known[0], got=", ".join(known), model="; ".join(asking.specs)
+        )
+    return prices
 
 
 def check_models(panel: Panel, asking: Asking, place: str) -> None:

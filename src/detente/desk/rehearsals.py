@@ -2,6 +2,7 @@
 """A lab alone with its model: put a suite, score the replies, tell nobody. No registration, no facts (F-8)."""
 
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -12,7 +13,9 @@ import orjson
 from detente.desk.allowed import Allowed, limits_for, note_limits
 from detente.desk.cells import REHEARSAL, Cells
 from detente.desk.given import check_target, given_keys, listed, read_given_text, read_hex, unreadable, write_given
+from detente.desk.judging import Asking, prices_of
 from detente.desk.questions import Drawn, Question, Questions, read_questions, refuse_twice
+from detente.desk.rehearsal_judge import Bench, Judged, bench_of, judge_replies, left_of, note_judge, rules_of
 from detente.errors import CannotTell, WrongUsage
 from detente.evidence.record import slot_seed
 from detente.run.engine import Limits, Progress, drive
@@ -33,7 +36,8 @@ UNLABELLED, FAILED = 255, 254
 class Rehearsal(NamedTuple):
     """What is asked for: suite (folder, built-in name or plain JSONL), model spec, scorers, caps, where to write.
 
-    ``sample``: so many questions of it, drawn by ``seed`` (default: the digest of the whole suite).
+    ``sample``: so many questions of it, drawn by ``seed`` (default: the digest of the whole suite). ``judges``: the models
+    behind the one judge or guard among the scorers.
     """
 
     suite: str
@@ -48,6 +52,7 @@ class Rehearsal(NamedTuple):
     allowed: Allowed = Allowed()
     sample: int | None = None
     seed: str | None = None
+    judges: Asking = Asking()
 
 
 class Summary(NamedTuple):
@@ -67,6 +72,7 @@ class Asked(NamedTuple):
     cells: Cells
     system: str | None
     drawn: Mapping[str, object] = MappingProxyType({})
+    bench: Bench | None = None
 
 
 class Prompts:
@@ -112,6 +118,10 @@ class Labels:
             self._give(i, "\n".join(question.turns), output, (question.reference, question.lang))
         return [None if codes[i] == FAILED else scorer.labels[codes[i]] for scorer, codes in self._scorers]
 
+    def names(self) -> list[str]:
+        """The scorers' names, in their order."""
+        return list(self._codes)
+
     def counted(self) -> dict[str, dict[str, int]]:
         """How often each label was given, by scorer; every label of the scorer is named, and "error" if it failed."""
         return {
@@ -128,13 +138,16 @@ class Labels:
 
 def read_rehearsal(wanted: Rehearsal) -> Asked:
     """Read what is to be asked, and check all of it before anybody is. Raises as ``read_questions`` and ``load_scorer`` do."""
-    scorers = {name: load_scorer(name) for name in wanted.scorers}
-    cells = Cells()
+    scorers = {name: load_scorer(name) for name in rules_of(wanted.scorers)}
+    judges = wanted.judges._replace(allowed=wanted.allowed, concurrency=wanted.concurrency)
+    cells, bench = Cells(), bench_of(wanted.scorers, judges)
 
     def check(question: Question) -> None:  # what a scorer cannot score is told before a model is asked
         cells.add(question.lang, question.hazard)
         for scorer in scorers.values():
             scorer.check("\n".join(question.turns), question.reference)
+        if bench is not None:
+            bench.check(question)
 
     questions, whole, seed = read_questions(wanted.suite, check), "", None
     if wanted.sample is not None:
@@ -145,24 +158,32 @@ def read_rehearsal(wanted: Rehearsal) -> Asked:
     system = read_given_text(wanted.system) if wanted.system is not None else None
     check_target(wanted.out, folder=True)
     drawn = {"sample": wanted.sample, "seed": seed, "whole": whole} if seed else {}
-    return Asked(scorers, questions, cells, system, drawn)
+    return Asked(scorers, questions, cells, system, drawn, bench)
 
 
 def rehearse(wanted: Rehearsal, told: Callable[[Progress], None] | None) -> Summary:
     """Ask, score and write ``answers.jsonl`` into ``out``; the same command goes on where a stopped one left off."""
-    scorers, questions, cells, system, drawn = read_rehearsal(wanted)
+    began = time.monotonic()
+    scorers, questions, cells, system, drawn, bench = read_rehearsal(wanted)
     specs = listed(wanted.model)
     keys = given_keys(key_variables(specs, listed(wanted.key_env)), "--key-env")
     model = load_models(specs, system=system, keys=keys, slots=wanted.concurrency)
     _refuse_other(wanted, questions, system, drawn)
     labels, limits = Labels(scorers, len(questions)), limits_for(wanted.allowed, model)
+    if bench is not None:
+        prices_of(bench.asking, limits.price)
     with Journal(wanted.out / "journal", _key(wanted.out)) as journal:
+        note_judge(Folder(wanted.out), bench)
         cells.write(Folder(wanted.out))
         note_limits(Folder(wanted.out), limits, len(questions))
         drive(_ask(Prompts(questions, wanted, cells), wanted, model, journal, (labels, told, limits)))
         if len(journal) < len(questions):
             raise CannotTell("run-stopped", str(wanted.out), expected=len(questions), got=len(journal))
-        return _summary(questions, labels, journal, wanted)
+        judged = None
+        if bench is not None:
+            bench = bench._replace(asking=left_of(bench.asking, limits.price, journal.folder, began))
+            judged = bench, judge_replies(bench, questions, journal, wanted.out, told)
+        return _summary(questions, labels, journal, wanted.out, judged)
 
 
 async def _ask(
@@ -210,18 +231,22 @@ def _refuse_other(wanted: Rehearsal, questions: Questions, system: str | None, d
             raise WrongUsage("rehearsal-other", str(wanted.out), expected=there, got=value, option=option)
 
 
-def _summary(questions: Questions, labels: Labels, journal: Journal, wanted: Rehearsal) -> Summary:
+def _summary(
+    questions: Questions, labels: Labels, journal: Journal, out: Path, judged: tuple[Bench, Judged] | None
+) -> Summary:
     def rows() -> Iterator[bytes]:
         for i, question in enumerate(questions):
             outcome, output = journal.said(i)
             row: dict[str, object] = {"id": question.id, "lang": question.lang, "outcome": outcome, "output": output}
             row |= {name: known for name in ("hazard", "kind") if (known := getattr(question, name))}  # for a gate
             if output is not None:
-                row.update(zip(wanted.scorers, labels.of(i, question, output), strict=True))
+                row.update(zip(labels.names(), labels.of(i, question, output), strict=True))
+            if judged is not None:
+                row |= judged[1].row(i, judged[0])
             yield orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
 
-    write_given(wanted.out / "answers.jsonl", rows())
-    counted = labels.counted()
+    write_given(out / "answers.jsonl", rows())
+    counted = labels.counted() | ({judged[0].scorer: judged[1].counted(judged[0])} if judged is not None else {})
     scores = {}
     for name, each in counted.items():
         total = sum(each.values()) - each.get("error", 0)

@@ -54,6 +54,7 @@ class Criterion(Struct, frozen=True, forbid_unknown_fields=True):
 
     ``all``: every one of ``subjects``. ``variant``: the numbers are of the questions in that variant. ``unmet``: what it
     means where the number or fact does not come out as asked. ``called``: what the number is called in a spreadsheet.
+    ``rehearsal`` false: it is not asked of rehearsals, which have no facts (F-8).
     """
 
     id: str
@@ -80,6 +81,7 @@ class Criterion(Struct, frozen=True, forbid_unknown_fields=True):
     value: str | None = None
     bands: tuple[Band, ...] = ()
     worst: str | None = None
+    rehearsal: bool = True
 
 
 class Group(Struct, frozen=True, forbid_unknown_fields=True):

@@ -22,6 +22,7 @@ from detente.stats.rates import rate
 from detente.stats.rounding import round_outward
 from detente.wire.canonical import decimal, encode_decimal
 
+SHOWN = 64  # characters of what two rehearsals differ in; a digest has as many
 WORST: tuple[Word, ...] = ("fail", "cannot-tell", "pass")
 
 
@@ -37,12 +38,13 @@ class Line(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """The verdict of a whole rule over one body of evidence."""
+    """The verdict of a whole rule over one body of evidence. ``left_out``: criteria that the rule does not ask of rehearsals."""
 
     rule: Rule
     evidence: Evidence
     lines: Sequence[Line]
     verdict: Word
+    left_out: Sequence[Criterion] = ()
 
     @property
     def exit_code(self) -> int:
@@ -67,12 +69,13 @@ def judge(rule: Rule, evidence: Evidence, banks: Mapping[str, Sequence[Shortfall
     if rule.sizesFirst:
         lines += [_line(rule, one, evidence) for one in sizes]
         short = any(line.verdict != "pass" for line in lines)
+    left_out = [one for one in rule.criterion if evidence.source == "rehearsal" and not one.rehearsal]
     for one in rule.criterion:
-        if rule.sizesFirst and one.kind == "size":
+        if (rule.sizesFirst and one.kind == "size") or one in left_out:
             continue
         line = _line(rule, one, evidence) if not short else _refused(one)
         lines.append(line)
-    return Verdict(rule, evidence, lines, _worst(line.verdict for line in lines))
+    return Verdict(rule, evidence, lines, _worst(line.verdict for line in lines), left_out)
 
 
 def _worst(words: Iterable[Word]) -> Word:
@@ -178,7 +181,11 @@ def _of_measures(
             if not found:
                 yield Finding("cannot-tell", "no-reference", {**here, "reference": reference})
             for other in found:
-                yield from _compared(one, trial, other, measure, here)
+                if differ := _unlike(trial, other, measure.id):
+                    place = {**here, "reference": reference}
+                    yield Finding("cannot-tell", "other-terms", place, fields={"differ": differ})
+                else:
+                    yield from _compared(one, trial, other, measure, here)
 
 
 def _cells(
@@ -357,6 +364,19 @@ def _square_and_add(one: Share, two: Share) -> tuple[Fraction, float, float]:
     low = middle - math.hypot(one_ - one.low, two.high - two_)
     high = middle + math.hypot(one.high - one_, two_ - two.low)
     return value, max(-1.0, low), min(1.0, high)
+
+
+def _unlike(trial: Trial, other: Trial, measure: str) -> str:
+    """In what two runs were asked or judged otherwise: ``max-tokens 64 | 512; judge ...``; nothing where they were not."""
+    mine, theirs = (one.terms.get(measure, {}) for one in (trial, other))
+    names = [name for name in (*mine, *theirs) if mine.get(name) != theirs.get(name)]
+    shown = [(name, *(one.get(name, "-") for one in (mine, theirs))) for name in dict.fromkeys(names)]
+    return "; ".join(f"{name} {clipped(a)} | {clipped(b)}" for name, a, b in shown)
+
+
+def clipped(value: str) -> str:
+    """A digest in its first 16 digits, and anything else that long no longer than a line bears."""
+    return value if len(value) < SHOWN else f"{value[:16]}…"
 
 
 def _compared(one: Criterion, trial: Trial, other: Trial, measure: Asked, here: Mapping[str, str]) -> Iterable[Finding]:

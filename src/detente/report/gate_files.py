@@ -77,6 +77,12 @@ def standing_of(evidence: Evidence, lang: str) -> str:
     return say(f"report.gate.standing.{evidence.standing}", lang)
 
 
+def left_out_of(verdict: Verdict, lang: str) -> str:
+    """Which criteria were not asked of a rehearsal, in a sentence; nothing where none is."""
+    titles = say("report.gate.semicolon", lang).join(in_tongue(one.title, lang) for one in verdict.left_out)
+    return say("report.gate.left-out", lang, titles=titles) if titles else ""
+
+
 def ending_of(verdict: Verdict, lang: str) -> str:
     """The whole verdict in a sentence."""
     return say(f"report.gate.verdict.{verdict.verdict}", lang, rule=verdict.rule.id)
@@ -93,6 +99,7 @@ def rows_of(verdict: Verdict) -> list[dict[str, Any]]:
     whole = {
         "rule": verdict.rule.id, "verdict": verdict.verdict, "standing": evidence.standing, "source": evidence.source,
         "of": evidence.id, "for": verdict.rule.for_, "says": list(verdict.rule.says), "exit": verdict.exit_code,
+        "leftOut": [one.id for one in verdict.left_out],
     }  # fmt: skip
     return [*rows, whole]
 
@@ -116,7 +123,8 @@ def junit(verdict: Verdict, lang: str) -> bytes:
         cases.append(el("testcase", shown, classname=f"detente.gate.{verdict.rule.id}", name=name))
     counts = {word: sum(line.verdict == word for line in verdict.lines) for word in COLOURS}
     numbers = {"tests": len(cases), "failures": counts["fail"], "errors": counts["cannot-tell"]}
-    suite = el("testsuite", *cases, name=f"{verdict.rule.id} ({verdict.evidence.standing})", **numbers)
+    beside = el("system-out", left_out) if (left_out := left_out_of(verdict, lang)) else ""
+    suite = el("testsuite", *cases, beside, name=f"{verdict.rule.id} ({verdict.evidence.standing})", **numbers)
     return _xml(f'<?xml version="1.0" encoding="UTF-8"?>\n{el("testsuites", suite, **numbers)}\n')
 
 
@@ -159,6 +167,7 @@ def card(verdict: Verdict, lang: str, ending: str) -> bytes:
         _md(f"{in_tongue(verdict.rule.for_, lang)}{say('report.gate.stop', lang)}"),
         f"**{_md(ending_of(verdict, lang))}** {_md(standing_of(verdict.evidence, lang))}",
         "\n".join([head, "| --- | --- | --- |", *rows]),
+        _md(left_out_of(verdict, lang)),
         "\n".join(f"- {_md(in_tongue(one, lang))}" for one in _said(verdict)),
         _md(
             say("report.gate.from", lang, source=verdict.evidence.source, id=verdict.evidence.id, rule=verdict.rule.id)
@@ -208,6 +217,7 @@ def _yaml(verdict: Verdict) -> str:
         named = ("why", "point", "confident", "value", "low", "high", "n")
         out += [f"      {name}: {quoted(getattr(first, name))}" for name in named]
         out.append(f"      limit: {quoted(line.limit or None)}")
+    out.append(f"  leftOut: {quoted([one.id for one in verdict.left_out])}")
     out.append("  says:")
     out += [f"    - {quoted(one[tag])}" for one in _said(verdict) for tag in ("en", "zh-Hans")]
     return "\n".join(out) + "\n"
@@ -221,6 +231,7 @@ __all__ = [
     "ending_of",
     "in_tongue",
     "junit",
+    "left_out_of",
     "line_of",
     "rows_of",
     "standing_of",

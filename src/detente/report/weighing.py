@@ -11,6 +11,7 @@ Numbers are the verifier's own (``check.tally``): in the plan's view of filtered
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from types import MappingProxyType
 from typing import Literal, NamedTuple, cast
 
 from detente.check.corrected import Judged
@@ -74,7 +75,8 @@ class Trial(NamedTuple):
 
     ``descriptor`` is None where it is not open. ``answers`` gives, by measure and language, every item; None where labels or
     headers are withheld from this reader. ``put``: by measure, what questions it counts; those of a measure that is not there
-    are asked as they are.
+    are asked as they are. ``terms``: by measure, what two rehearsals must have alike to be compared, by
+    name; a plan fixes all of it, so an exchange has none.
     """
 
     subject: str
@@ -86,7 +88,8 @@ class Trial(NamedTuple):
     rates: Mapping[Cell, Number]
     gaps: Mapping[PairCell, GapNumber]
     answers: Answers
-    put: Mapping[str, AbstractSet[Put]] = {}
+    put: Mapping[str, AbstractSet[Put]] = MappingProxyType({})
+    terms: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 
 
 class Asked(NamedTuple):
