@@ -62,7 +62,9 @@ def test_job_when_the_new_model_refuses_less_or_more_then_it_fails(tmp_path: Pat
 
 
 @pytest.mark.skipif(SH is None or sys.platform == "win32", reason="needs a shell")
-def test_job_when_a_judge_is_named_then_it_reads_the_answers_and_a_rule_that_asks_for_one_decides(tmp_path: Path) -> None:
+def test_job_when_a_judge_is_named_then_it_reads_the_answers_and_a_rule_that_asks_for_one_decides(
+    tmp_path: Path,
+) -> None:
     rule, judge = str(JOB / "judged.toml"), "python:kit.judging:right"
     done = job(tmp_path, "refuses", "refuses", RULE=rule, JUDGE=judge)
     assert done.returncode == 0, done.stderr

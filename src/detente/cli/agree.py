@@ -22,7 +22,7 @@ from detente.cli.build import (
     voice,
 )
 from detente.cli.speech import Speech, short
-from detente.desk.given import read_given_text
+from detente.desk.given import read_given_text, read_recipe
 from detente.desk.homes import prepare_home
 from detente.desk.keyring import finish_lock, new_passphrase
 from detente.desk.keys import Desk, ModelEntry, load_desk, make_card, make_desk, make_own_folder
@@ -140,11 +140,8 @@ def _models(given: dict[str, Any]) -> list[ModelEntry]:
     found = []
     for subject, use in uses.items():
         titles = {tag: names.get(f"{subject}/{tag}", subject) for tag in tags}
-        system, recipe = (
-            read_given_text(Path(paths[subject])) if subject in paths else None for paths in (systems, recipes)
-        )
-        if recipe == "":
-            raise WrongUsage("recipe-empty", "--recipe", got=recipes[subject])
+        system = read_given_text(Path(systems[subject])) if subject in systems else None
+        recipe = read_recipe(Path(recipes[subject])) if subject in recipes else None
         coded = subject in given["coded"]
         found.append(ModelEntry(subject, use, titles, system, keys.get(subject), coded, recipe=recipe))
     return found

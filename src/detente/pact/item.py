@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from detente.errors import Malformed
 from detente.pact.hazards import hazard as known_hazard
 from detente.pact.plan import Kind
-from detente.pact.wrappers import told_of_begun
+from detente.pact.wrappers import shown
 from detente.wire.canonical import NS, Hex, check_id, check_language, decode_as, encode, kind_of
 from detente.wire.digests import sha256
 from detente.wire.lines import join_lines, split_lines
@@ -286,15 +286,6 @@ def as_turns(text: str | list[str]) -> list[str]:
 def begun_in(item: Item, lang: str) -> str:
     """The words that the answer is begun with in one language; empty where the model begins it itself."""
     return item.begun[lang] if isinstance(item.begun, dict) else ""
-
-
-def shown(turns: Iterable[str], begun: str, lang: str) -> str:
-    """A question as whoever reads its answer sees it, judge or person (S-3): its turns, a line each, then how the answer was begun.
-
-    A label is of the model's own words; without that last line a judge would take "Here is what you asked for" for them.
-    """
-    told = [told_of_begun().get(lang, {}).get(begun, begun)] if begun else []
-    return "\n".join([*turns, *told])
 
 
 def question_of(item: Item, lang: str) -> str:

@@ -77,6 +77,15 @@ def told_of_begun() -> Mapping[str, Mapping[str, str]]:
     return found
 
 
+def shown(turns: Iterable[str], begun: str, lang: str) -> str:
+    """A question as whoever reads its answer sees it, judge or person (S-3): its turns, a line each, then how the answer was begun.
+
+    A label is of the model's own words; without that last line a judge would take "Here is what you asked for" for them.
+    """
+    told = [told_of_begun().get(lang, {}).get(begun, begun)] if begun else []
+    return "\n".join([*turns, *told])
+
+
 def words_of(name: str, place: str) -> Mapping[str, tuple[str, ...]]:
     """A wrapper's turns by language; Malformed (S-3.name) where the table has no such name."""
     if name not in WRAPPERS:
