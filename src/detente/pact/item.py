@@ -268,7 +268,7 @@ def parse_item(line: bytes, entry: Listed, languages: Sequence[str], place: str)
 def _check_texts(item: Item, languages: Sequence[str], place: str) -> None:
     """Every language has its text, and its reference where there is one; no turn is empty (S-2, S-3)."""
     check_id(item.id, place)
-    tags = [set(item.text), *([set(item.reference)] if isinstance(item.reference, dict) else [])]
+    tags = [set(item.text), *(set(some) for some in (item.reference, item.begun) if isinstance(some, dict))]
     for there in tags:
         if there != set(languages):
             got = ", ".join(sorted(there))

@@ -74,10 +74,13 @@ def alike(one: Criterion, trial: Trial, reference: str, trials: Sequence[Trial])
 
 
 def measures_named(one: Criterion, evidence: Evidence, trial: Trial) -> list[Asked]:
-    """The measures that a criterion speaks of: the one with that id, else those with that name over questions asked as it says."""
+    """The measures that a criterion speaks of: the one with that id, else those with that name over questions asked as it says.
+
+    A measure of which a run was asked nothing is none of that run's.
+    """
     found = []
     for measure in evidence.measures:
-        asked = {put.variant for put in trial.put.get(measure.id, ())} or {""}
+        asked = {put.variant for put in trial.put.get(measure.id, ())} if trial.put else {""}
         named = measure.name == one.measure and measure.kind in OF_HARM.get(measure.name, {measure.kind})
         as_said = asked == {one.variant or ""}
         if (named and as_said) or (measure.id == one.measure and (as_said or one.variant is None)):

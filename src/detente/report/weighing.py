@@ -74,8 +74,8 @@ class Trial(NamedTuple):
     """One run: who tested what, the facts that hold (yes | no | cannot tell), and its numbers.
 
     ``descriptor`` is None where it is not open. ``answers`` gives, by measure and language, every item; None where labels or
-    headers are withheld from this reader. ``put``: by measure, what questions it counts; those of a measure that is not there
-    are asked as they are. ``terms``: by measure, what two rehearsals must have alike to be compared, by
+    headers are withheld from this reader. ``put``: by measure, what questions it counts; where nothing is
+    said of any, they are asked as they are. ``terms``: by measure, what two rehearsals must have alike to be compared, by
     name; a plan fixes all of it, so an exchange has none.
     """
 
