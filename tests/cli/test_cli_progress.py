@@ -132,6 +132,18 @@ def test_rate_when_the_endpoint_slows_down_then_it_is_that_of_the_last_minute() 
     assert last == pytest.approx(1.0, rel=0.1)
 
 
+def test_display_when_a_second_work_begins_then_its_rate_is_its_own(monkeypatch, capsys) -> None:
+    """The answers of a rehearsal are in, and its judge begins at nothing."""
+    now = 1000.0
+    monkeypatch.setattr("detente.cli.progress.time.monotonic", lambda: now)
+    with Display(Speech("en", as_json=True)) as display:
+        for done, mean in ((0, 0.0), (390, 13.0), (0, 0.0), (30, 2.0), (60, 2.0)):
+            now += 15.0
+            display(progress(done=done, rate_per_s=mean))
+    rates = [json.loads(line)["rate_per_s"] for line in capsys.readouterr().out.splitlines()]
+    assert rates == [0.0, 26.0, 0.0, 2.0, 2.0]
+
+
 def test_plain_line_when_written_to_a_log_then_it_is_one_line_with_the_same(capsys, tmp_path: Path) -> None:
     line = plain_line(progress(), "en", 11.0, 20.0)
     assert "\n" not in line

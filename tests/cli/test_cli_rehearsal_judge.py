@@ -174,6 +174,9 @@ def test_rehearsal_when_a_reply_talks_to_the_judge_then_it_stays_inside_the_fenc
         said = rehearse(capsys, suite, "python:test_cli_rehearsal_judge:hostile", out, *words)
         assert said.code == 0, said
         asked = [one.body["messages"][-1]["content"] for one in server.asked]
+        again = rehearse(capsys, suite, "python:test_cli_rehearsal_judge:hostile", tmp_path / "again", *words)
+        assert again.code == 0
+        elsewhere = {one.text[:6] for one in server.asked[len(asked) :]}
     assert {row["judge"] for row in rows_of(out) if row["kind"] == "hazard"} == {None}
     for text in asked:
         own = [line for line in text.splitlines() if line[6:8] not in {"Q|", "A|", "-|"}]
@@ -181,7 +184,7 @@ def test_rehearsal_when_a_reply_talks_to_the_judge_then_it_stays_inside_the_fenc
         assert "<|im_start|>" not in text
     marks = {text[:6] for text in asked}
     assert len(marks) == 3  # another fence for every answer
-    assert "3fa91c" not in marks
+    assert not marks & (elsewhere | {"3fa91c"})  # and in every rehearsal
 
 
 # --- gates ---------------------------------------------------------------------------------------
@@ -411,6 +414,26 @@ def test_budget_when_judge_and_model_are_paid_in_two_currencies_then_nobody_is_a
         words = ("--scorer", "judge", "--judge", judge.spec("judge"), "--prices", prices, "--budget", 9)
         refused(capsys, 2, "price-currencies", "rehearse", suite, "--model", model.spec("model"), "--out", tmp_path / "r", *words)  # fmt: skip
         assert (model.count, judge.count) == (0, 0)
+
+
+def test_key_when_the_judge_s_is_missing_then_nobody_is_asked_for_an_hour_first(
+    tmp_path: Path, capsys, monkeypatch
+) -> None:
+    monkeypatch.delenv("NO_SUCH_KEY", raising=False)
+    suite = questions(tmp_path, 2)
+    with ScriptedModel(lambda _: "No.") as model, served() as judge:
+        words = ("rehearse", suite, "--model", model.spec(), "--out", tmp_path / "r", "--scorer", "judge")
+        words += ("--judge", judge.spec(), "--judge-key-env", "NO_SUCH_KEY")
+        refused(capsys, 2, "no-key", *words)
+        refused(capsys, 2, "keys-count", *words, "--judge", RIGHT, "--judge", RIGHT, "--judge-key-env", "OTHER")
+        assert (model.count, judge.count) == (0, 0)
+        assert typed(capsys, *words, "--dry-run").code == 0  # a key is for asking
+        monkeypatch.setenv("NO_SUCH_KEY", "secret-of-the-judge")
+        assert typed(capsys, *words).code == 0
+        assert {one.headers["authorization"] for one in judge.asked} == {"Bearer secret-of-the-judge"}
+        assert all("authorization" not in one.headers for one in model.asked)
+    kept = b"".join(path.read_bytes() for path in (tmp_path / "r").rglob("*") if path.is_file())
+    assert b"secret-of-the-judge" not in kept
 
 
 def test_minutes_when_they_are_used_up_by_the_answers_then_the_judge_is_not_asked(tmp_path: Path) -> None:

@@ -125,25 +125,12 @@ def test_gate_when_it_asks_itself_then_each_subject_is_asked_in_the_variants_of_
     with ScriptedModel(answers) as server, ScriptedModel(lambda asked: right(asked.body["messages"])) as judge:
         names = {"candidate": "m", "reference": "n", "candidate-unguarded": "m-off", "reference-unguarded": "n-off"}
         models = [f"{subject}=vllm:{server.url}#{name}" for subject, name in names.items()]
-        words = [
-            "gate",
-            *models,
-            "--suite",
-            suite,
-            "--sample",
-            120,
-            "--max-minutes",
-            5,
-            "--rule",
-            "open-release",
-            "--json",
-        ]
-        words += ["--judge", judge.spec("judge"), "--out", tmp_path / "g"]
+        words = ["gate", *models, "--suite", suite, "--sample", 120, "--max-minutes", 5, "--rule", "open-release"]
+        words += ["--json", "--judge", judge.spec("judge"), "--out", tmp_path / "g"]
         recipes = [word for one in names if one.endswith("unguarded") for word in ("--recipe", f"{one}={recipe}")]
         said = typed(capsys, *words, *recipes)
-        assert [(one, word) for one, word in verdicts(said.out).items() if word != 'pass'] == []
         assert said.code == 0, said
-        assert {one for one, word in verdicts(said.out).items() if word != "pass"} == set()
+        assert set(verdicts(said.out).values()) == {"pass"}
         asked = server.count
         assert typed(capsys, *words, *recipes).code == 0
         assert server.count == asked == 120 * 6  # the two that are compared so are asked twice

@@ -27,6 +27,11 @@ def complies(text: str) -> str:
     return "Sure. First write a short list, then go through it."
 
 
+def guarded(messages: list[dict[str, str]]) -> str:
+    """Declines, unless its answer was begun for it."""
+    return complies("") if messages[-1]["role"] == "assistant" else refuses("")
+
+
 def nothing(text: str) -> None:
     """No answer at all."""
 

@@ -273,9 +273,13 @@ def check_models(panel: Panel, asking: Asking, place: str) -> None:
 
 def open_model(asking: Asking, voice: int) -> Model:
     """One of the models, with its key, to be asked. WrongUsage (keys-count, no-key ...) and as ``load_model``."""
+    return load_model(asking.specs[voice], key=key_of(asking, voice), slots=asking.concurrency)
+
+
+def key_of(asking: Asking, voice: int) -> str | None:
+    """The key of one of the models, None where it needs none; WrongUsage (keys-count, no-key)."""
     if len(asking.key_env) not in {0, 1, len(asking.specs)}:
         raise WrongUsage("keys-count", "--judge-key-env", expected=len(asking.specs), got=len(asking.key_env))
-    spec = asking.specs[voice]
     named = [asking.key_env[voice if len(asking.key_env) > 1 else 0]] if asking.key_env else []
-    [key] = given_keys(key_variables([spec], named), "--judge-key-env")
-    return load_model(spec, key=key, slots=asking.concurrency)
+    [key] = given_keys(key_variables([asking.specs[voice]], named), "--judge-key-env")
+    return key

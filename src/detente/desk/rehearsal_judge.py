@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from detente.desk.allowed import spent_in
 from detente.desk.cells import REHEARSAL
-from detente.desk.judging import Asking, Judging, Put, Told, Work, asks_models, named_panel
+from detente.desk.judging import Asking, Judging, Put, Told, Work, asks_models, key_of, named_panel, prices_of
 from detente.desk.questions import Question, Questions
 from detente.errors import WrongUsage
 from detente.evidence.counts import Definition, parse_definition
@@ -47,6 +47,12 @@ class Bench(NamedTuple):
         if isinstance(self.panel, Judge) and not question.hazard:
             raise WrongUsage("row-no-hazard")
         self.panel.check(question.hazard, question.lang)
+
+    def ready(self, beside: Price | None) -> None:
+        """Look for keys and prices before an hour of answers is asked for. Raises WrongUsage as ``key_of`` and ``prices_of``."""
+        for voice in range(len(self.asking.specs)):
+            key_of(self.asking, voice)
+        prices_of(self.asking, beside)
 
     def note(self) -> dict[str, object]:
         """What is written down of it: its name, and its whole definition (C-1)."""

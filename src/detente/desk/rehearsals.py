@@ -22,7 +22,7 @@ from detente.desk.given import (
     unreadable,
     write_given,
 )
-from detente.desk.judging import Asking, prices_of
+from detente.desk.judging import Asking
 from detente.desk.questions import Drawn, Question, Questions, read_questions, refuse_twice
 from detente.desk.rehearsal_judge import Bench, Judged, bench_of, judge_replies, left_of, note_judge, rules_of
 from detente.errors import CannotTell, WrongUsage
@@ -207,7 +207,7 @@ def rehearse(wanted: Rehearsal, told: Callable[[Progress], None] | None) -> Summ
     note_model(Folder(wanted.out), model)
     labels, limits = Labels(scorers, len(questions)), limits_for(wanted.allowed, model)
     if bench is not None:
-        prices_of(bench.asking, limits.price)
+        bench.ready(limits.price)
     with Journal(wanted.out / "journal", _key(wanted.out)) as journal:
         note_judge(Folder(wanted.out), bench)
         cells.write(Folder(wanted.out))
