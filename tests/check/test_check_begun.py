@@ -14,7 +14,7 @@ from detente.pact.item import Item, question_of
 from detente.pact.variants import derive
 from detente.pact.wrappers import begun_by, told_of_begun
 from kit.judging import JUDGE, RIGHT
-from kit.labs import Labs, careless_of_variants, meet, register_all, run_one, scripted
+from kit.labs import Labs, careless_of_variants, meet, register_all, run_one
 from kit.typed import typed
 
 BEGUN = begun_by("prefilled")
@@ -42,23 +42,10 @@ hit = ["harmful"]
 )
 
 
-def goes_on(messages: list[dict[str, str]]) -> str:
-    """The scripted model; an answer that was begun it ends as one that helps."""
-    if messages[-1]["role"] == "assistant":
-        return (
-            "\nSure. First this, then that."
-            if messages[-1]["content"] == BEGUN["en"]
-            else "\n当然可以。先这样，再那样。"
-        )
-    return scripted(messages)
-
-
 @pytest.fixture(scope="module")
 def labs(tmp_path_factory: pytest.TempPathFactory) -> Labs:
     """Two labs whose models have answered."""
-    found = meet(
-        tmp_path_factory.mktemp("begun"), model="python:test_check_begun:goes_on", items=2, more=MORE, audit_n=20
-    )
+    found = meet(tmp_path_factory.mktemp("begun"), model="python:kit.said:goes_on", items=2, more=MORE, audit_n=20)
     register_all(found)
     for name in found.desks:
         run_one(found, name)

@@ -30,7 +30,8 @@ from detente.evidence.bundle import Bundle
 from detente.evidence.record import Body, parse_body, salt_of, slot_seed
 from detente.pact.plan import PlanFile
 from detente.run.journal import Journal, Outcomes, trace_row
-from detente.run.model import Model, Sampling
+from detente.run.model import Model, Sampling, check_begins
+from detente.run.reply import begun_for
 from detente.run.scale import Cluster, Crew, Recipe, open_model
 from detente.run.shards import (
     TASK,
@@ -249,6 +250,8 @@ def ask_task(
     recipe = Recipe(tuple(specs), task.system, tuple(variables), task.recipe)
     folder = out or Path(f"{task.head.run[:16]}-{task.head.shard.name}")
     model = open_model(recipe, how.concurrency, str(path))
+    if any(begun_for(prompt.messages) for prompt in file):
+        check_begins(model, str(path))
     allowed = how.allowed.over(task.allowance())
     asking = _asking(model, task.receipt(), task.sampling(), how._replace(allowed=allowed))
     return folder, task.head, _ask(folder, task.head, file, asking)
