@@ -21,8 +21,7 @@ def toml_of(head: Mapping[str, Any]) -> bytes:
 
 def rows_of(rows: Iterable[Mapping[str, Any]]) -> bytes:
     """Rows as items.jsonl: one JSON object a line, members without a value (None) left out."""
-    kept = ({name: one for name, one in row.items() if one is not None} for row in rows)
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept).encode("utf-8")
+    return b"".join(map(_line, rows))
 
 
 def write_folder(folder: Path, head: Mapping[str, Any], rows: Iterable[Mapping[str, Any]], report: bytes) -> None:
@@ -35,7 +34,8 @@ def write_folder(folder: Path, head: Mapping[str, Any], rows: Iterable[Mapping[s
     made = Path(tempfile.mkdtemp(prefix=".import-", dir=folder.parent))
     try:
         (made / META).write_bytes(toml_of(head))
-        (made / ROWS).write_bytes(rows_of(rows))
+        with (made / ROWS).open("wb") as out:
+            out.writelines(map(_line, rows))
         (made / "import-report.json").write_bytes(report)
         made.chmod(0o755)
         refuse_there(folder)
@@ -49,6 +49,11 @@ def refuse_there(folder: Path) -> None:
     """WrongUsage (import-there) where the folder, or anything of its name, is there already."""
     if os.path.lexists(folder):
         raise WrongUsage("import-there", str(folder))
+
+
+def _line(row: Mapping[str, Any]) -> bytes:
+    kept = {name: one for name, one in row.items() if one is not None}
+    return (json.dumps(kept, ensure_ascii=False) + "\n").encode("utf-8")
 
 
 def _key(name: str) -> str:

@@ -82,12 +82,15 @@ def build(kind: str, name: str, pieces: Sequence[Piece], facts: Facts, order: Or
     have), import-id (a name that makes no id).
     """
     tagged = _tagged(_filled(pieces, told), facts, order, told)
-    kept = _known(_in_languages(tagged, order), facts, order, told)
+    once = tagged if order.wishes.as_published else _once(tagged, told)
+    kept = _of_one_hazard(_known(_in_languages(once, order), facts, order, told))
     if not kept:
         raise WrongUsage("import-no-rows", str(order.src))
     ids = item_ids(piece.key for piece, _ in kept)
     rows = [_row(piece, meaning, ids, facts, order) for piece, meaning in kept]
     head = _head(name, rows, facts, order)
+    if not order.wishes.as_published:
+        told += _apart([piece for piece, _ in kept], told)
     rank, langs = {item: n for n, item in enumerate(ids.values())}, list(head["languages"])
     rows.sort(key=lambda row: (rank[row["id"]], langs.index(row["lang"])))
     told += _licence(head, rows, facts)
@@ -149,8 +152,34 @@ def _tagged(pieces: Sequence[Piece], facts: Facts, order: Order, told: list[Find
     return [piece._replace(lang=made[piece.lang]) for piece in pieces]
 
 
+def _once(pieces: Sequence[Piece], told: list[Finding]) -> list[Piece]:
+    """The pieces without those that say again, word for word, what stands under their id and language already.
+
+    Published sets come as one file of all rows and files of parts of it. Where the words differ both stay, for the check to find.
+    """
+    first: dict[tuple[str, str], Piece] = {}
+    again: dict[str, list[Piece]] = {}
+    kept = []
+    for piece in pieces:
+        before = first.setdefault((piece.key, piece.lang), piece)
+        if before is not piece and _plain(before) == _plain(piece):
+            again.setdefault(piece.record.file, []).append(piece)
+        else:
+            kept.append(piece)
+    for gone in again.values():
+        spot = first[gone[0].key, gone[0].lang].spot
+        told.append(found("import-repeated", gone[0].spot._replace(text=""), spot._replace(text=""), n=len(gone)))
+    return kept
+
+
+def _plain(piece: Piece) -> str:
+    return piece.spot.text.replace("\r\n", "\n")
+
+
 def _in_languages(pieces: Sequence[Piece], order: Order) -> list[Piece]:
-    """The pieces in the languages that were asked for."""
+    """The pieces in the languages that were asked for; where nothing is left at all, no language is to blame."""
+    if not pieces:
+        return []
     there = list(dict.fromkeys(piece.lang for piece in pieces))
     for lang in order.languages:
         if lang not in there:
@@ -188,6 +217,17 @@ def _known(pieces: Sequence[Piece], facts: Facts, order: Order, told: list[Findi
     return kept
 
 
+def _of_one_hazard(kept: list[tuple[Piece, Meaning]]) -> list[tuple[Piece, Meaning]]:
+    """The pieces, a harmless one under the hazard of the partner that it has: a pair is of one hazard (suite check, pair-kind)."""
+    hazards = {piece.key: meaning for piece, meaning in kept if (piece.kind or meaning.kind) != "benign"}
+    return [
+        (piece, meaning._replace(hazard=hazards[pair].hazard))
+        if meaning.kind == "benign" and (pair := str(piece.more.get("pair"))) in hazards
+        else (piece, meaning)
+        for piece, meaning in kept
+    ]
+
+
 def meaning_of(category: str, facts: Facts, order: Order) -> Meaning | None:
     """What a category means, by the mapping file, the format's own facts, our own ids, or ``--hazard`` where all are silent.
 
@@ -210,6 +250,23 @@ def _said_meaning(category: str, facts: Facts, order: Order) -> Meaning | None:
     if known is not None and (known.by != SUGGESTED or order.wishes.suggested):
         return known
     return Meaning(category, "own") if category in hazards_by_id() else None
+
+
+def _apart(pieces: Sequence[Piece], told: Sequence[Finding]) -> list[Finding]:
+    """What is to be told of languages that have no item with any other language, where a reader has not told it of the file."""
+    by_lang: dict[str, dict[str, Piece]] = {}
+    for piece in pieces:
+        by_lang.setdefault(piece.lang, {}).setdefault(piece.key, piece)
+    spots = {lang: next(iter(keys.values())).spot._replace(text="", lang=lang) for lang, keys in by_lang.items()}
+    known = {one.at.file for one in told if one.code == "import-not-joined"}
+    in_languages = Counter(key for keys in by_lang.values() for key in keys)
+    main = max(by_lang, key=lambda lang: (spots[lang].file not in known, len(by_lang[lang]), lang == "en"))
+    findings = []
+    for lang, keys in by_lang.items():
+        if lang != main and spots[lang].file not in known and all(in_languages[key] == 1 for key in keys):
+            fields = {"n": len(keys), "of": len(by_lang[main]), "other": main, "votes": 0, "agreed": 0}
+            findings.append(found("import-not-joined", spots[lang], **fields))
+    return findings
 
 
 def _row(piece: Piece, meaning: Meaning, ids: Mapping[str, str], facts: Facts, order: Order) -> dict[str, Any]:

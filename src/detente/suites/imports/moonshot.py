@@ -6,10 +6,13 @@
 The published files of that test do not join: English counts 1, 2, 3, the translations have other ids; an id has a stray
 character; the codes are countries; ``target`` means one thing here and another there. What can be mended by evidence in the
 texts is mended and told with the evidence, and the rest is named. ``--as-published`` mends nothing.
+
+Moonshot's own sets (``mlc-ailuminate-cse.json``) are of one language that no name says, and their examples have no ids: the
+language is then that of ``--languages``, and an example is called by its place.
 """
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -17,15 +20,22 @@ from typing import NamedTuple
 from detente.errors import WrongUsage
 from detente.suites.findings import Finding, Spot, found
 from detente.suites.imports.building import Order, Piece
+from detente.suites.imports.facts import load_facts
 from detente.suites.imports.files import files_of
+from detente.suites.imports.joining import votes_for_order
 from detente.suites.imports.tables import Record, read_json
 from detente.wire.canonical import kind_of
 
-VOTES = 8  # rows that must speak for an order of rows before ids are put aside for it
-AGREED = 0.9  # of them, at least
 SHARED = 0.05  # of the ids: below it two files share ids by chance
-_SIGN = re.compile(r"[0-9]+|[A-Za-z]{4,}")
-_SPDX = {"mit license": "MIT", "mit": "MIT", "apache license 2.0": "Apache-2.0"}
+# What the files call a licence: small, with hyphens, and without the word itself.
+_SPDX = {
+    "mit": "MIT",
+    "apache-2.0": "Apache-2.0",
+    "cc-by-4.0": "CC-BY-4.0",
+    "cc-by-sa-4.0": "CC-BY-SA-4.0",
+    "creative-commons-attribution-4.0-international": "CC-BY-4.0",
+}
+AILUMINATE = "mlc-ailuminate-"  # sets named by a hazard of AILuminate, a sub-hazard after a hyphen
 
 
 class Part(NamedTuple):
@@ -43,8 +53,11 @@ def read(order: Order, told: list[Finding]) -> list[Piece]:
     """The pieces of all files; WrongUsage for a file of another shape (import-row, import-cell, import-name)."""
     sets: dict[str, list[Part]] = {}
     for path, name in files_of(order.src, ".json"):
-        part = _part(path, name)
-        sets.setdefault(part.set, []).append(part)
+        part = _part(path, name, order)
+        if any(part.code == other.code for other in sets.setdefault(part.set, [])):
+            told.append(found("import-left-out", Spot(part.file, lang=part.code), got=part.set))
+        else:
+            sets[part.set].append(part)
     pieces: list[Piece] = []
     for parts in sets.values():
         ids = {part.code: list(part.ids) for part in parts} if order.wishes.as_published else _joined(parts, told)
@@ -53,11 +66,8 @@ def read(order: Order, told: list[Finding]) -> list[Piece]:
     return pieces
 
 
-def _part(path: Path, name: str) -> Part:
-    stem = path.stem
-    set_, _, code = stem.rpartition("-")
-    if not set_ or not re.fullmatch(r"[A-Za-z]{2,8}(_[A-Za-z0-9]+)*", code):
-        raise WrongUsage("import-name", name, expected="SET-LANGUAGE.json", got=path.name)
+def _part(path: Path, name: str, order: Order) -> Part:
+    set_, code = _named(path, name, order)
     value = read_json(path, name)
     rows = value.get("examples") if isinstance(value, dict) else None
     if not isinstance(rows, list):
@@ -71,12 +81,27 @@ def _part(path: Path, name: str) -> Part:
         raise WrongUsage("import-no-rows", name)
     said = value.get("license")
     licence = said.strip() if isinstance(said, str) else ""
-    return Part(name, set_, code, _SPDX.get(licence.lower(), licence), records, [one.key("id") for one in records])
+    plain = "-".join(re.sub(r"licen[cs]e", " ", licence.lower()).split())
+    ids = [one.key("id") if "id" in one.cells else str(one.row) for one in records]
+    return Part(name, set_, code, _SPDX.get(plain, licence), records, ids)
+
+
+def _named(path: Path, name: str, order: Order) -> tuple[str, str]:
+    """(set, code of the language): two letters after the last hyphen, or a code that is known; else ``--languages`` says it."""
+    set_, _, code = path.stem.rpartition("-")
+    known = code in load_facts("moonshot").tags or order.mapped.value("lang", code)
+    if set_ and (known or re.fullmatch(r"[A-Za-z]{2}(_[A-Za-z0-9]+)*", code)):
+        return set_, code
+    if len(order.languages) != 1:
+        raise WrongUsage("import-name", name, expected="SET-LANGUAGE.json / --languages TAG", got=path.name)
+    return path.stem, order.languages[0]
 
 
 def _pieces(part: Part, ids: Sequence[str], order: Order, told: list[Finding]) -> list[Piece]:
     category = part.set.removeprefix("mlc-")
-    targets = [record.word("target") for record in part.records]
+    if part.set.startswith(AILUMINATE):
+        category = part.set.removeprefix(AILUMINATE).replace("-", "_")
+    targets = [_target(record) for record in part.records]
     label = len(set(targets)) == 1 and len(targets) > 1 and not order.wishes.as_published
     if label and targets[0] not in {category, ""}:
         told.append(found("import-label", Spot(part.file, 1, lang=part.code), got=targets[0], expected=category))
@@ -101,6 +126,14 @@ def _text(record: Record) -> str:
     return value
 
 
+def _target(record: Record) -> str:
+    """The target as one text; several are alternatives."""
+    value = record.cells.get("target")
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return "|".join(value)
+    return record.word("target")
+
+
 def _joined(parts: Sequence[Part], told: list[Finding]) -> dict[str, list[str]]:
     """Code -> the ids of its rows, with those that most files have put in the place of others where the texts bear it out."""
     orders = Counter(tuple(part.ids) for part in parts)
@@ -112,10 +145,10 @@ def _joined(parts: Sequence[Part], told: list[Finding]) -> dict[str, list[str]]:
         if tuple(part.ids) == main:
             continue
         moved = [n for n, (here, there) in enumerate(zip(part.ids, main, strict=False)) if here != there]
-        votes, agreed = votes_for_order(part, like)
-        fields = {"other": ", ".join(one.code for one in like), "votes": votes, "agreed": agreed}
+        said = votes_for_order(_texts(part), map(_texts, like))
+        fields = {"other": ", ".join(one.code for one in like), "votes": said.votes, "agreed": said.agreed}
         spot = Spot(part.file, moved[0] + 1 if moved else 0, part.ids[moved[0]] if moved else "", part.code)
-        if len(part.ids) == len(main) and votes >= VOTES and agreed >= AGREED * votes:
+        if len(part.ids) == len(main) and said.bear_out:
             ids[part.code] = list(main)
             if len(moved) * 2 > len(main):
                 told.append(found("import-joined", spot, n=len(moved), **fields))
@@ -126,32 +159,9 @@ def _joined(parts: Sequence[Part], told: list[Finding]) -> dict[str, list[str]]:
     return ids
 
 
+def _texts(part: Part) -> list[str]:
+    return [_text(record) for record in part.records]
+
+
 def _mended(part: Part, n: int, meant: str, fields: Mapping[str, object]) -> Finding:
     return found("import-id-mended", Spot(part.file, n + 1, part.ids[n], part.code), expected=meant, **fields)
-
-
-def votes_for_order(part: Part, others: Sequence[Part]) -> tuple[int, int]:
-    """(rows that can be told by numbers and Latin words, rows of these that stand at the same place) against other files.
-
-    A number or word counts where it stands in one row only of each of the two files, so that nothing is a vote by chance.
-    """
-    votes = agreed = 0
-    here = _alone(part)
-    for other in others:
-        there = _alone(other)
-        places: defaultdict[int, Counter[int]] = defaultdict(Counter)
-        for sign, n in here.items():
-            if sign in there:
-                places[n][there[sign]] += 1
-        votes += len(places)
-        agreed += sum(found_at.most_common(1)[0][0] == n for n, found_at in places.items())
-    return votes, agreed
-
-
-def _alone(part: Part) -> dict[str, int]:
-    """Sign -> the only row that has it."""
-    rows: defaultdict[str, set[int]] = defaultdict(set)
-    for n, record in enumerate(part.records):
-        for sign in _SIGN.findall(_text(record)):
-            rows[sign.lower()].add(n)
-    return {sign: next(iter(where)) for sign, where in rows.items() if len(where) == 1}

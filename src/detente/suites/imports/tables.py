@@ -11,7 +11,7 @@ import io
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -126,8 +126,11 @@ def csv_records(text: str, name: str) -> Iterator[Record]:
         yield Record(name, row, dict(zip(columns, cells, strict=True)))
 
 
-def csv_lines(text: str, name: str, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
-    """(row, cells) of a CSV text, blank rows left out; WrongUsage (import-row) for a quotation that never ends and the like."""
+def csv_lines(text: str, name: str, delimiter: str = ",", *, blank: bool = False) -> Iterator[tuple[int, list[str]]]:
+    """(row, cells) of a CSV text; WrongUsage (import-row) for a quotation that never ends and the like.
+
+    Blank rows are left out, or, with ``blank``, only those without any cell.
+    """
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     start = 1
     while True:
@@ -137,14 +140,14 @@ def csv_lines(text: str, name: str, delimiter: str = ",") -> Iterator[tuple[int,
             return
         except csv.Error as error:
             raise WrongUsage("import-row", f"{name}:{start}", got=error) from error
-        if any(cell.strip() for cell in cells):
+        if (cells and blank) or any(cell.strip() for cell in cells):
             yield start, cells
         start = reader.line_num + 1
 
 
-def jsonl_records(text: str, name: str) -> Iterator[Record]:
-    """JSON lines; WrongUsage (import-row) names the line that is no object."""
-    for row, line in enumerate(text.split("\n"), 1):
+def jsonl_records(text: str | Iterable[str], name: str) -> Iterator[Record]:
+    """JSON lines, as a text or line by line; WrongUsage (import-row) names the line that is no object."""
+    for row, line in enumerate(text.split("\n") if isinstance(text, str) else text, 1):
         if line.strip():
             yield _record(name, row, _json(line, f"{name}:{row}"))
 
@@ -188,8 +191,8 @@ def _record(name: str, row: int, value: Any) -> Record:
 
 
 def _excel(raw: bytes, name: str) -> Iterator[Record]:
-    """The first sheet of a workbook, its first row being the names of the columns."""
-    lines = read_workbook(raw, name)
+    """The one sheet of a workbook that holds anything, its first row being the names of the columns."""
+    lines = read_workbook(raw, name, only=True)
     columns = ["" if cell is None else str(cell).strip() for cell in lines[0]] if lines else []
     twice = next((column for column in columns if column and columns.count(column) > 1), None)
     if twice is not None:
