@@ -34,6 +34,8 @@ def rehearse(lang: str) -> click.Command:
             allowed=allowed_of(given),
             sample=given["sample"],
             seed=given["seed"],
+            variants=given["variant"],
+            recipe=given["recipe"],
             judges=Asking(given["judge"], given["judge_key_env"]),
         )
         if given["dry_run"]:
@@ -63,6 +65,8 @@ def rehearse(lang: str) -> click.Command:
         option(
             "out", lang, letter="-o", required=True, type=click.Path(path_type=Path), metavar="DIR", help_key="out-dir"
         ),
+        option("variant", lang, multiple=True, metavar="NAME"),
+        option("recipe", lang, type=click.Path(path_type=Path), metavar="FILE", help_key="recipe-file"),
         option("sample", lang, type=Whole(1), metavar="N"),
         option("seed", lang, metavar="TEXT"),
         *limit_options(lang),

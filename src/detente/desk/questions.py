@@ -13,6 +13,7 @@ import orjson
 
 from detente.desk.given import unreadable
 from detente.errors import CannotTell, Malformed, WrongUsage
+from detente.pact.wrappers import shown
 from detente.wire.digests import sha256, sha256_of
 
 SMALL = 8 * 1024 * 1024  # bytes of a suite's file
@@ -20,7 +21,7 @@ Check = Callable[["Question"], None]
 
 
 class Question(NamedTuple):
-    """One question of a rehearsal."""
+    """One question of a rehearsal; ``begun``: the words that its answer is begun with, in the ``variant`` that says so (S-3)."""
 
     id: str
     lang: str
@@ -28,6 +29,12 @@ class Question(NamedTuple):
     reference: str | None
     hazard: str = ""
     kind: str = ""
+    begun: str = ""
+    variant: str = ""
+
+    def shown(self) -> str:
+        """The question as whoever labels the answer sees it."""
+        return shown(self.turns, self.begun, self.lang)
 
 
 class Questions(Protocol):
@@ -61,7 +68,7 @@ class Drawn:
             raise WrongUsage("too-few-items", "--sample", expected=n, got=len(ids))
         self._drawn = set(sorted(ids, key=lambda id_: sha256(f"{seed}\n{id_}".encode()))[:n])
         self._questions = [question for question in whole if question.id in self._drawn]
-        self.digest = sha256_of(map(_line_of, self._questions))
+        self.digest = sha256_of(map(line_of, self._questions))
 
     def __len__(self) -> int:
         return len(self._questions)
@@ -95,7 +102,7 @@ class InSuite:
         ]
         for question in self._questions:
             _checked(question, check, f"{name}: {question.id}")
-        self.digest = sha256_of(map(_line_of, self._questions))
+        self.digest = sha256_of(map(line_of, self._questions))
 
     def __len__(self) -> int:
         return len(self._questions)
@@ -142,7 +149,7 @@ class InFile:
             self._sums.append(zlib.crc32(line))
             if self._kept is not None:
                 self._kept.append(question)
-            yield _line_of(question)
+            yield line_of(question)
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
         try:
@@ -206,6 +213,7 @@ def _checked(question: Question, check: Check, place: str) -> None:
         raise error.at(place) from None
 
 
-def _line_of(question: Question) -> bytes:
-    # Hazard and kind are no part of what is asked: they only sort the counts.
-    return orjson.dumps([*question[:4]], option=orjson.OPT_APPEND_NEWLINE)
+def line_of(question: Question) -> bytes:
+    """What is asked, as a digest covers it; hazard and kind are no part of that: they only sort the counts."""
+    begun = [question.begun] if question.begun else []
+    return orjson.dumps([*question[:4], *begun], option=orjson.OPT_APPEND_NEWLINE)

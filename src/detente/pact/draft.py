@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from detente.errors import Malformed, WrongUsage
 from detente.pact.hazards import check_core
 from detente.pact.item import Item, Listed, SourceSuite, encode_list, in_languages, list_lines, parse_list
@@ -349,7 +351,7 @@ def _take(source: Sequence[Item], row: Mapping[str, Any], place: str) -> list[It
 
 
 def _with_pair(item: Item, pair: str | None) -> Item:
-    return Item(item.hazard, item.id, item.kind, pair, item.text, item.facet, item.reference, item.salt)
+    return replace(item, pair=pair)
 
 
 def _annexes(draft: Mapping[str, Any], suites: Sequence[Mapping[str, Any]], place: str) -> dict[str, Mapping[str, Any]]:

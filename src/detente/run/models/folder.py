@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from detente.errors import CannotTell, WrongUsage
 from detente.evidence.record import mend_text
 from detente.run.models.gguf import mapped
-from detente.run.reply import ModelFault, Prompt, Reply, Sampling, with_system
+from detente.run.reply import ModelFault, Prompt, Reply, Sampling, begun_for, with_system
 from detente.wire.digests import sha256, sha256_raw
 
 CONTEXT = 4096
@@ -109,10 +109,18 @@ class Tongue(NamedTuple):
     context: int
 
     def asked(self, prompt: Prompt, system: str | None) -> list[int] | ModelFault:
-        """The question's tokens; a fault (``refused-request``) where it fills the context: no retry shortens it."""
-        text = self.tokenizer.apply_chat_template(
-            with_system(prompt.messages, system), tokenize=False, add_generation_prompt=True
-        )
+        """The question's tokens; a fault (``refused-request``) where it fills the context: no retry shortens it.
+
+        An answer that was begun is left open at its end; also a fault where the chat template hides or changes its words.
+        """
+        begun = bool(begun_for(prompt.messages))
+        try:
+            text = self.tokenizer.apply_chat_template(
+                with_system(prompt.messages, system), tokenize=False, add_generation_prompt=not begun,
+                continue_final_message=begun,
+            )  # fmt: skip
+        except ValueError:  # what transformers says where the last message is not found in what the template made
+            return ModelFault("refused-request", "chat-template")
         tokens: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         return tokens if len(tokens) < self.context else ModelFault("refused-request", "context-length")
 

@@ -25,7 +25,7 @@ from typing import Any
 from detente.errors import CannotTell, WrongUsage
 from detente.run.models.chat import read_completion
 from detente.run.models.gguf import Gguf, read_gguf, weights_digest
-from detente.run.reply import ModelFault, Prompt, Reply, Sampling, with_system
+from detente.run.reply import ModelFault, Prompt, Reply, Sampling, begun_for, with_system
 from detente.wire.digests import sha256
 
 UBATCH = 63
@@ -55,6 +55,8 @@ def threads_to_use(cores: int) -> int:
 
 class LocalModel:
     """A GGUF file as a model. Its head is read at once, the weights at the first prompt."""
+
+    begins = True
 
     def __init__(self, path: Path, *, system: str | None, slots: int) -> None:
         self.gguf: Gguf = read_gguf(path)
@@ -86,6 +88,8 @@ class LocalModel:
         }
         if prompt.seed is not None:
             body["seed"] = prompt.seed
+        if begun_for(prompt.messages):
+            body |= {"add_generation_prompt": False, "continue_final_message": True}
         try:
             answer = await loop.run_in_executor(self._threads, self._server.handle_chat_completions, body)
         except (ValueError, TypeError, RuntimeError) as error:
