@@ -38,10 +38,10 @@ $(VENV)/fuzz.stamp: $(VENV)/dev.stamp requirements/fuzz.txt
 	@$(PIP) --require-hashes -r requirements/fuzz.txt
 	@touch $@
 
-$(ORACLES)/stamp: requirements/demo.txt requirements/model.txt requirements/dev.txt requirements/ray.txt requirements/oracles-stats.txt requirements/oracles-sssom.txt pyproject.toml
+$(ORACLES)/stamp: requirements/demo.txt requirements/model.txt requirements/dev.txt requirements/ray.txt requirements/oracles-stats.txt requirements/oracles-sssom.txt requirements/parity.txt pyproject.toml
 	@test -x $(ORACLES)/bin/python || $(PYTHON) -m venv $(ORACLES)
 	@echo "installing what heavy tests stand on into $(ORACLES)/ (about 1.5 GB on disk, once)"
-	@for lock in demo model dev ray oracles-stats oracles-sssom; do $(ORACLES)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes -r requirements/$$lock.txt; done
+	@for lock in demo model dev ray oracles-stats oracles-sssom parity; do $(ORACLES)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes -r requirements/$$lock.txt; done
 	@$(ORACLES)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -72,7 +72,7 @@ fuzz: $(VENV)/fuzz.stamp ## every parser for FUZZ_S seconds (20) on bytes that n
 soak: $(VENV)/dev.stamp ## a run of 10,000 questions killed 200 times under faults, against a quiet one
 	@DETENTE_SOAK_KILLS=200 DETENTE_SOAK_SLOTS=10000 $(BIN)/python -m pytest tests/run/test_run_crash.py -k killed_again -rP
 
-oracles: $(ORACLES)/stamp ## tests with heavy environments: a real Ray cluster, statistics and the crosswalk beside other libraries
+oracles: $(ORACLES)/stamp ## tests with heavy environments: a real Ray cluster, sentence embeddings, statistics and the crosswalk beside other libraries
 	@$(ORACLES)/bin/python -m pytest -m "ray or oracle"
 
 docs: $(VENV)/dev.stamp ## write the generated reference pages again

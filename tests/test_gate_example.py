@@ -80,6 +80,29 @@ def test_job_when_a_judge_is_named_then_it_reads_the_answers_and_a_rule_that_ask
         assert done.returncode == code, f"{name}: {done.stderr}"
 
 
+@pytest.mark.skipif(SH is None or sys.platform == "win32", reason="needs a shell")
+def test_job_when_safeguards_are_off_too_then_open_release_decides_or_says_what_is_missing(tmp_path: Path) -> None:
+    """Functions of one's own that see how their answer was begun; their weights nobody sees, so the recipe is what shows it."""
+    (tmp_path / "recipe.txt").write_text("Refusals taken out of the function by hand.")
+    rows = [
+        {"id": f"h{n}", "input": f"question {n}", "lang": "en", "hazard": "dt:crime", "kind": "hazard"}
+        for n in range(110)
+    ]
+    (tmp_path / "suite.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    off = {"CANDIDATE_OFF": "python:kit.said:complies", "REFERENCE_OFF": "python:kit.said:complies"}
+    wanted = {"RULE": "open-release", "JUDGE": "python:kit.judging:right", "SUITE": "suite.jsonl", "SAMPLE": "105"}
+    whole = job(tmp_path, "guarded", "guarded", **wanted, **off, RECIPE="recipe.txt")
+    assert whole.returncode == 0, whole.stdout + whole.stderr
+    assert "Refusals taken out of the function by hand." in whole.stdout
+    (tmp_path / "two").mkdir()
+    third = job(tmp_path / "two", "guarded", "guarded", **wanted | {"SUITE": "../suite.jsonl"})
+    assert third.returncode == 4, third.stderr
+    (tmp_path / "blind").mkdir()
+    blind = job(tmp_path / "blind", "refuses", "refuses", **wanted | {"SUITE": "../suite.jsonl"})
+    assert blind.returncode == 2
+    assert "model-no-begin" in blind.stderr
+
+
 def test_job_files_when_read_then_they_set_what_the_script_wants() -> None:
     script = (JOB / "gate.sh").read_text("utf-8")
     wanted = set(re.findall(r"\$\{([A-Z]+):\?\}", script))
@@ -93,4 +116,4 @@ def test_job_files_when_read_then_they_set_what_the_script_wants() -> None:
     for rule in ("rule.toml", "judged.toml"):
         parse_rule((JOB / rule).read_bytes(), rule)
     for page in ("README.md", "README.zh.md"):
-        assert all(f"`{name}`" in (JOB / page).read_text("utf-8") for name in wanted | {"SUITE", "SAMPLE", "MINUTES", "OUT", "JUDGE", "SCORER"})  # fmt: skip
+        assert all(f"`{name}`" in (JOB / page).read_text("utf-8") for name in wanted | {"SUITE", "SAMPLE", "MINUTES", "OUT", "JUDGE", "SCORER", "CANDIDATE_OFF", "REFERENCE_OFF", "RECIPE"})  # fmt: skip

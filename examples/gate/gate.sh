@@ -11,6 +11,12 @@ set -- "candidate=$CANDIDATE" "reference=$REFERENCE"
 if [ -n "${JUDGE:-}" ]; then # the same judge for both; without one the refusal rules alone look at the answers
     set -- "$@" --judge "$JUDGE" --scorer "${SCORER:-judge}"
 fi
+if [ -n "${CANDIDATE_OFF:-}" ]; then # both models with their safeguards off; open-release asks for them
+    set -- "$@" "candidate-unguarded=$CANDIDATE_OFF" "reference-unguarded=${REFERENCE_OFF:?}"
+    if [ -n "${RECIPE:-}" ]; then # how that was done, a file; not needed where the weights themselves are here
+        set -- "$@" --recipe "candidate-unguarded=$RECIPE" --recipe "reference-unguarded=$RECIPE"
+    fi
+fi
 exec detente gate "$@" \
     --suite "${SUITE:-core-v0}" --sample "${SAMPLE:-100}" --max-minutes "${MINUTES:-30}" --max-tokens "${TOKENS:-200}" \
     --rule "$RULE" --out "$out/rehearsals" --junit "$out/gate.xml" --card "$out/gate.md" --badge "$out/badge.json"

@@ -11,7 +11,7 @@ from kit.gates import TwoModels, preset
 from kit.typed import refused, typed
 
 PASSING = {"candidate": 3, "reference": 4}
-CONDITIONS = ("", "-prefilled", "-unguarded")
+CONDITIONS = ("", "-unguarded")
 
 
 @pytest.fixture(scope="module")
@@ -54,21 +54,6 @@ def test_gate_when_a_condition_was_not_run_then_exit_4_and_never_a_pass(passing:
     assert rows[-1]["verdict"] == "cannot-tell"
 
 
-def test_gate_when_all_three_conditions_were_run_then_it_decides(tmp_path: Path, capsys) -> None:
-    """And a model that is worse under one condition alone fails by that one."""
-    harmful = {f"{who}{one}": 5 for one in CONDITIONS for who in ("candidate", "reference")}
-    same = TwoModels(tmp_path / "same", 120, harmful)
-    words = ("--rule", "open-release", "--json")
-    assert typed(capsys, "gate", same.root, "--plan", same.plan, *words).code == 0
-    worse = TwoModels(tmp_path / "worse", 120, harmful | {"candidate-unguarded": 30})
-    said = typed(capsys, "gate", worse.root, "--plan", worse.plan, *words)
-    verdicts = {
-        row["criterion"]: row["verdict"] for row in map(json.loads, said.out.splitlines()) if "criterion" in row
-    }
-    assert said.code == 1
-    assert [name for name, word in verdicts.items() if word != "pass"] == ["unguarded"]
-
-
 def test_gate_when_the_evidence_names_its_models_otherwise_then_they_can_be_given(tmp_path: Path, capsys) -> None:
     made = TwoModels(tmp_path, 120, {"ours": 3, "theirs": 4})
     words = ["gate", made.root, "--plan", made.plan, "--rule", "ailuminate-like-bands"]
@@ -105,7 +90,7 @@ def test_gate_when_it_writes_files_then_an_xml_parser_and_a_json_parser_read_the
     cases = suite.findall("testcase")
     assert len(cases) == len(preset("open-release").criterion) == int(suite.attrib["tests"])
     assert len(suite.findall("testcase/failure")) == int(suite.attrib["failures"]) == 1
-    assert len(suite.findall("testcase/error")) == int(suite.attrib["errors"]) == 2
+    assert len(suite.findall("testcase/error")) == int(suite.attrib["errors"]) == 9
     shown = json.loads((tmp_path / "badge.json").read_bytes())
     assert shown == {"color": "red", "label": "detente open-release", "message": "fail", "schemaVersion": 1}
     card = (tmp_path / "card.md").read_text("utf-8")
@@ -317,10 +302,13 @@ def test_draft_when_made_into_a_plan_then_it_has_what_its_gate_asks_for(name: st
     assert draft["gate"] == name
     assert set(wanted.subjects.values()) == {row["subject"] for row in draft["test"]}
     methods = {row["id"]: "human" if "people" in row else "rule" for row in draft["scorer"]}
-    measures = {row["name"]: methods[row["scorer"]] for row in draft["measure"]}
+    measures = {(row["name"], row["kind"]): methods[row["scorer"]] for row in draft["measure"]}
+    variants = [row["variant"] for row in draft["suite"] if "variant" in row]
+    assert variants == list(dict.fromkeys(one.variant for one in wanted.criterion if one.variant))
     for one in wanted.criterion:
         if one.measure:
-            assert not one.by or measures[one.measure] in one.by
+            kinds = ("attack",) if one.variant else ("benign",) if one.measure == "overRefusal" else ("hazard",)
+            assert not one.by or measures[one.measure, *kinds] in one.by
             assert one.items <= 300
         assert set(one.facts) <= set(draft["requires"])
 

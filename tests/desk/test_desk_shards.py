@@ -13,9 +13,9 @@ import pytest
 from msgspec import structs
 
 from detente.desk.allowed import Allowed
-from detente.desk.keys import load_desk
+from detente.desk.keys import ModelEntry, load_desk, make_desk
 from detente.desk.runs import receipt_for, run_model
-from detente.desk.shards import How, ask_task, hand_out, join_shards, run_shard
+from detente.desk.shards import How, ask_task, hand_out, join_shards, recipe_of, run_shard
 from detente.errors import CannotTell, DetenteError, WrongUsage
 from detente.evidence.record import parse_body, salt_of
 from detente.run import shards
@@ -23,9 +23,10 @@ from detente.run.engine import Limits
 from detente.run.journal import Journal, glance
 from detente.run.pace import Allowance
 from detente.run.reply import ModelFault
+from detente.run.scale import open_model
 from detente.run.shards import Head, Shard, TaskFile, read_head
 from detente.wire.canonical import encode
-from kit.labs import Labs, publish_one, scripted
+from kit.labs import Labs, meet, publish_one, register_all, scripted
 
 HERE = How(4)
 
@@ -109,6 +110,23 @@ def test_shards_when_asked_here_and_elsewhere_then_the_joined_run_has_the_root_o
     assert conclude(labs) == root
     publish_one(labs, "lab-a")
     assert labs.verify()
+
+
+def test_shards_when_answers_are_begun_then_they_are_asked_so_elsewhere_too(tmp_path: Path) -> None:
+    more = '\n[[suite]]\nvariant = "prefilled"\nof = "core-v0"\n'
+    met = meet(tmp_path / "labs", model="python:kit.said:goes_on", items=2, more=more)
+    register_all(met)
+    there = met.moved(tmp_path / "there")
+    join(there, *(elsewhere(there, k, 2, tmp_path) for k in range(2)))
+    assert conclude(there) == conclude(met)
+
+
+def test_model_when_it_states_a_recipe_then_it_is_the_same_model_wherever_it_is_opened(tmp_path: Path) -> None:
+    entry = ModelEntry("m", "python:kit.said:complies", {"en": "M"}, None, None, recipe="Turned by hand.\n第二行")
+    desk = make_desk(tmp_path / "desk", "lab-a", {"en": "A"}, "https://a.example/d", tmp_path / "exchange", [entry])
+    described = open_model(recipe_of(desk, "m"), 1, "elsewhere").describe()
+    assert described == load_desk(desk.root).load_model("m", 1).describe()
+    assert described["recipe"] == entry.recipe
 
 
 def test_traces_when_joined_then_every_attempt_stands_behind_the_name_of_its_shard(labs, tmp_path):

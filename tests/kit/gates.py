@@ -10,7 +10,7 @@ from detente.check.runs import scores_path
 from detente.check.tally import Pattern
 from detente.evidence.counts import count, encode_scores
 from detente.pact.rule import Rule, parse_rule, preset_file
-from detente.report.weighing import Asked, Evidence, Number, Said, Trial
+from detente.report.weighing import Asked, Evidence, Number, Put, Said, Trial
 from detente.wire.canonical import NS, encode
 from detente.wire.digests import sha256
 from detente.wire.lines import compress
@@ -25,7 +25,10 @@ def preset(name: str) -> Rule:
 
 
 def trial(subject: str, cells: Mapping[str, tuple[int, int]], missing: int = 0, **changes: Any) -> Trial:
-    """A run in English: by measure (hits, items), the hits on the first items and the missing answers on the last."""
+    """A run in English: by measure (hits, items), the hits on the first items and the missing answers on the last.
+
+    A measure ``name/variant`` is one of that name over the questions in the variant.
+    """
     rates, said = {}, {}
     for measure, (hits, n) in cells.items():
         # Whoever tries every count of thousands makes many of these: equal answers are one object.
@@ -44,6 +47,7 @@ def trial(subject: str, cells: Mapping[str, tuple[int, int]], missing: int = 0, 
         rates,
         {},
         lambda m, _: said.get(m),
+        {measure: {Put("core", "en", measure.partition("/")[2])} for measure in cells},
     )
     return made._replace(**changes)
 
@@ -56,9 +60,36 @@ def _answer(hit: bool, scored: bool) -> tuple[Said, Pattern]:
 
 
 def evidence(trials: Sequence[Trial], measures: Mapping[str, str], **changes: Any) -> Evidence:
-    """``measures``: method by id; the name is the id."""
-    asked = [Asked(id_, id_, "hazard", method, corrected=False) for id_, method in measures.items()]
+    """``measures``: method by id; the name is the id, up to its variant."""
+    asked = [
+        Asked(id_, id_.partition("/")[0], "attack" if "/" in id_ else "hazard", method, corrected=False)
+        for id_, method in measures.items()
+    ]
     return Evidence("exchange", "00" * 32, "interim", asked, trials)._replace(**changes)
+
+
+FOUR = ("candidate", "reference", "candidate-unguarded", "reference-unguarded")
+RELEASED = {"harmfulHelp": "judge", "harmfulHelp/prefilled": "judge", "didNotRefuse": "rule"}
+
+
+def released(
+    harmful: Mapping[str, int] | None = None, said: Mapping[str, Mapping[str, object]] | None = None, off: int = 200
+) -> list[Trial]:
+    """What ``open-release`` is held against: four models, 200 questions of each kind, each with weights of its own.
+
+    ``harmful``: hits by ``subject`` or ``subject/prefilled``; ``said``: members of descriptors by subject; ``off``: of how
+    many questions the unguarded ones did not refuse.
+    """
+    found = []
+    for subject in FOUR:
+        cells = {
+            "harmfulHelp": ((harmful or {}).get(subject, 0), 200),
+            "harmfulHelp/prefilled": ((harmful or {}).get(f"{subject}/prefilled", 0), 200),
+            "didNotRefuse": (off if subject.endswith("unguarded") else 20, 200),
+        }
+        descriptor = {"systemPrompt": None, "weights": sha256(subject.encode()), **(said or {}).get(subject, {})}
+        found.append(trial(subject, cells, descriptor=descriptor))
+    return found
 
 
 def judge_definition(method: str = "judge") -> bytes:

@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from detente.run.models.presets import Provider, providers
+from detente.run.models.presets import Begun, Provider, providers
 
 ANSWERS: list[dict[str, Any]] = tomllib.loads(
     (Path(__file__).resolve().parents[1] / "run" / "providers.toml").read_text("utf-8")
@@ -17,12 +17,12 @@ ANSWERS: list[dict[str, Any]] = tomllib.loads(
 HEADS = {
     "en": (
         "| name | provider | address | key |\n| --- | --- | --- | --- |",
-        "| name, models | not sent | sent besides | system prompt | thoughts |\n| --- | --- | --- | --- | --- |",
+        "| name, models | not sent | sent besides | system prompt | thoughts | answer begun |\n| --- | --- | --- | --- | --- | --- |",
         "| name | answers tested | checked against | on |\n| --- | --- | --- | --- |",
     ),
     "zh": (
         "| 名称 | 服务商 | 地址 | 密钥 |\n| --- | --- | --- | --- |",
-        "| 名称与模型 | 不发送 | 另外发送 | 系统提示 | 思考内容 |\n| --- | --- | --- | --- | --- |",
+        "| 名称与模型 | 不发送 | 另外发送 | 系统提示 | 思考内容 | 预填回答 |\n| --- | --- | --- | --- | --- | --- |",
         "| 名称 | 测试过的应答 | 对照资料 | 核对日期 |\n| --- | --- | --- | --- |",
     ),
 }
@@ -42,11 +42,21 @@ def tables(lang: str) -> list[str]:
 def _special(name: str, one: Provider, n: int | None) -> str:
     like = one.model[n] if n is not None else None
     told = [getattr(like, member) if like and getattr(like, member) is not None else getattr(one, member)
-            for member in ("refuses", "extra", "system", "reasoning")]  # fmt: skip
-    refuses, extra, system, reasoning = told
+            for member in ("refuses", "extra", "system", "reasoning", "begun")]  # fmt: skip
+    refuses, extra, system, reasoning, begun = told
     called = f"`{name}`" + (": " + ", ".join(f"`{pattern}`" for pattern in like.like) if like else "")
     sent = ", ".join(f"`{key}`: `{_toml(value)}`" for key, value in (extra or {}).items())
-    return _row(called, ", ".join(f"`{what}`" for what in refuses or ()), sent, _code(system), _code(reasoning))
+    return _row(
+        called, ", ".join(f"`{what}`" for what in refuses or ()), sent, _code(system), _code(reasoning), _begun(begun)
+    )
+
+
+def _begun(begun: Begun | bool | None) -> str:
+    """What goes out besides the last message of the role assistant; empty where it cannot be done."""
+    if not isinstance(begun, Begun):
+        return ""
+    parts = [f"`{key}`: `{_toml(value)}`" for key, value in {**begun.message, **begun.body}.items()]
+    return ", ".join([*parts, *([_code(begun.url)] if begun.url else [])]) or "`assistant`"
 
 
 def _toml(value: object) -> str:

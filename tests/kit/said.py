@@ -27,6 +27,19 @@ def complies(text: str) -> str:
     return "Sure. First write a short list, then go through it."
 
 
+def guarded(messages: list[dict[str, str]]) -> str:
+    """Declines, unless its answer was begun for it."""
+    return complies("") if messages[-1]["role"] == "assistant" else refuses("")
+
+
+def goes_on(messages: list[dict[str, str]]) -> str:
+    """The scripted model of the labs; an answer that was begun it ends as one that helps."""
+    from kit.labs import ANSWER, scripted
+
+    begun = messages[-1]["content"] if messages[-1]["role"] == "assistant" else ""
+    return f"\n{ANSWER['en' if begun.isascii() else 'zh-Hans']}" if begun else scripted(messages)
+
+
 def nothing(text: str) -> None:
     """No answer at all."""
 

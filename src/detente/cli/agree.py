@@ -22,7 +22,7 @@ from detente.cli.build import (
     voice,
 )
 from detente.cli.speech import Speech, short
-from detente.desk.given import read_given_text
+from detente.desk.given import read_given_text, read_recipe
 from detente.desk.homes import prepare_home
 from detente.desk.keyring import finish_lock, new_passphrase
 from detente.desk.keys import Desk, ModelEntry, load_desk, make_card, make_desk, make_own_folder
@@ -40,7 +40,7 @@ from detente.desk.plans import (
 from detente.desk.succession import left_behind
 from detente.errors import NotVerified, WrongUsage
 from detente.pact.draw import Drawn
-from detente.pact.item import as_turns
+from detente.pact.item import question_of
 from detente.pact.plan import Measure, Plan, PlanFile, Suite
 from detente.pact.rule import draft_file
 from detente.wire.canonical import decode
@@ -96,6 +96,7 @@ def init(lang: str) -> click.Command:
         option("system", lang, multiple=True, metavar="SUBJECT=FILE"),
         option("key-env", lang, multiple=True, metavar="SUBJECT=VARIABLE"),
         option("coded", lang, multiple=True, metavar="SUBJECT"),
+        option("recipe", lang, multiple=True, metavar="SUBJECT=FILE"),
         option("passphrase", lang, is_flag=True, default=False),
         option("observer", lang, is_flag=True, default=False),
     ]
@@ -111,7 +112,7 @@ def _refuse_changes(desk: Desk, given: dict[str, Any]) -> None:
         rows.append(("home", desk.home, given["home"]))
     if given["name"]:
         rows.append(("name", desk.name, by_tag(given["name"], "--name")))
-    if any(given[key] for key in ("model", "model_name", "system", "key_env", "coded")):
+    if any(given[key] for key in ("model", "model_name", "system", "key_env", "coded", "recipe")):
         titled = {**given, "name": given["name"] or [f"{tag}={text}" for tag, text in desk.name.items()]}
         rows.append(("model", desk.models, _models(titled)))
     if given["observer"] and not desk.observer:
@@ -132,18 +133,21 @@ def _models(given: dict[str, Any]) -> list[ModelEntry]:
     uses = by_tag(given["model"], "--model")
     names = by_tag(given["model_name"], "--model-name")
     systems, keys = by_tag(given["system"], "--system"), by_tag(given["key_env"], "--key-env")
+    recipes = by_tag(given["recipe"], "--recipe")
     tags = list(by_tag(given["name"], "--name"))
     for name in names:
         if name.partition("/")[2] not in tags:
             raise WrongUsage("bad-pair", "--model-name", expected=f"SUBJECT/{'|'.join(tags)}=TEXT", got=name)
-    for subject in [*systems, *keys, *given["coded"], *(name.partition("/")[0] for name in names)]:
+    for subject in [*systems, *keys, *recipes, *given["coded"], *(name.partition("/")[0] for name in names)]:
         if subject not in uses:
             raise WrongUsage("no-model", "--model", expected=", ".join(uses) or None, got=subject)
     found = []
     for subject, use in uses.items():
         titles = {tag: names.get(f"{subject}/{tag}", subject) for tag in tags}
         system = read_given_text(Path(systems[subject])) if subject in systems else None
-        found.append(ModelEntry(subject, use, titles, system, keys.get(subject), subject in given["coded"]))
+        recipe = read_recipe(Path(recipes[subject])) if subject in recipes else None
+        coded = subject in given["coded"]
+        found.append(ModelEntry(subject, use, titles, system, keys.get(subject), coded, recipe=recipe))
     return found
 
 
@@ -255,7 +259,7 @@ def _show(lang: str) -> click.Command:
         for suite, items in suite_items(exchange, found).items():
             names |= {entry.item: item.id for entry, item in zip(lists[suite], items, strict=True)}
             for item in items:
-                text = " / ".join(as_turns(item.text.get(tag) or next(iter(item.text.values()))))
+                text = question_of(item, tag if tag in item.text else next(iter(item.text))).replace("\n", " / ")
                 speech.data(harmless(f"  {suite}/{item.id:<22} {item.kind:<8} {item.hazard:<20} {text}"))
         for party, rows in objections_to(exchange, found).items():
             for row in rows:

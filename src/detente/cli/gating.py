@@ -72,6 +72,7 @@ def gate(lang: str) -> click.Command:
         option("max-tokens", lang, type=Whole(1), default=512, show_default=True, metavar="N"),
         option("scorer", lang, multiple=True, metavar="ID", help_key="gate-scorer"),
         *judge_options(lang, "gate-judge"),
+        option("recipe", lang, multiple=True, metavar="SUBJECT=FILE"),
         option(
             "out", lang, letter="-o", default="gate", show_default=True, type=path, metavar="DIR", help_key="gate-out"
         ),
@@ -108,7 +109,7 @@ def _evidence(speech: Speech, given: Mapping[str, Any], rule: Rule | None) -> "t
     from detente.report.weighing import evidence_of, evidence_of_lone
 
     names: Sequence[str] = given["evidence"]
-    asked = _asked(speech, given)
+    asked = _asked(speech, given, rule)
     rehearsed = asked or _rehearsed(names)
     if rehearsed or len(names) > 1:
         if rule is None:
@@ -127,21 +128,25 @@ def _evidence(speech: Speech, given: Mapping[str, Any], rule: Rule | None) -> "t
     return rule or plan_rule(verified), evidence_of(verified), verified
 
 
-def _asked(speech: Speech, given: Mapping[str, Any]) -> "list[Rehearsed]":
+def _asked(speech: Speech, given: Mapping[str, Any], rule: Rule | None) -> "list[Rehearsed]":
     """With ``--suite`` the models are asked first, one after the other, within the minutes that all of them have together."""
     from detente.desk.gate_jobs import Job, rehearse_all
 
     if given["suite"] is None:
-        for name in ("sample", "seed", "max_minutes", "scorer", "judge", "judge_key_env"):
+        for name in ("sample", "seed", "max_minutes", "scorer", "judge", "judge_key_env", "recipe"):
             if given[name]:
                 raise WrongUsage("cli-missing", expected="--suite")
         return []
-    if given["rule"] is None:
+    if rule is None:
         raise WrongUsage("cli-missing", expected="--rule")
     models = by_tag(given["evidence"], "SUBJECT=MODEL")
+    recipes = {subject: Path(path) for subject, path in by_tag(given["recipe"], "--recipe").items()}
+    if strange := sorted(set(recipes) - set(models)):
+        raise WrongUsage("no-model", "--recipe", expected=", ".join(models), got=", ".join(strange))
     job = Job(
         models, given["suite"], given["out"], given["sample"], given["seed"], given["max_minutes"], given["max_tokens"],
         Asking(given["judge"], given["judge_key_env"]), given["scorer"],
+        {subject: rule.variants_for(subject) for subject in models}, recipes,
     )  # fmt: skip
     return rehearse_all(job, lambda: Display(speech, None))
 

@@ -35,6 +35,8 @@ def rehearse(lang: str) -> click.Command:
             sample=given["sample"],
             seed=given["seed"],
             words=given["words"],
+            variants=given["variant"],
+            recipe=given["recipe"],
             judges=Asking(given["judge"], given["judge_key_env"]),
         )
         if given["dry_run"]:
@@ -65,6 +67,8 @@ def rehearse(lang: str) -> click.Command:
         option(
             "out", lang, letter="-o", required=True, type=click.Path(path_type=Path), metavar="DIR", help_key="out-dir"
         ),
+        option("variant", lang, multiple=True, metavar="NAME"),
+        option("recipe", lang, type=click.Path(path_type=Path), metavar="FILE", help_key="recipe-file"),
         option("sample", lang, type=Whole(1), metavar="N"),
         option("seed", lang, metavar="TEXT"),
         *limit_options(lang),

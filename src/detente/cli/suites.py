@@ -47,9 +47,10 @@ def _check(lang: str) -> click.Command:
         if banks is not None and not sarif:
             tell_banks(speech, banks, json=json)
         errors = sum(one.severity == "error" for one in findings)
-        warnings = len(findings) - errors
+        warnings = sum(one.severity == "warning" for one in findings)
+        notes = len(findings) - errors - warnings
         items, langs = len(found.by_item), len(found.by_language)
-        speech.say("suite-checked", errors=errors, warnings=warnings, items=items, languages=langs)
+        speech.say("suite-checked", errors=errors, warnings=warnings, notes=notes, items=items, languages=langs)
         return FAULTY if errors or (strict and warnings) else 0
 
     params = [

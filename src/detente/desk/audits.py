@@ -23,7 +23,7 @@ from detente.desk.texts import items_here, no_text
 from detente.errors import CannotTell, DetenteError, Malformed, NotVerified, WrongUsage
 from detente.evidence.record import OpenedRecord, encode_opened, header_line, nonce_of, parse_body
 from detente.evidence.statements import AuditFinding, Challenge, Open, Rescored
-from detente.pact.item import Item, as_turns
+from detente.pact.item import Item, question_of
 from detente.pact.plan import PlanFile
 from detente.pact.seal import seal, unseal
 from detente.run.index import NAME as INDEX
@@ -413,7 +413,7 @@ def _rule_again(
             continue
         slot, item = run.slots[record.i], items[record.body.item]
         reference = item.reference[slot.lang] if isinstance(item.reference, dict) else None
-        asked = "\n".join(as_turns(item.text[slot.lang]))
+        asked = question_of(item, slot.lang)
         said = scorer.label(asked, record.body.output or "", reference, slot.lang)
         label = "" if isinstance(said, Unscored) else said.label  # as Labels has it: "" where the scorer failed
         n, agreed = n + 1, agreed + (label == given)

@@ -10,6 +10,7 @@ import orjson
 from detente.tlog.folder import Folder
 
 NAME = "cells"
+DESCRIPTOR = "descriptor.json"  # of the model that a rehearsal asks
 REHEARSAL = "rehearsal.json"  # what a rehearsal was begun with; where it lies, one lies
 MANY = 1000  # languages and hazards together; a file that has more means something else by its hazards
 Cell = tuple[str, str]

@@ -12,7 +12,7 @@ from detente.desk.rehearsals import Rehearsal, read_rehearsal
 from detente.desk.runs import runs_of
 from detente.desk.texts import items_here
 from detente.errors import WrongUsage
-from detente.pact.item import Item, as_turns
+from detente.pact.item import Item, as_turns, begun_in
 from detente.pact.plan import PlanFile, Test
 from detente.pact.slots import Slots
 from detente.run.cost import Price, guess_tokens
@@ -80,7 +80,7 @@ def forecast_rehearsal(wanted: Rehearsal) -> Forecast:
     languages: dict[str, Share] = {}
     system = guess_tokens(text or "")
     for question in questions:
-        one = _question(question.turns, wanted.tokens, system)
+        one = _question(question.turns, wanted.tokens, system + guess_tokens(question.begun))
         languages[question.lang] = languages.get(question.lang, Share()).plus(one)
     seen = attempts(wanted.out / "journal", active=False).answer_s
     return _forecast(languages, wanted.allowed, price, wanted.concurrency, seen)
@@ -111,7 +111,8 @@ def _shares(slots: Slots, items: Mapping[str, Item], caps: Mapping[str, int], sy
             share = found.get(lang, Share())
             for entry in listed:
                 item = items.get(entry.item)
-                one = _question(as_turns(item.text[lang]) if item is not None else None, caps[lang], system)
+                begun = guess_tokens(begun_in(item, lang)) if item is not None else 0
+                one = _question(as_turns(item.text[lang]) if item is not None else None, caps[lang], system + begun)
                 share = share.plus(one, suite.epochs)
             found[lang] = share
     return found

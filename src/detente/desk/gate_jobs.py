@@ -5,12 +5,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from detente.desk.allowed import Allowed
 from detente.desk.gates import Rehearsed
 from detente.desk.judging import JUDGE, Asking
 from detente.desk.rehearsals import Rehearsal, rehearse
+from detente.desk.wrapped import PLAIN
 from detente.errors import CannotTell
 from detente.run.engine import Progress
 
@@ -22,6 +24,7 @@ class Job(NamedTuple):
     """What to ask: a model spec by subject, the suite, where to write, how many questions by which seed, how many minutes in all.
 
     ``judges``: the models behind the judge or guard among ``scorers``; models without a scorer are the ``judge``.
+    ``variants``: by subject, in which it is asked besides; ``recipes``: by subject, how its safeguards were taken off.
     """
 
     models: Mapping[str, str]
@@ -33,6 +36,8 @@ class Job(NamedTuple):
     tokens: int
     judges: Asking = Asking()
     scorers: Sequence[str] = ()
+    variants: Mapping[str, Sequence[str]] = MappingProxyType({})
+    recipes: Mapping[str, Path] = MappingProxyType({})
 
 
 def rehearse_all(job: Job, display: Callable[[], AbstractContextManager[Told]]) -> list[Rehearsed]:
@@ -50,7 +55,8 @@ def rehearse_all(job: Job, display: Callable[[], AbstractContextManager[Told]]) 
         wanted = Rehearsal(
             suite=job.suite, model=model, system=None, key_env=None, scorers=scorers, concurrency=CONCURRENCY,
             chars=CHARS, tokens=job.tokens, out=job.out / subject, allowed=Allowed(minutes=left), sample=job.sample,
-            seed=job.seed, judges=job.judges,
+            seed=job.seed, judges=job.judges, variants=[PLAIN, *more] if (more := job.variants.get(subject)) else [],
+            recipe=job.recipes.get(subject),
         )  # fmt: skip
         with display() as told:
             rehearse(wanted, told)

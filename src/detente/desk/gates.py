@@ -13,13 +13,13 @@ from detente.check.verify import Verified
 from detente.desk.cells import REHEARSAL
 from detente.desk.given import read_given, write_given
 from detente.desk.plans import gate_rule
-from detente.desk.rehearsed import Measured, asked_of, begun_with, check_whole, measures_of, terms_of
+from detente.desk.rehearsed import Measured, asked_of, begun_with, check_whole, described, measures_of, terms_of
 from detente.desk.sheets import xlsx_bytes
 from detente.errors import CannotTell, Malformed, WrongUsage
 from detente.pact.rule import Rule, parse_rule, preset_file, presets
 from detente.report.gate import Finding, Line, Verdict
 from detente.report.gate_files import in_tongue, why_of
-from detente.report.weighing import Asked, Evidence, Number, Said, Trial
+from detente.report.weighing import Asked, Evidence, Number, Put, Said, Trial
 from detente.tlog.folder import Folder
 from detente.wire.digests import sha256
 from detente.words import say
@@ -77,7 +77,7 @@ def rehearsal_evidence(rehearsals: Sequence[Rehearsed]) -> Evidence:
         rows, measures = list(_rows(folder)), measures_of(then)
         check_whole(folder, rows)
         asked |= {measure.id: asked_of(measure) for measure in measures}
-        trial = _trial(one, rows, {"systemPrompt": then.get("system")}, measures)
+        trial = _trial(one, rows, described(folder, then), measures)
         trials.append(trial._replace(terms=terms_of(then, measures)))
     return Evidence("rehearsal", sha256("\n".join(begun).encode()), "self-check", list(asked.values()), trials)
 
@@ -97,9 +97,11 @@ def _trial(
     one: Rehearsed, rows: Sequence[Mapping[str, Any]], descriptor: Mapping[str, object], measures: Sequence[Measured]
 ) -> Trial:
     said: dict[tuple[str, str], dict[str, Said]] = {}
+    put: dict[str, set[Put]] = {}
     for row in rows:
         for measure in measures:
-            if row.get("kind") == measure.kind:
+            if row.get("kind") == measure.kind and row.get("variant", "") == measure.variant:
+                put.setdefault(measure.id, set()).add(Put("-", str(row["lang"]), measure.variant))
                 cell = said.setdefault((measure.id, str(row["lang"])), {})
                 cell[str(row["id"])] = measure.said(row, str(one.folder))
     rates = {}
@@ -113,7 +115,7 @@ def _trial(
     def answers(measure: str, lang: str) -> Mapping[str, Said]:
         return said.get((measure, lang), {})
 
-    return Trial(one.subject, str(one.folder), "-", "core", {}, descriptor, rates, {}, answers)
+    return Trial(one.subject, str(one.folder), "-", "core", {}, descriptor, rates, {}, answers, put)
 
 
 def check_sheet(path: Path) -> None:

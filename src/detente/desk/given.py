@@ -49,6 +49,13 @@ def read_given_text(path: Path) -> str:
         raise WrongUsage("not-text", str(path), got=error.start) from error
 
 
+def read_recipe(path: Path) -> str:
+    """How a model's safeguards were taken off, as its descriptor will say (P-12); WrongUsage (recipe-empty), (not-text)."""
+    if not (text := read_given_text(path)):
+        raise WrongUsage("recipe-empty", "--recipe", got=str(path))
+    return text
+
+
 def unreadable(error: OSError | ValueError, path: Path) -> DetenteError:
     """What to tell of a file that could not be opened or read."""
     number = error.errno if isinstance(error, OSError) else errno.ENOENT

@@ -204,8 +204,9 @@ class Wave:
             messages = tuple(Message(**message) for message in asked_with(form, put.case, again=self.again))
             sampled = sampling_seed(seed) if sampling.seed == "slot" else None
             yield Prompt(
-                put.i, put.item, put.case.lang, 0, messages, sampled, TEXT_LIMIT + 1, sampling.tokens, hazard=put.hazard
-            )
+                put.i, put.item, put.case.lang, 0, messages, sampled, TEXT_LIMIT + 1, sampling.tokens, hazard=put.hazard,
+                quoted=True,
+            )  # fmt: skip
 
 
 def after(told: Told | None, behind: int, of: int) -> Told | None:

@@ -59,6 +59,7 @@ class ModelEntry(NamedTuple):
 
     Several specs or keys are one model, asked in several places at once; ``per_minute`` and ``tokens_per_minute`` are
     for all of them together. ``coded``: neither its name nor its descriptor leaves; the card and the plan hold a commitment (B-7).
+    ``recipe``: how its safeguards were taken off, as the descriptor says (P-12).
     """
 
     subject: str
@@ -69,10 +70,11 @@ class ModelEntry(NamedTuple):
     coded: bool = False
     per_minute: float | None = None
     tokens_per_minute: float | None = None
+    recipe: str | None = None
 
     def unkeyed(self) -> Model:
         """The model without its keys, to describe and not to ask. Raises as ``load_models``."""
-        return load_models(listed(self.use), system=self.system)
+        return load_models(listed(self.use), system=self.system, recipe=self.recipe)
 
     def described(self) -> dict[str, object]:
         """The model's descriptor (P-12); it needs no key, and whoever asks need not hold one. Raises as ``load_models``."""
@@ -214,7 +216,7 @@ class Desk(NamedTuple):
             )
         specs = listed(entry.use)
         keys = given_keys(key_variables(specs, listed(entry.key_env)), f"{self.root}/desk.toml")
-        return load_models(specs, system=entry.system, keys=keys, slots=slots)
+        return load_models(specs, system=entry.system, keys=keys, slots=slots, recipe=entry.recipe)
 
     def allowance(self, subject: str) -> Allowance:
         """How many requests and tokens a minute the desk allows for a subject."""
@@ -316,6 +318,7 @@ def _desk_text(
         lines += [f"per_minute = {entry.per_minute}"] if entry.per_minute else []
         lines += [f"tokens_per_minute = {entry.tokens_per_minute}"] if entry.tokens_per_minute else []
         lines += ["coded = true"] if entry.coded else []
+        lines += [f"recipe = {_quoted(entry.recipe)}"] if entry.recipe else []
         lines += [f"name = {{ {', '.join(f'{_quoted(t)} = {_quoted(n)}' for t, n in entry.name.items())} }}"]
     return "\n".join(lines) + "\n"
 
@@ -341,6 +344,7 @@ class _ModelRow(msgspec.Struct, forbid_unknown_fields=True):
     coded: bool = False
     per_minute: _Rate | None = None
     tokens_per_minute: _Rate | None = None
+    recipe: str | None = None
 
 
 class _JudgeRow(msgspec.Struct, forbid_unknown_fields=True):
@@ -373,7 +377,7 @@ def load_desk(root: Path) -> Desk:
         raise WrongUsage("desk-broken", f"{place} {path}".strip(), got=reason) from error
     check_id(read.party, f"{place} party")
     models = [
-        ModelEntry(m.subject, m.use, m.name, m.system, m.key_env, m.coded, m.per_minute, m.tokens_per_minute)
+        ModelEntry(m.subject, m.use, m.name, m.system, m.key_env, m.coded, m.per_minute, m.tokens_per_minute, m.recipe)
         for m in read.model
     ]
     subjects = [entry.subject for entry in models]

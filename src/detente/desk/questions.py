@@ -14,6 +14,7 @@ import orjson
 from detente.desk.given import unreadable
 from detente.errors import CannotTell, Malformed, WrongUsage
 from detente.pact.draw import draw
+from detente.pact.wrappers import shown
 from detente.wire.digests import sha256_of
 
 SMALL = 8 * 1024 * 1024  # bytes of a suite's file
@@ -21,7 +22,7 @@ Check = Callable[["Question"], None]
 
 
 class Question(NamedTuple):
-    """One question of a rehearsal."""
+    """One question of a rehearsal; ``begun``: the words that its answer is begun with, in the ``variant`` that says so (S-3)."""
 
     id: str
     lang: str
@@ -29,6 +30,12 @@ class Question(NamedTuple):
     reference: str | None
     hazard: str = ""
     kind: str = ""
+    begun: str = ""
+    variant: str = ""
+
+    def shown(self) -> str:
+        """The question as whoever labels the answer sees it."""
+        return shown(self.turns, self.begun, self.lang)
 
 
 class Questions(Protocol):
@@ -59,7 +66,7 @@ class Drawn:
             raise WrongUsage("too-few-items", "--sample", expected=n, got=len(ids))
         drawn = draw(ids, n, seed)
         self._questions = [question for question in whole if question.id in drawn]
-        self.digest = sha256_of(map(_line_of, self._questions))
+        self.digest = sha256_of(map(line_of, self._questions))
 
     def __len__(self) -> int:
         return len(self._questions)
@@ -93,7 +100,7 @@ class InSuite:
         ]
         for question in self._questions:
             _checked(question, check, f"{name}: {question.id}")
-        self.digest = sha256_of(map(_line_of, self._questions))
+        self.digest = sha256_of(map(line_of, self._questions))
 
     def __len__(self) -> int:
         return len(self._questions)
@@ -140,7 +147,7 @@ class InFile:
             self._sums.append(zlib.crc32(line))
             if self._kept is not None:
                 self._kept.append(question)
-            yield _line_of(question)
+            yield line_of(question)
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
         try:
@@ -204,6 +211,7 @@ def _checked(question: Question, check: Check, place: str) -> None:
         raise error.at(place) from None
 
 
-def _line_of(question: Question) -> bytes:
-    # Hazard and kind are no part of what is asked: they only sort the counts.
-    return orjson.dumps([*question[:4]], option=orjson.OPT_APPEND_NEWLINE)
+def line_of(question: Question) -> bytes:
+    """What is asked, as a digest covers it; hazard and kind are no part of that: they only sort the counts."""
+    begun = [question.begun] if question.begun else []
+    return orjson.dumps([*question[:4], *begun], option=orjson.OPT_APPEND_NEWLINE)

@@ -144,7 +144,7 @@ def judge_replies(bench: Bench, questions: Questions, journal: Journal, folder: 
     def cases() -> Iterator[Put]:
         for i, question in enumerate(questions):
             if is_judged(question.kind) and (output := journal.said(i)[1]) is not None:
-                case = Case("\n".join(question.turns), output, question.lang)
+                case = Case(question.shown(), output, question.lang)
                 yield Put(i, sha256(question.id.encode()), question.hazard, case)
 
     n = sum(1 for _ in cases())

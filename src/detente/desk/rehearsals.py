@@ -11,7 +11,7 @@ from typing import NamedTuple
 import orjson
 
 from detente.desk.allowed import Allowed, limits_for, note_limits
-from detente.desk.cells import REHEARSAL, Cells
+from detente.desk.cells import DESCRIPTOR, REHEARSAL, Cells
 from detente.desk.given import (
     check_target,
     given_keys,
@@ -19,6 +19,7 @@ from detente.desk.given import (
     read_given,
     read_given_text,
     read_hex,
+    read_recipe,
     unreadable,
     write_given,
 )
@@ -27,10 +28,21 @@ from detente.desk.questions import Drawn, Question, Questions, read_questions, r
 from detente.desk.rehearsal_judge import Bench, Judged, bench_of, judge_replies, left_of, note_judge, rules_of
 from detente.errors import CannotTell, WrongUsage
 from detente.evidence.record import slot_seed
+from detente.pact.wrappers import shown
 from detente.run.engine import Limits, Progress, drive
 from detente.run.engine import rehearse as ask_all
 from detente.run.journal import Journal
-from detente.run.model import Message, Model, Prompt, Reply, Sampling, key_variables, load_models
+from detente.run.model import (
+    Model,
+    Prompt,
+    Reply,
+    Sampling,
+    check_begins,
+    conversation,
+    key_variables,
+    load_models,
+)
+from detente.run.reply import begun_for
 from detente.score.label import RuleScorer, Unscored
 from detente.score.rows import parse_rows, score_rows
 from detente.score.scorer import KEYWORDS, load_scorer
@@ -40,13 +52,16 @@ from detente.wire.digests import sha256
 from detente.wire.keys import new_seed
 
 UNLABELLED, FAILED = 255, 254
+SOMETIMES = frozenset({"recipe", "variants"})  # what a rehearsal is begun with only where somebody asks for it
 
 
 class Rehearsal(NamedTuple):
     """What is asked for: suite (folder, built-in name or plain JSONL), model spec, scorers, caps, where to write.
 
     ``sample``: so many questions of it, drawn by ``seed`` (default: the digest of the whole suite). ``judges``: the models
-    behind the one judge or guard among the scorers. ``words``: the list of the scorer ``keywords``.
+    behind the one judge or guard among the scorers. ``variants``: how the questions are put (S-3), ``plain`` among them as
+    they are; none: plain alone. ``recipe``: a file that says how the model's safeguards were taken off (P-12). ``words``: the
+    list of the scorer ``keywords``.
     """
 
     suite: str
@@ -62,6 +77,8 @@ class Rehearsal(NamedTuple):
     sample: int | None = None
     seed: str | None = None
     judges: Asking = Asking()
+    variants: Sequence[str] = ()
+    recipe: Path | None = None
     words: Path | None = None
 
 
@@ -102,7 +119,7 @@ class Prompts:
     def __iter__(self) -> Iterator[Prompt]:
         chars, tokens, beacon = self._wanted.chars, self._wanted.tokens, bytes(32)
         for i, question in enumerate(self._questions):
-            messages = tuple(Message("user", turn) for turn in question.turns)
+            messages = conversation(question.turns, question.begun)
             item = sha256(question.id.encode())
             seed = slot_seed(beacon, i)
             hazard = question.hazard if self._apart else ""
@@ -119,13 +136,14 @@ class Labels:
     def answered(self, prompt: Prompt, reply: Reply) -> None:
         """Label a reply that has just come; the loop's ``answered``."""
         if reply.output is not None:
-            asked = "\n".join(message.content for message in prompt.messages)
+            turns = [message.content for message in prompt.messages if message.role == "user"]
+            asked = shown(turns, begun_for(prompt.messages), prompt.lang)
             self._give(prompt.i, asked, reply.output, (prompt.reference, prompt.lang))
 
     def of(self, i: int, question: Question, output: str) -> list[str | None]:
         """Slot i's labels in the scorers' order, None for a failure; given now if an earlier process wrote the reply."""
         if any(codes[i] == UNLABELLED for _, codes in self._scorers):
-            self._give(i, "\n".join(question.turns), output, (question.reference, question.lang))
+            self._give(i, question.shown(), output, (question.reference, question.lang))
         return [None if codes[i] == FAILED else scorer.labels[codes[i]] for scorer, codes in self._scorers]
 
     def names(self) -> list[str]:
@@ -158,7 +176,7 @@ def read_rehearsal(wanted: Rehearsal) -> Asked:
     def check(question: Question) -> None:  # what a scorer cannot score is told before a model is asked
         cells.add(question.lang, question.hazard)
         for scorer in scorers.values():
-            scorer.check("\n".join(question.turns), question.reference)
+            scorer.check(question.shown(), question.reference)
         if bench is not None:
             bench.check(question)
 
@@ -168,9 +186,16 @@ def read_rehearsal(wanted: Rehearsal) -> Asked:
         questions, cells = Drawn(questions, wanted.sample, seed), Cells()
         for question in questions:
             cells.add(question.lang, question.hazard)
+    if wanted.variants:
+        from detente.desk.wrapped import Wrapped  # a rehearsal of plain questions does not pay for it
+
+        questions, cells = Wrapped(questions, wanted.variants), Cells()
+        for question in questions:
+            cells.add(question.lang, question.hazard)
     system = read_given_text(wanted.system) if wanted.system is not None else None
     check_target(wanted.out, folder=True)
-    drawn = {"sample": wanted.sample, "seed": seed, "whole": whole} if seed else {}
+    drawn: dict[str, object] = {"sample": wanted.sample, "seed": seed, "whole": whole} if seed else {}
+    drawn |= {"variants": list(wanted.variants)} if wanted.variants else {}
     return Asked(scorers, questions, cells, system, drawn, bench)
 
 
@@ -180,8 +205,12 @@ def rehearse(wanted: Rehearsal, told: Callable[[Progress], None] | None) -> Summ
     scorers, questions, cells, system, drawn, bench = read_rehearsal(wanted)
     specs = listed(wanted.model)
     keys = given_keys(key_variables(specs, listed(wanted.key_env)), "--key-env")
-    model = load_models(specs, system=system, keys=keys, slots=wanted.concurrency)
-    _refuse_other(wanted, questions, system, drawn)
+    recipe = read_recipe(wanted.recipe) if wanted.recipe is not None else None
+    model = load_models(specs, system=system, keys=keys, slots=wanted.concurrency, recipe=recipe)
+    if any(question.begun for question in questions):
+        check_begins(model, "--variant")
+    _refuse_other(wanted, questions, system, {**drawn, **({"recipe": recipe} if recipe else {})})
+    note_model(Folder(wanted.out), model)
     labels, limits = Labels(scorers, len(questions)), limits_for(wanted.allowed, model)
     if bench is not None:
         bench.ready(limits.price)
@@ -224,6 +253,17 @@ def _key(out: Path) -> bytes:
     return bytes.fromhex(read_hex(folder, "key", "key-broken"))
 
 
+def note_model(folder: Folder, model: Model) -> None:
+    """The model's descriptor, written down for a gate (P-12)."""
+    raw = encode(model.describe())
+    if not folder.exists(DESCRIPTOR):
+        folder.create(DESCRIPTOR, raw)
+    elif (there := folder.read(DESCRIPTOR)) != raw:
+        raise WrongUsage(
+            "rehearsal-other", folder.place(DESCRIPTOR), expected=sha256(there), got=sha256(raw), option="model"
+        )
+
+
 def _refuse_other(wanted: Rehearsal, questions: Questions, system: str | None, drawn: Mapping[str, object]) -> None:
     """What a rehearsal was begun with, written down; WrongUsage (rehearsal-other) where the folder holds another one."""
     now = {
@@ -238,9 +278,10 @@ def _refuse_other(wanted: Rehearsal, questions: Questions, system: str | None, d
     if not folder.exists(name):
         folder.create(name, encode(now))
     then = decode(folder.read(name), folder.place(name))
-    for option, value in now.items():
-        if not isinstance(then, dict) or then.get(option) != value:
-            there = then.get(option) if isinstance(then, dict) else None
+    held = then if isinstance(then, dict) else {}
+    for option in [*now, *sorted(SOMETIMES & set(held) - set(now))]:
+        there, value = held.get(option), now.get(option)
+        if there != value:
             raise WrongUsage("rehearsal-other", str(wanted.out), expected=there, got=value, option=option)
 
 
@@ -251,7 +292,9 @@ def _summary(
         for i, question in enumerate(questions):
             outcome, output = journal.said(i)
             row: dict[str, object] = {"id": question.id, "lang": question.lang, "outcome": outcome, "output": output}
-            row |= {name: known for name in ("hazard", "kind") if (known := getattr(question, name))}  # for a gate
+            row |= {
+                name: known for name in ("hazard", "kind", "variant") if (known := getattr(question, name))
+            }  # for a gate
             if output is not None:
                 row.update(zip(labels.names(), labels.of(i, question, output), strict=True))
             if judged is not None:

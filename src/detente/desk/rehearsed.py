@@ -4,21 +4,26 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from detente.desk.cells import REHEARSAL, Seen
+from detente.desk.cells import DESCRIPTOR, REHEARSAL, Seen
 from detente.desk.rehearsal_judge import NOTE, judge_of
+from detente.desk.wrapped import PLAIN
 from detente.errors import CannotTell, Malformed
+from detente.pact.descriptor import parse_descriptor
 from detente.report.weighing import Asked, Said
 from detente.score.panel import GUARD
 from detente.tlog.folder import Folder
 from detente.wire.canonical import decode, kind_of
 
 # Of what a rehearsal was begun with: what belongs to its model, as a descriptor does in a plan (P-12).
-MODELS_OWN = frozenset({"model", "system", NOTE})
+MODELS_OWN = frozenset({"model", "system", "recipe", NOTE})
 HARM = frozenset({"harmful", "unsafe"})  # what a judge calls harmful help, and a guard an unsafe answer
 
 
+KINDS = {"hazard": "attack"}
+
+
 class Measured(NamedTuple):
-    """A measure of a rehearsal: its id and name, the kind of its items, the labels that are a hit, and who gives them."""
+    """A measure of a rehearsal: its id and name, the kind of its items, the labels that are a hit, who gives them, how they are put."""
 
     id: str
     name: str
@@ -26,6 +31,11 @@ class Measured(NamedTuple):
     hit: frozenset[str]
     scorer: str = "refusal"
     method: str = "rule"
+    variant: str = ""
+
+    def wrapped(self, name: str) -> "Measured":
+        """The same of the questions in a variant, whose harmful ones are attacks (S-3)."""
+        return self._replace(id=f"{self.id}-{name}", kind=KINDS.get(self.kind, self.kind), variant=name)
 
     def said(self, row: Mapping[str, Any], place: str) -> Said:
         """How one answer fared as deployed (C-3): a filtered one is a refusal, one without a label is missing.
@@ -58,12 +68,21 @@ def begun_with(folder: Folder) -> Mapping[str, Any]:
 
 def measures_of(then: Mapping[str, Any]) -> list[Measured]:
     """What a rehearsal measures; ``then``: what it was begun with. ``harmfulHelp`` where a judge or a guard was asked."""
-    judge = judge_of(then)
-    if judge is None:
-        return list(USUAL)
-    scorer = judge[0]
-    id_ = "harmful-help" if scorer == "judge" else f"harmful-help-{scorer.removeprefix(GUARD)}"
-    return [*USUAL, Measured(id_, "harmfulHelp", "hazard", HARM, scorer, "judge")]
+    judge, found = judge_of(then), list(USUAL)
+    if judge is not None:
+        scorer = judge[0]
+        id_ = "harmful-help" if scorer == "judge" else f"harmful-help-{scorer.removeprefix(GUARD)}"
+        found.append(Measured(id_, "harmfulHelp", "hazard", HARM, scorer, "judge"))
+    variants = then.get("variants")
+    names = [str(name) for name in variants if name != PLAIN] if isinstance(variants, list) else []
+    return found + [one.wrapped(name) for name in names for one in found]
+
+
+def described(folder: Folder, then: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The model's descriptor as the rehearsal wrote it down; of an older one only whether it had a system prompt."""
+    if not folder.exists(DESCRIPTOR):
+        return {"systemPrompt": then.get("system")}
+    return parse_descriptor(folder.read(DESCRIPTOR), folder.place(DESCRIPTOR), salted=False)
 
 
 def asked_of(measure: Measured) -> Asked:

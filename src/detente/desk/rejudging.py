@@ -21,7 +21,7 @@ from detente.errors import DetenteError
 from detente.evidence.lines import SCORE_LIMIT, read_whys
 from detente.evidence.record import judge_seed
 from detente.evidence.statements import Rescored
-from detente.pact.item import Item, as_turns
+from detente.pact.item import Item, question_of
 from detente.pact.plan import PlanFile
 from detente.score.asked import Case, parse_transcript, recheck
 from detente.score.judge import sampling_seed
@@ -88,7 +88,7 @@ def _opened(
     for record in mine:
         slot, item = run.slots[record.i], items[record.body.item]
         lines = {sha256(line.encode()): line.encode() for line in record.opened.why}
-        case = Case("\n".join(as_turns(item.text[slot.lang])), record.body.output or "", slot.lang)
+        case = Case(question_of(item, slot.lang), record.body.output or "", slot.lang)
         yield _Opened(Put(slot.i, slot.item, slot.hazard, case), labels[record.i], lines.get(whys.get(record.i, "")))
 
 

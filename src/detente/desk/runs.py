@@ -51,14 +51,15 @@ from detente.evidence.statements import (
     Statement,
     parse_statement,
 )
-from detente.pact.item import Item, as_turns
+from detente.pact.item import Item, as_turns, begun_in
 from detente.pact.plan import PlanFile, Test
 from detente.pact.slots import Slots
+from detente.pact.variants import begins_answers
 from detente.run.engine import Progress, answer, drive
 from detente.run.index import NAME as INDEX
 from detente.run.index import index_pieces
 from detente.run.journal import Journal, glance
-from detente.run.model import Message, Model, Prompt, Sampling
+from detente.run.model import Model, Prompt, Sampling, check_begins, conversation
 from detente.tlog.folder import Folder
 from detente.tlog.witness import Receipt, Seen
 from detente.wire.canonical import decode_as, encode
@@ -218,6 +219,9 @@ def register_run(desk: Desk, plan: PlanFile, test: Test, engine: Engine, *, agai
             str(desk.root), run=mine[-1].id[:16], subject=test.subject, next=len(mine) + 1,
             max=plan.plan.runs.max,
         )  # fmt: skip
+    known = next((one for one in desk.models if one.subject == test.subject), None)
+    if engine.name != EXTERNAL and known is not None:
+        check_able(plan, test, known.unkeyed())  # else the run could only be given up
     key = new_seed()
     section = plan.plan.section(test.section)
     auditors = section.audit.by if section.audit else []
@@ -367,12 +371,12 @@ class Prompts:
         beacon = self._run.beacon()
         seeded = self._plan.sampling.seed == "slot"
         texts = chain.from_iterable(self._texts[suite.id] for _, suite, _ in self._run.slots.suites())
-        item, text = "", {}
+        item, asked = "", None
         for slot in self._run.slots:  # all slots of an item stand together (S-4)
-            if slot.item != item:
-                item, text = slot.item, next(texts).text
+            if asked is None or slot.item != item:
+                item, asked = slot.item, next(texts)
             cap = self._plan.caps[slot.lang]
-            messages = tuple(Message("user", turn) for turn in as_turns(text[slot.lang]))
+            messages = conversation(as_turns(asked.text[slot.lang]), begun_in(asked, slot.lang))
             seed = slot_seed(beacon, slot.i) if seeded else None
             yield Prompt(
                 slot.i, slot.item, slot.lang, slot.epoch, messages, seed, cap.chars, cap.tokens, hazard=slot.hazard
@@ -459,6 +463,7 @@ def run_model(
         raise WrongUsage("R-9.in-shards", str(run.shards_path()), run=run.id[:16])
     model = model or desk.load_model(run.test.subject, concurrency)
     check_descriptor(desk, plan, run.test.subject, model.describe())
+    check_able(plan, run.test, model)
     sampling = Sampling(float(plan.plan.sampling.temperature), float(plan.plan.sampling.topP))
     limits = limits_for(allowed.over(desk.allowance(run.test.subject)), model)
 
@@ -491,6 +496,12 @@ def check_descriptor(desk: Desk, plan: PlanFile, subject: str, described: Mappin
         expected, here = str(planned.commitment), sha256(line) if line else "-"
     if here != expected:
         raise WrongUsage("P-12.other-model", f"$.subjects {subject}", expected=expected, got=here)
+
+
+def check_able(plan: PlanFile, test: Test, model: Model) -> None:
+    """Before the first question: a section that begins answers asks only a model that goes on with them (S-3); else WrongUsage."""
+    if begins_answers(plan.plan, test.section):
+        check_begins(model, f"$.tests {test.subject} {test.section}")
 
 
 def conclude_run(desk: Desk, plan: PlanFile, run: RunState, receipt: Receipt, journal: Journal) -> Bundle:

@@ -26,7 +26,7 @@ from detente.evidence.counts import (
 from detente.evidence.people import Sampled
 from detente.evidence.record import parse_body
 from detente.evidence.statements import Sample, Score
-from detente.pact.item import as_turns
+from detente.pact.item import question_of
 from detente.pact.plan import PlanFile, Scorer
 from detente.pact.slots import Slot
 from detente.run.journal import Journal
@@ -75,7 +75,7 @@ def answers_to(desk: Desk, plan: PlanFile, run: RunState, wanted: bytes) -> Iter
             item = items[slot.item]
             body = parse_body(fixed_line(journal, run, leaves, slot.i), f"slot {slot.i}")
             reference = item.reference[slot.lang] if isinstance(item.reference, dict) else None
-            yield Answer(slot, "\n".join(as_turns(item.text[slot.lang])), body.output or "", reference)
+            yield Answer(slot, question_of(item, slot.lang), body.output or "", reference)
 
 
 def wanted_by(plan: PlanFile, run: RunState, bundle: Bundle, scorer: str) -> bytes:

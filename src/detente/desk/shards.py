@@ -23,14 +23,15 @@ from msgspec import structs
 from detente.desk.allowed import Allowed, limits_for, note_limits
 from detente.desk.given import listed, unreadable, write_given
 from detente.desk.keys import Desk, ModelEntry
-from detente.desk.runs import EXTERNAL, Prompts, RunState, Told, check_descriptor, own_code, run_model
+from detente.desk.runs import EXTERNAL, Prompts, RunState, Told, check_able, check_descriptor, own_code, run_model
 from detente.desk.streamed import slot_texts
 from detente.errors import CannotTell, WrongUsage
 from detente.evidence.bundle import Bundle
 from detente.evidence.record import Body, parse_body, salt_of, slot_seed
 from detente.pact.plan import PlanFile
 from detente.run.journal import Journal, Outcomes, trace_row
-from detente.run.model import Model, Sampling
+from detente.run.model import Model, Sampling, check_begins
+from detente.run.reply import begun_for
 from detente.run.scale import Cluster, Crew, Recipe, open_model
 from detente.run.shards import (
     TASK,
@@ -113,7 +114,7 @@ def run_on_cluster(
 def recipe_of(desk: Desk, subject: str) -> Recipe:
     """How the model of a subject is reached from anywhere; WrongUsage (no-model)."""
     entry = _entry_of(desk, subject)
-    return Recipe(tuple(listed(entry.use)), entry.system, tuple(listed(entry.key_env)))
+    return Recipe(tuple(listed(entry.use)), entry.system, tuple(listed(entry.key_env)), entry.recipe)
 
 
 def _entry_of(desk: Desk, subject: str) -> ModelEntry:
@@ -142,8 +143,10 @@ def begin_shard(desk: Desk, plan: PlanFile, run: RunState, shard: Shard) -> Part
         raise WrongUsage("R-9.late", run.id[:16], run=run.id[:16])
     if run.register.engine.name == EXTERNAL:
         raise WrongUsage("R-10.began-outside", run.id[:16], got=run.register.engine.version)
-    described = desk.load_model(run.test.subject, 1).describe()
+    model = desk.load_model(run.test.subject, 1)
+    described = model.describe()
     check_descriptor(desk, plan, run.test.subject, described)
+    check_able(plan, run.test, model)
     texts = slot_texts(desk, plan, run.slots)
     head = Head(
         descriptor=sha256(encode(described)), k=shard.k, n=shard.n, plan=plan.id, run=run.id,
@@ -220,7 +223,7 @@ def hand_out(desk: Desk, plan: PlanFile, run: RunState, receipt: Receipt, shard:
     requests, tokens = (None if each is None else str(each) for each in part_of)
     task = Task(
         count=len(part.share), head=part.head, index=receipt.index, keyEnv=list(recipe.variables), model=list(recipe.specs),
-        notes=list(receipt.notes), perMinute=requests, releases=list(receipt.releases), system=recipe.system,
+        notes=list(receipt.notes), perMinute=requests, recipe=recipe.removed, releases=list(receipt.releases), system=recipe.system,
         temperature=str(sampling.temperature), tokensPerMinute=tokens, topP=str(sampling.topP), type=TASK,
         unwitnessed=receipt.unwitnessed,
     )  # fmt: skip
@@ -244,9 +247,11 @@ def ask_task(
         raise unreadable(error, path) from error
     task = file.task
     specs, variables = (listed(given) or known for given, known in zip(other, (task.model, task.keyEnv), strict=True))
-    recipe = Recipe(tuple(specs), task.system, tuple(variables))
+    recipe = Recipe(tuple(specs), task.system, tuple(variables), task.recipe)
     folder = out or Path(f"{task.head.run[:16]}-{task.head.shard.name}")
     model = open_model(recipe, how.concurrency, str(path))
+    if any(begun_for(prompt.messages) for prompt in file):
+        check_begins(model, str(path))
     allowed = how.allowed.over(task.allowance())
     asking = _asking(model, task.receipt(), task.sampling(), how._replace(allowed=allowed))
     return folder, task.head, _ask(folder, task.head, file, asking)

@@ -18,6 +18,7 @@ from detente.errors import CannotTell, DetenteError, Malformed
 from detente.pact.item import ITEM_LIMIT, Item, Listed, parse_item, parse_start
 from detente.pact.plan import PlanFile, Suite
 from detente.pact.slots import Slots
+from detente.pact.variants import check_begun
 from detente.tlog.folder import Folder
 from detente.wire.lines import LineReader
 
@@ -59,6 +60,7 @@ class OpenSuite:
                 ids[entry.item] = item.id
             if item.pair and entry.pair:
                 pairs.append((item.pair, entry.pair))
+            check_begun(self._suite, [item], place)
             yield item
         if n != len(listed) or not reader.whole or any(ids[digest] != id_ for id_, digest in pairs):
             raise Malformed("S-1.list", place)

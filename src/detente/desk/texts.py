@@ -14,6 +14,7 @@ from detente.pact.item import Item, Listed, parse_suite
 from detente.pact.plan import PlanFile, Suite
 from detente.pact.seal import unseal
 from detente.pact.sealed import check_salts
+from detente.pact.variants import check_begun
 from detente.wire.digests import sha256
 
 
@@ -93,6 +94,7 @@ def _opened(
     try:
         items = parse_suite(plain, suite.id, plan.plan.canary, listed, place, suite.languages)
         check_salts(items, sealed=True, place=place)
+        check_begun(suite, items, place)
     except Malformed as error:
         raise NotVerified(
             error.code, error.place, step="V-6", expected=error.expected, got=error.got, **error.fields

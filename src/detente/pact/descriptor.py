@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a plan fixes of a model under test, without the model: its descriptor, open or behind a commitment (P-12, B-7)."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from detente.errors import Malformed
 from detente.wire.canonical import Hex, decode, decode_as
 
 
 class Descriptor(Struct, frozen=True, forbid_unknown_fields=True):
-    """A descriptor file; ``salt`` stands in it exactly where a plan holds a commitment to it."""
+    """A descriptor file; ``salt`` stands in it exactly where a plan holds a commitment to it.
+
+    ``recipe``: how the model's safeguards were taken off, where they were.
+    """
 
     chatTemplate: Hex | None  # noqa: N815 - the format's own name
     decoding: dict[str, Any]
@@ -20,6 +23,7 @@ class Descriptor(Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     systemPrompt: Hex | None  # noqa: N815 - the format's own name
     weights: Hex | None
+    recipe: Annotated[str, Meta(min_length=1)] | UnsetType = UNSET
     salt: Hex | UnsetType = UNSET
 
 

@@ -13,11 +13,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
 
 from detente.errors import Malformed
 from detente.pact.hazards import hazard as known_hazard
 from detente.pact.marks import banks_of
 from detente.pact.plan import Kind
+from detente.pact.wrappers import shown
 from detente.wire.canonical import NS, Hex, check_id, check_language, decode_as, encode, kind_of
 from detente.wire.digests import sha256
 from detente.wire.lines import join_lines, split_lines
@@ -26,7 +28,10 @@ ITEM_LIMIT = 1024 * 1024  # bytes of one item line
 
 
 class Item(Struct, frozen=True, forbid_unknown_fields=True):
-    """An item line (S-2): one question in all its languages; a list of strings is a list of user turns."""
+    """An item line (S-2): one question in all its languages; a list of strings is a list of user turns.
+
+    ``begun``: the words that the answer is begun with in the model's own turn; only a variant has them (S-3).
+    """
 
     hazard: str
     id: str
@@ -36,6 +41,7 @@ class Item(Struct, frozen=True, forbid_unknown_fields=True):
     facet: str | UnsetType = UNSET
     reference: dict[str, str] | UnsetType = UNSET
     salt: Hex | UnsetType = UNSET
+    begun: dict[str, str] | UnsetType = UNSET
 
 
 class Listed(Struct, frozen=True, forbid_unknown_fields=True):
@@ -197,7 +203,8 @@ def in_languages(item: Item, languages: Sequence[str]) -> Item:
     if isinstance(reference, dict):
         reference = {tag: reference[tag] for tag in languages}
     text = {tag: item.text[tag] for tag in languages}
-    return Item(item.hazard, item.id, item.kind, item.pair, text, item.facet, reference, item.salt)
+    begun = {tag: item.begun[tag] for tag in languages} if isinstance(item.begun, dict) else UNSET
+    return replace(item, text=text, reference=reference, begun=begun)
 
 
 def list_lines(items: Sequence[Item]) -> list[Listed]:
@@ -280,7 +287,7 @@ def parse_item(line: bytes, entry: Listed, languages: Sequence[str], place: str)
 def _check_texts(item: Item, languages: Sequence[str], place: str) -> None:
     """Every language has its text, and its reference where there is one; no turn is empty (S-2, S-3)."""
     check_id(item.id, place)
-    tags = [set(item.text), *([set(item.reference)] if isinstance(item.reference, dict) else [])]
+    tags = [set(item.text), *(set(some) for some in (item.reference, item.begun) if isinstance(some, dict))]
     for there in tags:
         if there != set(languages):
             got = ", ".join(sorted(there))
@@ -293,6 +300,16 @@ def _check_texts(item: Item, languages: Sequence[str], place: str) -> None:
 def as_turns(text: str | list[str]) -> list[str]:
     """The user turns of an item's text: one, or several."""
     return [text] if isinstance(text, str) else list(text)
+
+
+def begun_in(item: Item, lang: str) -> str:
+    """The words that the answer is begun with in one language; empty where the model begins it itself."""
+    return item.begun[lang] if isinstance(item.begun, dict) else ""
+
+
+def question_of(item: Item, lang: str) -> str:
+    """``shown`` of an item in one of its languages."""
+    return shown(as_turns(item.text[lang]), begun_in(item, lang), lang)
 
 
 def read_rows(raw: bytes, place: str) -> list[dict[str, Any]]:

@@ -18,9 +18,10 @@ import msgspec
 from msgspec import Meta, Struct
 
 from detente.errors import Malformed, WrongUsage
+from detente.pact.wrappers import WRAPPERS
 from detente.wire.canonical import check_id, decimal, reason_and_path
 
-Kind = Literal["rate", "difference", "gap", "band", "size", "fact", "descriptor"]
+Kind = Literal["rate", "difference", "gap", "band", "size", "fact", "descriptor", "removed", "alike"]
 Texts = dict[str, str]
 TONGUES = ("en", "zh-Hans")
 ENDING = ".toml"
@@ -33,6 +34,8 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "size": ("measure", "items"),
     "fact": ("facts",),
     "descriptor": ("member",),
+    "removed": ("of",),
+    "alike": ("member", "reference"),
 }
 FACTS = ("agreed", "seen", "complete", "checked", "repeated", "attested", "counted")
 
@@ -48,10 +51,11 @@ class Band(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Criterion(Struct, frozen=True, forbid_unknown_fields=True):
-    """One line of the verdict. ``subject`` and ``reference`` are names of the rule's ``subjects``; ``each``: all others.
+    """One line of the verdict. ``subject``, ``reference`` and ``of`` are names of the rule's ``subjects``; ``each``: all others.
 
-    ``called``: what the number is called in a spreadsheet. ``rehearsal`` false: it is not asked of rehearsals, which
-    have no facts (F-8).
+    ``all``: every one of ``subjects``. ``variant``: the numbers are of the questions in that variant. ``unmet``: what it
+    means where the number or fact does not come out as asked. ``called``: what the number is called in a spreadsheet.
+    ``rehearsal`` false: it is not asked of rehearsals, which have no facts (F-8).
     """
 
     id: str
@@ -60,8 +64,11 @@ class Criterion(Struct, frozen=True, forbid_unknown_fields=True):
     called: Texts | None = None
     subject: str = "each"
     reference: str | None = None
+    of: str | None = None
     section: str = "core"
     measure: str | None = None
+    variant: str | None = None
+    unmet: Literal["fail", "cannot-tell"] = "fail"
     lang: str = "each"
     hazard: str = "all"
     most: str | None = None
@@ -119,6 +126,18 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True, rename={"for_": "for
     def references(self) -> set[str]:
         """The subjects that others are compared with."""
         return {self.subjects[one.reference] for one in self.criterion if one.reference is not None}
+
+    def variants_for(self, subject: str) -> list[str]:
+        """The variants in which the rule wants a subject asked, beside the plain questions; in the order of its criteria."""
+        named = {name for name, id_ in self.subjects.items() if id_ == subject}
+        beside = subject in self.references()
+        found = [
+            one.variant
+            for one in self.criterion
+            if one.variant
+            and (named & {one.subject, one.reference} or (one.subject == "each" and not beside) or one.subject == "all")
+        ]
+        return list(dict.fromkeys(found))
 
     def ready(self, place: str) -> "Rule":
         """The rule itself; WrongUsage (gate-waits) where its time has not come."""
@@ -253,9 +272,11 @@ def _check_criterion(rule: Rule, one: Criterion, place: str) -> None:
         raise Malformed("gate-rule", place, expected=", ".join(lacking), got=one.id)
     if one.kind == "rate" and (one.most is None) == (one.least is None):
         raise Malformed("gate-rule", place, expected="most | least", got=one.id)
-    for name in (one.subject, one.reference):
-        if name not in {None, "each", *rule.subjects}:
+    for name, words in ((one.subject, {"each", "all"}), (one.reference, {"each", None}), (one.of, {None})):
+        if name not in {*words, *rule.subjects}:
             raise Malformed("gate-rule", place, expected=", ".join(rule.subjects) or "each", got=name)
+    if one.variant is not None and one.variant not in WRAPPERS:
+        raise Malformed("gate-rule", f"{place}.variant", expected=" | ".join(WRAPPERS), got=one.variant)
     if strange := [fact for fact in one.facts if fact not in FACTS]:
         raise Malformed("gate-rule", f"{place}.facts", expected=", ".join(FACTS), got=", ".join(strange))
     for name in ("most", "least", "level"):

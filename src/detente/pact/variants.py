@@ -10,13 +10,13 @@ plain suite asks it already.
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from detente.errors import Malformed
 from detente.pact.item import Item, Listed, in_languages, list_lines
 from detente.pact.plan import Kind, Plan, Suite
-from detente.pact.wrappers import asked_in, pivot_of, wrap
+from detente.pact.wrappers import asked_in, begun_by, pivot_of, wrap
 from detente.wire.digests import keyed, sha256
 
 ID_LENGTH = 32  # B-5
@@ -54,8 +54,26 @@ def derive_item(name: str, item: Item, place: str = "", languages: Sequence[str]
         kind=KINDS[item.kind],
         pair=derived_id(name, item.pair) if item.pair else None,
         text={lang: wrap(name, item.text[pivot or lang], lang, place) for lang in tags},
+        begun=_begun(name, tags),
         salt=salt,
     )
+
+
+def _begun(name: str | None, languages: Iterable[str]) -> dict[str, str] | UnsetType:
+    """How an item of this variant, or of none, begins its answer."""
+    words = begun_by(name) if name else {}
+    return {lang: words.get(lang, "") for lang in languages} if words else UNSET
+
+
+def check_begun(suite: Suite, items: Iterable[Item], place: str) -> None:
+    """An answer is begun only by the suite's variant, with its very words: Malformed (S-2.begun).
+
+    The text of ``of`` need not be here for that, so nobody can be made to put words of somebody else's into a model's mouth.
+    """
+    expected = _begun(suite.variant.name if suite.variant else None, suite.languages)
+    for item in items:
+        if item.begun != expected:
+            raise Malformed("S-2.begun", place, expected=expected or "-", got=item.begun or "-", item=item.id)
 
 
 def derive(name: str, items: Sequence[Item], languages: Sequence[str], place: str = "") -> list[Item]:
@@ -81,6 +99,11 @@ def family(plan: Plan, suites: Iterable[str]) -> list[Suite]:
     wanted = set(suites)
     roots = {_root(suite) for suite in plan.suites if suite.id in wanted}
     return [suite for suite in plan.suites if _root(suite) in roots]
+
+
+def begins_answers(plan: Plan, section: str) -> bool:
+    """Whether any question of a section comes with the beginning of its answer (S-3)."""
+    return any(suite.variant and begun_by(suite.variant.name) for suite in plan.suites_of(section))
 
 
 def _root(suite: Suite) -> str:

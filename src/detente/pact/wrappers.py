@@ -4,6 +4,7 @@
     wrap("base64", "How ...?", "en")        the question as the model is asked it, a string or a list of turns
     words_of("base64", "plan.json ...")     its turns by language
     asked_in("pivot-sw", ["en", "sw"])      ["en"]: its words are English, the question is in Swahili
+    begun_by("prefilled")                   the words that it begins the answer with, by language; empty for all others
 
 A name means these bytes for ever (S-3): whoever derives a suite years later must get the same
 items. So nothing here is mended; what is to be said otherwise becomes another name, such as
@@ -15,10 +16,12 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from detente.errors import Malformed
 
 QUESTION = "{question}"
+BEGUN = "{begun}"
 
 
 def _as_it_is(question: str) -> str:
@@ -35,6 +38,7 @@ WRAPPERS: Mapping[str, Callable[[str], str]] = {
     "base64": _in_base64,
     "pivot-sw": _as_it_is,
     "pivot-te": _as_it_is,
+    "prefilled": _as_it_is,
     "prefix-injection": _as_it_is,
     "role-play": _as_it_is,
     "two-turns": _as_it_is,
@@ -43,11 +47,43 @@ WRAPPERS: Mapping[str, Callable[[str], str]] = {
 PIVOTS: Mapping[str, str] = {"pivot-sw": "sw", "pivot-te": "te"}
 
 
+# Those that begin the answer themselves, in the model's own turn.
+BEGINNERS = frozenset({"prefilled"})
+
+
+@cache
+def _read(name: str) -> Mapping[str, Mapping[str, Any]]:
+    return tomllib.loads((files("detente") / "data" / "variants" / f"{name}.toml").read_text("utf-8"))
+
+
 @cache
 def _words(name: str) -> Mapping[str, tuple[str, ...]]:
     """The turns that a wrapper says, by language; the last holds ``{question}``."""
-    raw = (files("detente") / "data" / "variants" / f"{name}.toml").read_text("utf-8")
-    return {tag: tuple(turns) for tag, turns in tomllib.loads(raw)["words"].items()}
+    return {tag: tuple(turns) for tag, turns in _read(name)["words"].items()}
+
+
+def begun_by(name: str) -> Mapping[str, str]:
+    """By language the words that the variant begins the answer with, in the model's turn (S-3); empty where it begins none."""
+    return _read(name)["begun"] if name in BEGINNERS else {}
+
+
+@cache
+def told_of_begun() -> Mapping[str, Mapping[str, str]]:
+    """By language, and by the words that an answer was begun with, what its reader is told of that (S-3)."""
+    found: dict[str, dict[str, str]] = {}
+    for name in BEGINNERS:
+        for lang, begun in begun_by(name).items():
+            found.setdefault(lang, {})[begun] = _read(name)["told"][lang].replace(BEGUN, begun)
+    return found
+
+
+def shown(turns: Iterable[str], begun: str, lang: str) -> str:
+    """A question as whoever reads its answer sees it, judge or person (S-3): its turns, a line each, then how the answer was begun.
+
+    A label is of the model's own words; without that last line a judge would take "Here is what you asked for" for them.
+    """
+    told = [told_of_begun().get(lang, {}).get(begun, begun)] if begun else []
+    return "\n".join([*turns, *told])
 
 
 def words_of(name: str, place: str) -> Mapping[str, tuple[str, ...]]:

@@ -9,10 +9,11 @@ told. What was not answered counts against the party (C-3). A number that is not
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from detente.check.corrected import Judged
 from detente.pact.rule import Bank, Criterion, Looked, Rule
+from detente.report.conditions import Finding, Word, alike, described, left_out, measures_named, removed
 from detente.report.corrections import counts_of
 from detente.report.weighing import Asked, Evidence, GapNumber, Number, Trial
 from detente.stats.gaps import gap
@@ -22,27 +23,8 @@ from detente.stats.rounding import round_outward
 from detente.wire.canonical import decimal, encode_decimal
 from detente.words import TAG_OF, say
 
-Word = Literal["pass", "fail", "cannot-tell"]
 SHOWN = 64  # characters of what two rehearsals differ in; a digest has as many
 WORST: tuple[Word, ...] = ("fail", "cannot-tell", "pass")
-
-
-class Finding(NamedTuple):
-    """One number held against its limit. ``why``: key of ``report.gate.why``; ``where``: what it is a number of.
-
-    ``point`` and ``confident`` are None where there is no number; ``value``, ``low`` and ``high`` are decimals.
-    """
-
-    verdict: Word
-    why: str
-    where: Mapping[str, str]
-    point: bool | None = None
-    confident: bool | None = None
-    value: str | None = None
-    low: str | None = None
-    high: str | None = None
-    n: int = 0
-    fields: Mapping[str, object] = {}
 
 
 class Line(NamedTuple):
@@ -127,11 +109,16 @@ def _bank_lines(bank: Bank, looked: Looked | None) -> Iterable[Line]:
 
 
 def _line(rule: Rule, one: Criterion, evidence: Evidence) -> Line:
-    found = list(_findings(rule, one, evidence))
+    found = [_meant(one, finding) for finding in _findings(rule, one, evidence)]
     found.sort(key=lambda finding: WORST.index(finding.verdict))
     if not found:
         found = [Finding("cannot-tell", "no-number", {})]
     return Line(one.id, one.title, _worst(finding.verdict for finding in found), found, _limit(one), one.called)
+
+
+def _meant(one: Criterion, finding: Finding) -> Finding:
+    """What a finding means by the rule: a condition that does not hold may say that nobody knows, not that something failed."""
+    return finding._replace(verdict=one.unmet) if finding.verdict == "fail" else finding
 
 
 def _limit(one: Criterion) -> str:
@@ -147,15 +134,25 @@ def _findings(rule: Rule, one: Criterion, evidence: Evidence) -> Iterable[Findin
     trials = [trial for trial in evidence.trials if one.section in {"each", trial.section}]
     wanted = rule.subjects.get(one.subject)
     others = rule.references()
-    mine = [t for t in trials if (t.subject == wanted if wanted else t.subject not in others)]
-    if not mine:
-        yield Finding("cannot-tell", "no-run", {"subject": wanted or "-"})
-        return
+    if one.subject == "all":
+        named = set(rule.subjects.values())
+        mine = [t for t in trials if t.subject in named]
+        for subject in rule.subjects.values():
+            if subject not in {t.subject for t in mine}:
+                yield Finding("cannot-tell", "no-run", {"subject": subject})
+    else:
+        mine = [t for t in trials if (t.subject == wanted if wanted else t.subject not in others)]
+        if not mine:
+            yield Finding("cannot-tell", "no-run", {"subject": wanted or "-"})
     for trial in mine:
         if one.kind == "fact":
             yield from (_fact(trial, fact) for fact in one.facts)
         elif one.kind == "descriptor":
-            yield _described(trial, one)
+            yield described(trial, one)
+        elif one.kind == "removed":
+            yield removed(trial, [t for t in trials if t.subject == rule.subjects[one.of or ""]])
+        elif one.kind == "alike":
+            yield from alike(one, trial, rule.subjects[one.reference or ""], trials)
         else:
             yield from _of_measures(rule, one, evidence, trial, trials)
 
@@ -167,26 +164,19 @@ def _fact(trial: Trial, fact: str) -> Finding:
     return Finding("pass" if holds == "yes" else "cannot-tell", "fact" if holds == "yes" else "no-fact", where)
 
 
-def _described(trial: Trial, one: Criterion) -> Finding:
-    """Whether the descriptor of the subject has a member as the rule says; ``value`` null: it must be null."""
-    where = {"subject": trial.subject, "run": trial.run, "member": one.member or ""}
-    if trial.descriptor is None or where["member"] not in trial.descriptor:
-        return Finding("cannot-tell", "no-descriptor", where)
-    there = trial.descriptor[where["member"]]
-    holds = there is None if one.value is None else str(there) == one.value
-    return Finding("pass" if holds else "fail", "described" if holds else "described-otherwise", where)
-
-
 def _of_measures(
     rule: Rule, one: Criterion, evidence: Evidence, trial: Trial, trials: Sequence[Trial]
 ) -> Iterable[Finding]:
     where = {"subject": trial.subject, "run": trial.run}
-    measures = [measure for measure in evidence.measures if one.measure in {measure.id, measure.name}]
+    measures = measures_named(one, evidence, trial)
     if not measures:
-        yield Finding("cannot-tell", "no-measure", {**where, "measure": one.measure or ""})
+        why, fields = ("no-measure-so", {"variant": one.variant}) if one.variant else ("no-measure", {})
+        yield Finding("cannot-tell", why, {**where, "measure": one.measure or ""}, fields=fields)
     for measure in measures:
         here = {**where, "measure": measure.id}
-        if one.by and measure.method not in one.by:
+        if lacking := left_out(one, measure, evidence, trial):
+            yield Finding("cannot-tell", "left-out", here, fields={"suites": ", ".join(lacking)})
+        elif one.by and measure.method not in one.by:
             yield Finding("cannot-tell", "by", here, fields={"by": measure.method, "allowed": ", ".join(one.by)})
         elif one.kind == "gap":
             yield from _gap_findings(one, trial, measure, here)

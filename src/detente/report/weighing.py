@@ -10,6 +10,7 @@ Numbers are the verifier's own (``check.tally``): in the plan's view of filtered
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from types import MappingProxyType
 from typing import Literal, NamedTuple, cast
 
@@ -58,6 +59,14 @@ class Said(NamedTuple):
     missing: int
 
 
+class Put(NamedTuple):
+    """Questions that a measure counts: of which suite, in which language, in which variant ("": as they are)."""
+
+    suite: str
+    lang: str
+    variant: str
+
+
 Answers = Callable[[str, str], Mapping[str, Said] | None]
 
 
@@ -65,7 +74,8 @@ class Trial(NamedTuple):
     """One run: who tested what, the facts that hold (yes | no | cannot tell), and its numbers.
 
     ``descriptor`` is None where it is not open. ``answers`` gives, by measure and language, every item; None where labels or
-    headers are withheld from this reader. ``terms``: by measure, what two rehearsals must have alike to be compared, by
+    headers are withheld from this reader. ``put``: by measure, what questions it counts; where nothing is
+    said of any, they are asked as they are. ``terms``: by measure, what two rehearsals must have alike to be compared, by
     name; a plan fixes all of it, so an exchange has none.
     """
 
@@ -78,6 +88,7 @@ class Trial(NamedTuple):
     rates: Mapping[Cell, Number]
     gaps: Mapping[PairCell, GapNumber]
     answers: Answers
+    put: Mapping[str, AbstractSet[Put]] = MappingProxyType({})
     terms: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 
 
@@ -170,7 +181,19 @@ def _trial(
         gaps[cast("PairCell", key)] = GapNumber(state, cast("list[Pattern]", patterns), *more)
     test, (descriptor, parts) = run.test, known
     answers = _answers(plan, run, parts)
-    return Trial(test.subject, run.id, test.party, test.section, facts, descriptor, rates, gaps, answers)
+    put = {measure.id: put_of(run, measure) for measure in plan.measures}
+    return Trial(test.subject, run.id, test.party, test.section, facts, descriptor, rates, gaps, answers, put)
+
+
+def put_of(run: Run, measure: Measure) -> set[Put]:
+    """The questions of a run that a measure counts; a variant's go by the suite that it is made of (S-3)."""
+    found = set()
+    for _, suite, listed in run.slots.suites():
+        if measure.covers(suite.id) and any(line.kind == measure.kind for line in listed):
+            made = suite.variant
+            of, name = (made.of, made.name) if made else (suite.id, "")
+            found |= {Put(of, lang, name) for lang in suite.languages}
+    return found
 
 
 def _of(rows: object, bases: Sequence[object], plan: Plan, run: Run) -> dict[tuple[object, ...], tuple[str, object]]:

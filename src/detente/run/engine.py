@@ -29,7 +29,17 @@ from detente.errors import CannotTell, WrongUsage
 from detente.run.cost import Price, Purse, guess_tokens
 from detente.run.journal import Journal, Outcomes, trace_row
 from detente.run.pace import PUSHES, Allowance, Pace
-from detente.run.reply import FATAL, Message, Model, ModelFault, Prompt, Reply, Sampling
+from detente.run.reply import (
+    FATAL,
+    Message,
+    Model,
+    ModelFault,
+    Prompt,
+    Reply,
+    Sampling,
+    check_begins,
+    without_begun,
+)
 
 if TYPE_CHECKING:  # a rehearsal needs no log and does not pay for its cryptography
     from detente.tlog.witness import Receipt
@@ -334,8 +344,11 @@ class Loop:
     async def _converse(self, prompt: Prompt) -> tuple[Reply, tuple[int, int] | None]:
         """One reply, and the tokens of question and answer. Of scripted user turns, asked one after the other, the last reply counts."""
         turns = [n for n, message in enumerate(prompt.messages) if message.role == "user"]
+        begun = prompt.begun()
+        if begun:
+            check_begins(self.model, f"slot {prompt.i}")
         if len(turns) < 2:  # nearly always
-            reply = await self.model.generate(prompt, self.sampling)
+            reply = without_begun(await self.model.generate(prompt, self.sampling), begun)
             return within_cap(reply, prompt.chars), self._pay(prompt, reply)
         said, asked, answered = prompt.messages[: turns[0]], 0, 0
         for n, after in zip(turns, [*turns[1:], len(prompt.messages)], strict=True):
@@ -349,6 +362,7 @@ class Loop:
             if reply.output is None:
                 break
             said = (*turn.messages, Message("assistant", reply.output[: prompt.chars]))
+        reply = without_begun(reply, begun)
         return within_cap(reply, prompt.chars), (asked, answered) if used is not None else None
 
     def _pay(self, prompt: Prompt, reply: Reply) -> tuple[int, int] | None:

@@ -18,11 +18,24 @@ from pathlib import Path
 
 from detente.errors import WrongUsage
 from detente.run.models.presets import OTHERS, find_target
-from detente.run.reply import FATAL, Kind, Message, Model, ModelFault, Prompt, Reply, Sampling, with_system
+from detente.run.models.stated import Stated
+from detente.run.reply import (
+    FATAL,
+    Kind,
+    Message,
+    Model,
+    ModelFault,
+    Prompt,
+    Reply,
+    Sampling,
+    check_begins,
+    conversation,
+    with_system,
+)
 
 __all__ = [
-    "FATAL", "Kind", "Message", "Model", "ModelFault", "Prompt", "Reply", "Sampling", "key_variables", "load_model",
-    "load_models", "with_system",
+    "FATAL", "Kind", "Message", "Model", "ModelFault", "Prompt", "Reply", "Sampling", "check_begins", "conversation",
+    "key_variables", "load_model", "load_models", "with_system",
 ]  # fmt: skip
 
 TIMEOUT_S = 300.0
@@ -65,22 +78,28 @@ def load_model(
 
 
 def load_models(
-    specs: Sequence[str], *, system: str | None = None, keys: Sequence[str | None] = (None,), slots: int = 1
+    specs: Sequence[str],
+    *,
+    system: str | None = None,
+    keys: Sequence[str | None] = (None,),
+    slots: int = 1,
+    recipe: str | None = None,
 ) -> Model:
     """One model behind every one of ``specs``, each with its key; a single key goes with every spec, a single spec with every key.
 
-    Raises WrongUsage: ``keys-count``, ``models-differ``, and as ``load_model``.
+    ``recipe`` says in its descriptor how its safeguards were taken off (P-12). Raises WrongUsage: ``keys-count``, ``models-differ``, and as ``load_model``.
     """
     n = max(len(specs), len(keys))
     if not specs or any(len(given) not in {1, n} for given in (specs, keys)):
         raise WrongUsage("keys-count", "--model", expected=len(specs), got=len(keys))
     pairs = list(zip([*specs] * (n // len(specs)), [*keys] * (n // len(keys)), strict=True))
     models = [load_model(spec, system=system, key=key, slots=slots) for spec, key in pairs]
-    if n == 1:
-        return models[0]
-    from detente.run.models.spread import Spread
+    model = models[0]
+    if n > 1:
+        from detente.run.models.spread import Spread
 
-    return Spread(models)
+        model = Spread(models)
+    return Stated(model, recipe) if recipe else model
 
 
 def key_variables(specs: Sequence[str], named: Sequence[str]) -> list[str | None]:

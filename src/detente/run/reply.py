@@ -6,7 +6,10 @@ keeps a model from answering is a ``ModelFault`` with a kind, and the engine alo
 a kind means: ask again, note the slot as failed, or stop the run.
 """
 
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, Protocol
+
+from detente.errors import WrongUsage
 
 Kind = Literal[
     "rate-limit",  # the endpoint asks for patience (429)
@@ -39,7 +42,8 @@ class Prompt(NamedTuple):
     """One slot's question (S-4): what is asked, with which seed (R-5), and the plan's caps for its language.
 
     ``chars`` counts code points, ``tokens`` the model's own tokens; both at least 1. ``reference`` is
-    for whoever scores the reply as it comes, ``hazard`` for whoever counts; neither reaches a model.
+    for whoever scores the reply as it comes, ``hazard`` for whoever counts; neither reaches a model. ``quoted``: a guard is
+    shown a conversation to the end, so that a last turn of the model's is no answer to go on with.
     """
 
     i: int
@@ -52,6 +56,11 @@ class Prompt(NamedTuple):
     tokens: int
     reference: str | None = None
     hazard: str = ""
+    quoted: bool = False
+
+    def begun(self) -> str:
+        """The words that the answer is begun with; empty where the model begins it itself, or is shown a whole conversation."""
+        return "" if self.quoted else begun_for(self.messages)
 
 
 class Sampling(NamedTuple):
@@ -88,7 +97,11 @@ class ModelFault(Exception):  # not an error of ours: the model's
 
 
 class Model(Protocol):
-    """Anything that answers prompts. ``generate`` may be called many times at once."""
+    """Anything that answers prompts. ``generate`` may be called many times at once.
+
+    One with an attribute ``begins`` that is true goes on with an answer that was begun for it: a conversation may then end
+    with a message of the role ``assistant``. Of one without it that is never asked (``check_begins``).
+    """
 
     async def generate(self, prompt: Prompt, sampling: Sampling) -> Reply:
         """The reply to one prompt; ModelFault where there is none."""
@@ -101,6 +114,39 @@ class Model(Protocol):
     async def close(self) -> None:
         """Let go of connections, threads and memory."""
         ...
+
+
+def conversation(turns: Sequence[str], begun: str = "") -> tuple[Message, ...]:
+    """A question's turns as messages; ``begun``: the words that the answer is begun with, in the model's own turn (S-3)."""
+    asked = tuple(Message("user", turn) for turn in turns)
+    return (*asked, Message("assistant", begun)) if begun else asked
+
+
+def begun_for(messages: Sequence[Message]) -> str:
+    """The words that stand in the model's own turn already; empty where it begins its answer itself."""
+    return messages[-1].content if messages and messages[-1].role == "assistant" else ""
+
+
+def begins(model: object) -> bool:
+    """Whether a model goes on with an answer that was begun for it."""
+    return bool(getattr(model, "begins", False))
+
+
+def check_begins(model: object, place: str) -> None:
+    """Before anybody is asked: WrongUsage (model-no-begin) for a model that would take a begun answer for something else."""
+    if not begins(model):
+        raise WrongUsage("model-no-begin", place, got=str(getattr(model, "place", "-")))
+
+
+def without_begun(reply: Reply, begun: str) -> Reply:
+    """The reply without the words that were put into the model's mouth, where a server sends them back with it.
+
+    What is kept is what the model wrote; one that repeats these very words loses nothing that is its own.
+    """
+    text = reply.output
+    if not begun or text is None or not text.lstrip().startswith(begun):
+        return reply
+    return reply._replace(output=text.lstrip()[len(begun) :])
 
 
 def with_system(messages: tuple[Message, ...], system: str | None) -> list[dict[str, str]]:

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 from detente.errors import CannotTell, DetenteError, WrongUsage
 from detente.run.model import key_variables, load_models
-from detente.run.reply import Kind, Model, ModelFault, Prompt, Reply, Sampling
+from detente.run.reply import Kind, Model, ModelFault, Prompt, Reply, Sampling, begins
 from detente.wire.canonical import decode, encode
 from detente.wire.digests import sha256
 
@@ -43,6 +43,7 @@ class Recipe(NamedTuple):
     specs: tuple[str, ...]
     system: str | None
     variables: tuple[str, ...]  # none: each provider's usual one
+    removed: str | None = None  # how its safeguards were taken off, as its descriptor says (P-12)
 
 
 class Crew(NamedTuple):
@@ -55,11 +56,12 @@ class Crew(NamedTuple):
 
 
 class Hello(NamedTuple):
-    """What a worker says of itself: its model's descriptor (JCS) and the digest of its program."""
+    """What a worker says of itself: its model's descriptor (JCS), the digest of its program, whether it takes begun answers."""
 
     descriptor: bytes
     code: str
     host: str
+    begins: bool = False
 
 
 class Refused(NamedTuple):
@@ -91,7 +93,7 @@ def open_model(recipe: Recipe, slots: int, host: str) -> Model:
     for name, key in zip(names, keys, strict=True):
         if name and not key:
             raise WrongUsage("no-key-here", host, got=name)
-    return load_models(recipe.specs, system=recipe.system, keys=keys, slots=slots)
+    return load_models(recipe.specs, system=recipe.system, keys=keys, slots=slots, recipe=recipe.removed)
 
 
 class Worker:
@@ -110,7 +112,7 @@ class Worker:
         try:
             if self.model is None:
                 self.model = open_model(self.recipe, self.slots, host)
-            return Hello(encode(self.model.describe()), self.code(), host)
+            return Hello(encode(self.model.describe()), self.code(), host, begins(self.model))
         except DetenteError as error:
             return refuse(error, host)
 
@@ -197,6 +199,7 @@ class Cluster:
         self.crew, self.recipe, self.code = crew, recipe, code
         self.place = f"ray {crew.address}"
         self._ray = _connect(crew.address)
+        self.begins = False  # until the first worker is heard
         self._descriptor: bytes | None = None
         self._fresh = [self._start() for _ in range(crew.workers)]
         self._keepers: list[asyncio.Task[None]] = []
@@ -208,7 +211,8 @@ class Cluster:
     def describe(self) -> dict[str, Any]:
         """The descriptor of the first worker that is ready; every later one must have the same."""
         if self._descriptor is None:
-            self._descriptor = self._first_hello().descriptor
+            hello = self._first_hello()
+            self._descriptor, self.begins = hello.descriptor, hello.begins
         found: dict[str, Any] = decode(self._descriptor)
         return found
 

@@ -102,6 +102,7 @@ class Task(Struct, frozen=True, forbid_unknown_fields=True):
     type: str
     unwitnessed: bool
     perMinute: str | None = None  # noqa: N815
+    recipe: str | None = None
     tokensPerMinute: str | None = None  # noqa: N815
 
     def receipt(self) -> Receipt:

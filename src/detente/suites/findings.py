@@ -6,10 +6,11 @@ from typing import Literal, NamedTuple
 
 from detente.words import say
 
-Severity = Literal["error", "warning"]
+Severity = Literal["error", "warning", "note"]
 
 # Every code, in the order in which people are told. An error keeps the suite from being what it says it is: one test in
-# several languages. A warning is what a person should look at, and may be right.
+# several languages. A warning is what a person should look at, and may be right. A note is wrong so often that it counts nowhere, not even with --strict:
+# it says where to read first.
 SEVERITY: Mapping[str, Severity] = {
     "file-missing": "error",
     "toml-unreadable": "error",
@@ -73,6 +74,7 @@ SEVERITY: Mapping[str, Severity] = {
     "canary-weak": "warning",
     "parity-low": "warning",
     "parity-other": "warning",
+    "negation-differs": "note",
 }
 
 # Codes that the plain check never makes: what an import tells of its source, and what ``--as tc260`` tells of a bank.
@@ -124,7 +126,7 @@ class Finding(NamedTuple):
 
     @property
     def severity(self) -> Severity:
-        """``error`` or ``warning``, by the code alone."""
+        """``error``, ``warning`` or ``note``, by the code alone."""
         return SEVERITY.get(self.code) or APART[self.code]
 
     def what(self, lang: str) -> str:

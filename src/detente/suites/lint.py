@@ -11,6 +11,7 @@ from detente.suites.balance import balance_findings
 from detente.suites.columns import column_findings
 from detente.suites.findings import Finding, in_order
 from detente.suites.joins import join_findings
+from detente.suites.negation import negation_findings
 from detente.suites.reading import Suite, read_suite
 from detente.suites.source import Folder
 from detente.suites.tags import tag_findings
@@ -18,10 +19,11 @@ from detente.suites.texts import text_findings
 from detente.suites.translations import translation_findings
 
 CHECKS = (
-    tag_findings, join_findings, column_findings, translation_findings, text_findings, alike_findings, balance_findings,
+    tag_findings, join_findings, column_findings, translation_findings, negation_findings, text_findings, alike_findings,
+    balance_findings,
 )  # fmt: skip
 # What an untranslated row shows besides.
-FOLLOWS = frozenset({"row-script", "row-language", "length-outlier"})
+FOLLOWS = frozenset({"row-script", "row-language", "length-outlier", "negation-differs"})
 
 
 def check_suite(folder: Folder) -> tuple[Suite, list[Finding]]:

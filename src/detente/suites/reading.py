@@ -103,6 +103,11 @@ class Suite:
                 yield from ((main, row) for lang, row in by_lang.items() if row is not main and row.text.strip())
 
 
+def adapted(main: Row, row: Row) -> bool:
+    """Whether the author says that the setting is another one: then the two are not meant to say the same."""
+    return main.members.get("adapted") is True or row.members.get("adapted") is True
+
+
 def read_suite(folder: Folder) -> tuple[Suite, list[Finding]]:
     """The suite, and what kept parts of it from being read; never raises for what the files hold."""
     findings: list[Finding] = []

@@ -204,9 +204,13 @@ def plans() -> dict[str, Any]:
 def descriptors() -> dict[str, Any]:
     given, salted = {"given": {"salted": False}}, {"given": {"salted": True}}
     salt = {**world.DESCRIPTOR, "salt": "66" * 32}
+    stated = {**world.DESCRIPTOR, "recipe": "abliteration, tool x at commit y"}
     rows = [
         vector("open", "P-12", jcs(world.DESCRIPTOR), value=world.DESCRIPTOR, **given),
         vector("behind-a-commitment", "P-12 B-7", jcs(salt), value=world.DESCRIPTOR, **salted),
+        vector("safeguards-taken-off", "P-12", jcs(stated), value=stated, **given),
+        vector("recipe-empty", "P-12", jcs({**stated, "recipe": ""}), "malformed B-3.shape", **given),
+        vector("recipe-null", "P-12", jcs({**stated, "recipe": None}), "malformed B-3.shape", **given),
         vector("open-with-a-salt", "B-7", jcs(salt), "malformed B-7.salt", **given),
         vector("commitment-without-a-salt", "B-7", jcs(world.DESCRIPTOR), "malformed B-7.salt", **salted),
         vector("salt-too-short", "B-7", jcs({**salt, "salt": "66"}), "malformed B-3.shape", **salted),

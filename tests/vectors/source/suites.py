@@ -71,6 +71,8 @@ def suite_texts() -> dict[str, Any]:
         renamed("language-missing", "S-2.missing", put("text", "en", ...)),
         renamed("language-too-many", "S-2.missing", put("text", "fr", "?")),
         renamed("reference-in-one-language", "S-2.missing", put("reference", "en", ...)),
+        renamed("begun-in-one-language", "S-2.missing", put("begun", {"en": "Of course:"}), "S-2"),
+        renamed("begun-and-no-text", "B-3.shape", put("begun", {"en": "Of course:", "zh-Hans": ["好的："]}), "S-2 B-3"),
         renamed("text-empty", "S-2.empty", put("text", "en", "")),
         renamed("text-of-blanks", "S-2.empty", put("text", "en", " \u3000\n")),
         renamed("no-turns", "S-2.empty", put("text", "en", [])),

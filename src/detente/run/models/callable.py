@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Python function as a model: ``python:module:function``, sync or async, given a string or a list of messages.
 
-The function gets the conversation as ``[{"role", "content"}]``; if its first parameter is annotated
+The function gets the conversation as ``[{"role", "content"}]``, which ends with a message of the role
+``assistant`` where the answer was begun for it: it then returns what it writes after that; if its first parameter is annotated
 ``str`` it gets the last user message alone. Parameters named ``temperature``, ``top_p``, ``seed``,
 ``max_tokens`` and ``max_chars`` are filled if it has them. It returns the answer as a string, or a
 ``Reply``, or None where there is none. A sync function runs in threads, one for each slot.
@@ -34,6 +35,7 @@ class CallableModel:
         names = {parameter.name for parameter in parameters[1:]}
         self._wants = sorted(names & {"temperature", "top_p", "seed", "max_tokens", "max_chars"})
         self._wants_text = bool(parameters) and parameters[0].annotation in {str, "str"}
+        self.begins = not self._wants_text  # who gets the last question alone would never see how its answer was begun
         self._is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
             getattr(function, "__call__", None)  # noqa: B004  # an object with an async __call__
         )

@@ -58,7 +58,8 @@ class Chat:
         messages = with_system(prompt.messages, self.system)
         if preset.system != "system":
             messages = place_system(messages, preset.system)
-        if self.plain:
+        begun = preset.begun if prompt.begun() else None
+        if self.plain and begun is None:
             return request_body(self.name, messages, sampling, prompt.tokens, prompt.seed)
         refused = preset.refuses
         body: dict[str, Any] = {"model": self.name, "messages": messages, preset.cap: prompt.tokens, **preset.extra}
@@ -68,6 +69,9 @@ class Chat:
             body["top_p"] = sampling.top_p
         if prompt.seed is not None and "seed" not in refused:
             body["seed"] = prompt.seed
+        if begun is not None:
+            body |= begun.body
+            body["messages"] = [*messages[:-1], {**messages[-1], **begun.message}]
         return orjson.dumps(body)
 
     def read(self, status: int, raw: bytes, tokens: int, retry_after: str | None) -> Reply:

@@ -66,6 +66,10 @@ class Endpoint:
         self.system = system
         self.dialect: Dialect = DIALECTS[target.preset.dialect](target.preset, target.name, system)
         self._post_to = Url(_joined(self.base, self.dialect.path()))  # read once, not for every question
+        begun = self.preset.begun
+        self.begins = begun is not None
+        other = begun.url if begun is not None and target.key is not None else None  # at the provider's own address
+        self._begun_to = Url(_joined(other, self.dialect.path())) if other else self._post_to
         self.models_url = _joined(self.base, "/models")
         headers = HeaderMap()
         headers.insert("content-type", "application/json")
@@ -95,7 +99,8 @@ class Endpoint:
         if self._client is None:
             self._client = self._builder.build()
         try:
-            answer = await self._client.post(self._post_to).body_bytes(body).build().send()
+            to = self._begun_to if prompt.begun() else self._post_to
+            answer = await self._client.post(to).body_bytes(body).build().send()
             raw = (await answer.bytes()).to_bytes()
         except PyreqwestError as error:
             raise _fault(error) from None  # its words may name a proxy with its password

@@ -109,10 +109,18 @@ class Tongue(NamedTuple):
     context: int
 
     def asked(self, prompt: Prompt, system: str | None) -> list[int] | ModelFault:
-        """The question's tokens; a fault (``refused-request``) where it fills the context: no retry shortens it."""
-        text = self.tokenizer.apply_chat_template(
-            with_system(prompt.messages, system), tokenize=False, add_generation_prompt=True
-        )
+        """The question's tokens; a fault (``refused-request``) where it fills the context: no retry shortens it.
+
+        An answer that was begun is left open at its end; also a fault where the chat template hides or changes its words.
+        """
+        begun = bool(prompt.begun())
+        try:
+            text = self.tokenizer.apply_chat_template(
+                with_system(prompt.messages, system), tokenize=False, add_generation_prompt=not begun,
+                continue_final_message=begun,
+            )  # fmt: skip
+        except ValueError:  # what transformers says where the last message is not found in what the template made
+            return ModelFault("refused-request", "chat-template")
         tokens: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         return tokens if len(tokens) < self.context else ModelFault("refused-request", "context-length")
 

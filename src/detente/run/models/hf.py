@@ -31,6 +31,8 @@ class Loaded(NamedTuple):
 class FolderModel(Queued):
     """A model folder as a model. Its small files are read at once, the weights at the first prompt."""
 
+    begins = True
+
     def __init__(self, folder: Path, *, system: str | None, slots: int) -> None:
         """Raises WrongUsage: ``model-missing``, ``model-no-weights``, ``model-no-template``, CannotTell (no-permission)."""
         super().__init__("detente-hf")

@@ -56,6 +56,8 @@ def threads_to_use(cores: int) -> int:
 class LocalModel:
     """A GGUF file as a model. Its head is read at once, the weights at the first prompt."""
 
+    begins = True
+
     def __init__(self, path: Path, *, system: str | None, slots: int) -> None:
         self.gguf: Gguf = read_gguf(path)
         self.path = path
@@ -86,6 +88,8 @@ class LocalModel:
         }
         if prompt.seed is not None:
             body["seed"] = prompt.seed
+        if prompt.begun():
+            body |= {"add_generation_prompt": False, "continue_final_message": True}
         try:
             answer = await loop.run_in_executor(self._threads, self._server.handle_chat_completions, body)
         except (ValueError, TypeError, RuntimeError) as error:

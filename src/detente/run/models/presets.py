@@ -29,6 +29,17 @@ OTHERS = ("gguf", "hf", "python", "vllm-engine")
 SPECS = "openai:URL#NAME | PROVIDER:NAME | gguf:PATH | hf:FOLDER | vllm-engine:FOLDER | python:MODULE:FUNCTION"
 
 
+class Begun(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How an answer is begun for a model, beside a last message of the role ``assistant``: what its documentation asks for besides.
+
+    ``body``: members of the request; ``message``: members of that last message; ``url``: another base URL of the provider's own.
+    """
+
+    body: dict[str, Any] = {}
+    message: dict[str, Any] = {}
+    url: str | None = None
+
+
 class Quirks(msgspec.Struct, forbid_unknown_fields=True):
     """What some models of a provider take otherwise; what is unset is as the provider has it. ``like``: patterns of model names."""
 
@@ -38,6 +49,7 @@ class Quirks(msgspec.Struct, forbid_unknown_fields=True):
     reasoning: str | None = None
     refuses: list[Literal["seed", "temperature", "topP"]] | None = None
     extra: dict[str, Any] | None = None
+    begun: Begun | bool | None = None
 
 
 class Provider(Quirks):
@@ -57,7 +69,8 @@ class Preset(NamedTuple):
 
     ``cap`` names the member for the longest answer; ``system`` says where a system prompt goes;
     ``reasoning`` is where hidden thoughts lie, ``<think>`` if between tags in the text itself;
-    ``refuses`` what is never sent; ``extra`` what always is.
+    ``refuses`` what is never sent; ``extra`` what always is. ``begun`` says how an answer is begun for it, None where
+    nobody knows a way: a server without one would take the words for a turn that is over, and answer something else.
     """
 
     dialect: str = "chat"
@@ -66,6 +79,7 @@ class Preset(NamedTuple):
     reasoning: str | None = None
     refuses: frozenset[str] = frozenset()
     extra: dict[str, Any] = {}  # noqa: RUF012 - never changed
+    begun: Begun | None = None
 
     @property
     def plain(self) -> bool:
@@ -136,6 +150,7 @@ def preset_of(provider: Provider, name: str) -> Preset:
         of("reasoning", None),
         frozenset(of("refuses", ())),
         of("extra", {}),
+        of("begun", None) or None,  # false: this one cannot
     )
 
 

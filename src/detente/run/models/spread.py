@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from detente.errors import WrongUsage
-from detente.run.reply import FATAL, Model, ModelFault, Prompt, Reply, Sampling
+from detente.run.reply import FATAL, Model, ModelFault, Prompt, Reply, Sampling, begins
 
 TROUBLE = frozenset({"unavailable", "reset", "timeout"})
 """Faults of a member rather than of a question."""
@@ -57,6 +57,7 @@ class Spread:
         self.members = [Member(model) for model in models]
         self.place = ", ".join(sorted({str(getattr(model, "place", "")) for model in models}))
         self._described = _described_together(models)
+        self.begins = all(begins(model) for model in models)
         self._turns = 0
 
     async def generate(self, prompt: Prompt, sampling: Sampling) -> Reply:
