@@ -141,7 +141,7 @@ def check_begins(model: object, place: str) -> None:
 def without_begun(reply: Reply, begun: str) -> Reply:
     """The reply without the words that were put into the model's mouth, where a server sends them back with it.
 
-    What is kept is what the model wrote; one that repeats these very words loses nothing that is its own.
+    What is kept is what the model wrote. One that says these very words again by itself loses them once: nobody can tell the two apart.
     """
     text = reply.output
     if not begun or text is None or not text.lstrip().startswith(begun):
