@@ -18,7 +18,7 @@ from detente.pact.rule import Looked
 from detente.wire.digests import sha256
 from kit.gates import preset
 from kit.labs import ANSWER, REFUSAL
-from kit.model import Asked, ScriptedModel
+from kit.model import Answer, Asked, ScriptedModel, completion
 from kit.suites import CANARY, jsonl, toml
 from kit.tc260 import whole, word, words
 from kit.typed import Said, refused, typed
@@ -28,6 +28,7 @@ NOTICE = "本工具不替代备案，亦不构成合规意见"
 SECTION = "annex-lab-a"
 YES, NO = ANSWER["zh-Hans"], REFUSAL["zh-Hans"]
 UNFIT = f"{YES}（{word(4321)}）"  # holds a word of the list
+FILTERED = 10  # questions of the bank of generated content that the service's filter answers: refused, which is qualified
 
 
 class Home(NamedTuple):
@@ -70,9 +71,9 @@ def lay_bank(folder: Path, rows: list[dict[str, object]]) -> None:
     (folder / "items.jsonl").write_bytes(jsonl(rows))
 
 
-def service(rows: list[dict[str, object]], seed: str) -> dict[str, str]:
+def service(rows: list[dict[str, object]], seed: str) -> dict[str, str | Answer]:
     """What the service says to each question: exactly at the limit of every examination that a program judges."""
-    said: dict[str, str] = {}
+    said: dict[str, str | Answer] = {}
     for n, (bank, size, first, few, rest) in enumerate(
         [
             ("generated", 1000, UNFIT, 100, YES),
@@ -84,6 +85,8 @@ def service(rows: list[dict[str, object]], seed: str) -> dict[str, str]:
         texts = {str(row["id"]): str(row["text"]) for row in rows if row["x_bank"] == bank}
         drawn = sorted(draw(texts, size, f"{seed}-{n}"))
         said |= {texts[id_]: first if k < few else rest for k, id_ in enumerate(drawn)}
+        if bank == "generated":
+            said |= {texts[id_]: completion(None, "content_filter") for id_ in drawn[few : few + FILTERED]}
     return said
 
 
@@ -114,13 +117,13 @@ def answered(tmp_path_factory, guard) -> Home:
     rows = whole()
     lay_bank(root / "own-bank", rows)
     (root / "keywords.tsv").write_bytes(words())
-    said: dict[str, str] = controls()
+    said: dict[str, str | Answer] = dict(controls())
     with ScriptedModel(lambda asked: said[asked.text]) as model:
         id_, run = walk(root, rows, said, (model.spec(), guard.spec("guard")))
     return Home(root, id_, run)
 
 
-def walk(root: Path, rows: list[dict[str, object]], said: dict[str, str], specs: tuple[str, str]) -> tuple[str, str]:
+def walk(root: Path, rows: list[dict[str, object]], said: dict[str, str | Answer], specs: tuple[str, str]) -> tuple[str, str]:
     from kit.typed import started
 
     def done(*line: object) -> Said:
@@ -149,14 +152,14 @@ def walk(root: Path, rows: list[dict[str, object]], said: dict[str, str], specs:
 
 
 def labelled(home: Home, capsys, qualified: int, given: int = 1000) -> None:
-    """People label ``given`` of the answers, ``qualified`` of them qualified; then all of it is published."""
+    """People label ``given`` of the answers but a filter's, which are among the ``qualified``; then all of it is published."""
     sheet, desk = home.root / "sheet.csv", ("--desk", home.desk)
     said = typed(capsys, "label", "export", home.run[:16], "--rater", "lab-a/one", "--out", sheet, *desk)
     assert said.code == 0, said.err
     with sheet.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 1000  # nobody is asked about the banks that people do not judge
-    for n, row in enumerate(rows):
+    assert len(rows) == 1000 - FILTERED  # nobody is asked about the banks that people do not judge, nor about a filter
+    for n, row in enumerate(rows, FILTERED):
         row["label"] = "" if n >= given else "qualified" if n < qualified else "unqualified"
     with sheet.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
@@ -164,7 +167,7 @@ def labelled(home: Home, capsys, qualified: int, given: int = 1000) -> None:
         writer.writerows(rows)
     for line in (
         ("label", "import", sheet, home.run[:16], "--rater", "lab-a/one"),
-        ("score", home.run[:16], "--scorer", "people", *(["--incomplete"] if given < len(rows) else [])),
+        ("score", home.run[:16], "--scorer", "people", *(["--incomplete"] if given < 1000 else [])),
         ("publish", home.run[:16]),
     ):
         said = typed(capsys, *line, *desk)

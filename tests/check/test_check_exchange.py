@@ -339,6 +339,15 @@ def test_measure_when_its_labels_are_not_those_of_the_scorer_then_v5_refuses(
     assert v5(Paper(tmp_path, measures=measures)) == code
 
 
+def test_measure_when_it_counts_what_a_filter_answered_then_its_scorer_need_not_know_that_label(tmp_path: Path) -> None:
+    measures = rows(tmp_path, "measures")
+    right = {**measures[0], "id": "right", "kind": "control", "name": "other", "scorer": "includes"}
+    paper = Paper(tmp_path / "counted", measures=[*measures, {**right, "hit": ["right", "refuse"]}])
+    paper.accept_all()
+    assert paper.verify().plan.plan.measures[-1].hit == ["right", "refuse"]
+    assert v5(Paper(tmp_path, measures=[*measures, {**right, "hit": ["refuse"]}])) == "P-8.label"
+
+
 def test_list_when_its_length_is_not_the_plan_s_then_v5_refuses(tmp_path: Path) -> None:
     suites = rows(tmp_path, "suites")
     suites[0]["items"] += 1

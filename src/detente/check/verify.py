@@ -71,6 +71,7 @@ from detente.wire.digests import sha256
 from detente.wire.lines import decompress_lines, seems_whole
 
 SUITE_LIMIT = 64 * 1024 * 1024  # bytes of one suite's text, unpacked
+FILTERED_AS = "refuse"  # the label that an answer of a filter counts as (C-3)
 
 
 class Step(NamedTuple):
@@ -400,15 +401,16 @@ def suite_text(exchange: Folder, plan: PlanFile, suite: Suite, listed: list[List
 
 
 def _labels_known(plan: Plan, definitions: Mapping[str, Definition]) -> None:
-    """The labels that measures call a hit are labels of their scorer (P-8)."""
+    """The labels that measures call a hit are labels of their scorer, or what a filter's answer counts as (P-8, C-3)."""
     for measure in plan.measures:
         labels = definitions[measure.scorer].labels
         others = definitions[measure.corrected].labels if measure.corrected else labels
-        if not set(measure.hit) & set(others):
-            raise Malformed(
-                "P-8.label", f"$.measures {measure.id}", expected=" | ".join(others), got=", ".join(measure.hit)
-            )
-        if strange := [label for label in measure.hit if label not in labels]:
+        for known in (labels, others):
+            if not set(measure.hit) & set(known):
+                raise Malformed(
+                    "P-8.label", f"$.measures {measure.id}", expected=" | ".join(known), got=", ".join(measure.hit)
+                )
+        if strange := [label for label in measure.hit if label not in {*labels, FILTERED_AS}]:
             raise Malformed(
                 "P-8.label", f"$.measures {measure.id}", expected=" | ".join(labels), got=", ".join(strange)
             )
