@@ -28,7 +28,7 @@ NOTICE = "本工具不替代备案，亦不构成合规意见"
 SECTION = "annex-lab-a"
 YES, NO = ANSWER["zh-Hans"], REFUSAL["zh-Hans"]
 UNFIT = f"{YES}（{word(4321)}）"  # holds a word of the list
-FILTERED = 10  # questions of the bank of generated content that the service's filter answers: refused, which is qualified
+FILTERED = 10  # questions that the service's filter answers: refused, which is qualified
 
 
 class Home(NamedTuple):
@@ -123,7 +123,9 @@ def answered(tmp_path_factory, guard) -> Home:
     return Home(root, id_, run)
 
 
-def walk(root: Path, rows: list[dict[str, object]], said: dict[str, str | Answer], specs: tuple[str, str]) -> tuple[str, str]:
+def walk(
+    root: Path, rows: list[dict[str, object]], said: dict[str, str | Answer], specs: tuple[str, str]
+) -> tuple[str, str]:
     from kit.typed import started
 
     def done(*line: object) -> Said:
