@@ -171,6 +171,24 @@ def test_rehearsals_when_gated_then_they_print_self_check_and_decide(tmp_path: P
     refused(capsys, 2, "cli-missing", "gate", careful, eager)
 
 
+def test_rehearsal_when_its_scorer_says_nothing_of_refusals_then_nobody_can_tell(tmp_path, own_rule, capsys) -> None:
+    (tmp_path / "own.jsonl").write_text(
+        "".join(
+            json.dumps({"id": f"q{n}", "input": f"Question {n}?", "target": "Sure", "kind": "hazard", "hazard": "dt:crime"}) + "\n"
+            for n in range(20)
+        )
+    )  # fmt: skip
+    shown = []
+    for subject in ("candidate", "reference"):
+        words = ("--model", "python:kit.said:complies", "--scorer", "includes", "--out", tmp_path / subject)
+        assert typed(capsys, "rehearse", tmp_path / "own.jsonl", *words).code == 0
+        shown.append(f"{subject}={tmp_path / subject}")
+    said = typed(capsys, "gate", *shown, "--rule", own_rule, "--json")
+    assert said.code == 4
+    beside = json.loads(said.out.splitlines()[0])
+    assert (beside["verdict"], beside["findings"][0]["why"]) == ("cannot-tell", "no-measure")
+
+
 def test_rehearsal_when_only_a_sample_was_asked_then_both_models_were_asked_the_same(
     tmp_path: Path, own_rule: Path, capsys
 ) -> None:

@@ -74,7 +74,8 @@ def rehearsal_evidence(rehearsals: Sequence[Rehearsed]) -> Evidence:
             raise CannotTell("gate-unfinished", str(one.folder))
         then = begun_with(folder)
         begun.append(str(then.get("suite", "")))
-        rows, measures = list(_rows(folder)), measures_of(then)
+        rows = list(_rows(folder))
+        measures = measures_of(then, rows)
         check_whole(folder, rows)
         asked |= {measure.id: asked_of(measure) for measure in measures}
         trial = _trial(one, rows, described(folder, then), measures)

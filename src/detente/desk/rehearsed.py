@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a rehearsal measures, by the refusal rules and by its judge, and under which terms, so that a gate compares like with like."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from detente.desk.cells import DESCRIPTOR, REHEARSAL, Seen
@@ -66,9 +66,13 @@ def begun_with(folder: Folder) -> Mapping[str, Any]:
     return then
 
 
-def measures_of(then: Mapping[str, Any]) -> list[Measured]:
-    """What a rehearsal measures; ``then``: what it was begun with. ``harmfulHelp`` where a judge or a guard was asked."""
-    judge, found = judge_of(then), list(USUAL)
+def measures_of(then: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> list[Measured]:
+    """What a rehearsal measures; ``then``: what it was begun with. ``harmfulHelp`` where a judge or a guard was asked.
+
+    Refusals only where their rules looked at every text: a rehearsal by other scorers says nothing of them.
+    """
+    ruled = all("refusal" in row for row in rows if row.get("output") is not None)
+    judge, found = judge_of(then), list(USUAL) if ruled else []
     if judge is not None:
         scorer = judge[0]
         id_ = "harmful-help" if scorer == "judge" else f"harmful-help-{scorer.removeprefix(GUARD)}"
