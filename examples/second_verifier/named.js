@@ -45,7 +45,9 @@ const itemIn = (languages) => { // the shape of an item line in these languages 
 const DEFINED = record({ judge: orNull(isObject), measured: isObject, method: isText, name: isText, parse: orNull(isText), rules: orNull(isSha),
   sampling: orNull(isObject), type: oneOf(`${NS}scorer/v1`), version: isText, "people?": (v) => PEOPLE(v),
   labels: (v) => listOf(isText)(v) && isOnce(v) && v.every(Boolean) && v.length > 0 && v.length <= 250 });
-const DEFINITION = (v) => DEFINED(v) && (v.method === "human") === Object.hasOwn(v, "people");
+const isKeywords = ({ method, name }) => method === "rule" && name === "keywords"; // C-1: a party's own list, which may stay at home
+const DEFINITION = (v) => DEFINED(v) && (v.method === "human") === Object.hasOwn(v, "people") &&
+  (!isKeywords(v) || (v.rules !== null && equal(v.labels, ["clean", "hit"])));
 const KINDS_OF_MODEL = ["gguf", "transformers", "endpoint", "callable"];
 const descriptor = (salted) => record({ kind: oneOf(...KINDS_OF_MODEL), name: isText, weights: orNull(isSha), endpoint: orNull(isText),
   systemPrompt: orNull(isSha), chatTemplate: orNull(isSha), filters: listOf(isText), decoding: isObject, "recipe?": (v) => isText(v) && v !== "",
@@ -136,12 +138,13 @@ async function readNamed(files, plan) { // V-5: {lists, texts} by suite, `labels
   for (const { id, definition, method, rubric } of plan.scorers) {
     const { rules, ...found } = decode(await find(definition, "}"), id, DEFINITION);
     need(found.method === method && (found.people?.sides ?? []).every((side) => partyIn(plan, side)), "C-1", id);
-    const own = found.method === "rule" && found.name === "keywords" && rules && !copiesOf(rules).length; // a list that stays at home
+    const own = isKeywords(found) && !copiesOf(rules).length; // a list that stays at home
     for (const sha of [own ? null : rules, ...Object.values(rubric ?? {})]) if (sha) await find(sha, "\n");
     [labels[id], people[id]] = [found.labels, found.people];
   }
   for (const { id, name, scorer, hit, corrected } of plan.measures) { // P-8, C-8
     const isRefusal = name === "didNotRefuse" && byId(plan.scorers, scorer).method === "rule";
+    need(name !== "didNotRefuse" || labels[scorer].includes("refuse"), "P-8", id);
     need(hit.some((one) => labels[scorer].includes(one)) && hit.every((one) => one === "refuse" || labels[scorer].includes(one)), "P-8", id);
     need(!corrected || hit.some((one) => labels[corrected].includes(one)), "C-8", id);
     need(!isRefusal || labels[scorer].every((one) => hit.includes(one) === (one !== "refuse")), "P-8", id);

@@ -67,6 +67,7 @@ async function parsePlan(raw, place) { // everything that the file alone can tel
     chosen("P-1", languages, Object.keys(plan.caps), id, 1);
     must("P-7", !suite.sealed || byId(sections, section).releasers.includes(owner), id);
     must("S-6", !suite.drawn || (!variant && suite.drawn.seed !== "" && suite.drawn.items >= suite.items), id);
+    must("S-6", !suite.drawn || (suite.drawn.items === suite.items) === (suite.drawn.list === suite.list), id); // all of a bank is the bank
     if (!variant) continue;
     must("S-3", of && !of.variant && of.owner === owner && of.sealed === suite.sealed && suite.items <= of.items && VARIANTS[variant.name], id);
     chosen("S-3", languages, of.languages.filter((lang) => VARIANTS[variant.name][lang]), id);
@@ -91,7 +92,7 @@ async function parsePlan(raw, place) { // everything that the file alone can tel
     for (const one of [scorer, corrected ?? scorer]) chosen("P-1", [one], idsOf(scorers), id);
     must("C-8", !corrected || (byId(scorers, corrected).method === "human" && !alone.includes(corrected)), id);
     must("P-8", name !== "harmfulHelp" || ["judge", "human"].includes(byId(scorers, scorer).method), id);
-    must("P-8", hit.length && isOnce(hit) && !(name === "didNotRefuse" && hit.includes("refuse")), id);
+    must("P-8", hit.length && isOnce(hit) && !(["didNotRefuse", "harmfulHelp"].includes(name) && hit.includes("refuse")), id);
     if (measure.suites) chosen("P-8", measure.suites, idsOf(suites), id, 1);
     must("P-8", kind === "hazard" || kind === "control" || isOnce(asked), id);
   }

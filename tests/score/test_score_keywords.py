@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from detente.errors import Malformed, WrongUsage
 from detente.pact.wordlist import LONGEST, fold, held_in, parse_words
-from detente.score.keywords import Automaton, KeywordScorer, stands_alone
+from detente.score.keywords import Finder, KeywordScorer, begins_alone, ends_alone
 from detente.score.scorer import definition_file, load_scorer
 from detente.wire.canonical import decode
 from detente.wire.digests import sha256
@@ -51,13 +51,14 @@ def test_reply_when_looked_through_then_words_are_whole_and_han_is_found_anywher
 
 
 @given(st.lists(st.text("ab中文", min_size=1, max_size=5), min_size=1, max_size=12), st.text("ab中文 ", max_size=40))
-def test_automaton_when_compared_with_looking_for_each_word_then_they_agree(words: list[str], text: str) -> None:
+def test_finder_when_compared_with_looking_for_each_word_then_they_agree(words: list[str], text: str) -> None:
     made = parse_words(listed(*words), "list")
-    found = set(Automaton(made).found(text))
+    found = set(Finder(made).found(text))
     wanted = set()
     for word in made:
         for start in range(len(text)):
-            if text.startswith(word.word, start) and stands_alone(text, start, start + len(word.word)):
+            end = start + len(word.word)
+            if text.startswith(word.word, start) and begins_alone(text, start) and ends_alone(text, end):
                 wanted.add(word.line)
     assert found == wanted
 

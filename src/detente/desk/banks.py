@@ -48,9 +48,12 @@ def _look(bank: Bank, name: str, verified: Verified | None) -> Looked:
 
 def _list_used(measure: Measure, digest: str, verified: Verified) -> Used:
     """Whether a measure's scorer looks for the words of this very list."""
-    rules = verified.definitions[measure.scorer].rules
+    scorer = verified.definitions[measure.scorer]
     fields = {"measure": measure.id, "digest": digest}
-    return Used(True, "list-used", fields) if rules == digest else Used(None, "other-list", fields)
+    used = (
+        scorer.may_stay_home() and scorer.rules == digest
+    )  # any definition may name any digest; only this scorer reads a list
+    return Used(True, "list-used", fields) if used else Used(None, "other-list", fields)
 
 
 def _asked(verified: Verified, measures: list[Measure]) -> Iterator[Suite]:

@@ -22,6 +22,7 @@ from detente.wire.canonical import NS, Hex, decode_as, encode
 from detente.wire.lines import LineReader, join_lines
 
 OWN_LIST = "keywords"  # the scorer whose rules are a party's own word list (C-1)
+OWN_LABELS = ["clean", "hit"]  # of that scorer: another's rules stay nowhere under its name
 MOST_LABELS = 250  # C-1; so that a slot's label fits into a byte
 _HAS_TEXT = bytes(code <= CUT and outcome_word(code) in {"replied", "truncated"} for code in range(256))
 NO_LABEL, _ERROR = 255, 254  # codes of "no label here" and of "the scorer failed"
@@ -46,6 +47,10 @@ class Definition(Struct, frozen=True, forbid_unknown_fields=True):
     def may_stay_home(self) -> bool:
         """Whether the rule data is a list of the lab's own, which need not lie in the exchange (C-1)."""
         return (self.method, self.name) == ("rule", OWN_LIST)
+
+    def is_whole(self) -> bool:
+        """Whether one called ``keywords`` is that scorer: its two labels, and a list (C-1); true of any other."""
+        return not self.may_stay_home() or (self.labels == OWN_LABELS and self.rules is not None)
 
 
 # How an item in one language fared over its epochs: how often it ended with this outcome and this label, by code.
@@ -113,6 +118,7 @@ def parse_definition(raw: bytes, place: str) -> Definition:
     sound = sound and (
         not isinstance(people, People) or (people.least > 0 and len(set(people.sides)) == len(people.sides))
     )
+    sound = sound and read.is_whole()
     if read.type != NS + "scorer/v1" or not sound:
         raise Malformed("C-1.definition", place, got=read.type)
     return read

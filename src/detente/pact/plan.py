@@ -22,6 +22,9 @@ from detente.wire.times import parse_time
 
 PLAN_TYPE = NS + "plan/v1"
 MAX_SLOTS = 2**53 - 1
+NO_REFUSAL = frozenset(
+    {"didNotRefuse", "harmfulHelp"}
+)  # measures of which a refusal, a filter's too, is never a hit (P-8)
 
 # The length too: "$" alone also matches before a newline at the end.
 Count = Annotated[int, Meta(ge=1, le=2**53 - 1)]
@@ -463,6 +466,8 @@ def check_questions(suites: Sequence[Suite], place: str) -> None:
             check_language(tag, f"{place}[{n}].languages[{k}]")
         if isinstance(suite.drawn, Drawn):
             check_drawn(suite.drawn, suite.items, plain=suite.variant is None, path=f"{place}[{n}].drawn")
+            if (suite.drawn.items == suite.items) != (suite.drawn.list == suite.list):  # all of a bank is the bank
+                raise Malformed("S-6.drawn", f"{place}[{n}].drawn", expected=suite.list, got=suite.drawn.list)
 
 
 def _check_suites(plan: Plan, place: str) -> None:
@@ -551,7 +556,7 @@ def _check_counting(plan: Plan, place: str) -> None:
                 raise Malformed("P-8.corrected", f"{path}.corrected", expected="human", got=measure.corrected)
         if measure.name == "harmfulHelp" and methods[measure.scorer] not in {"judge", "human"}:
             raise Malformed("P-8.rule", path, expected="judge | human", got=methods[measure.scorer])
-        if not measure.hit or (measure.name == "didNotRefuse" and "refuse" in measure.hit):
+        if not measure.hit or (measure.name in NO_REFUSAL and "refuse" in measure.hit):
             raise Malformed("P-8.hit", f"{path}.hit", got=", ".join(measure.hit))
         _no_twins(measure.hit, f"{path}.hit")
         _check_covered(plan, measure, path)

@@ -37,6 +37,21 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "removed": ("of",),
     "alike": ("member", "reference"),
 }
+# What a criterion of a kind may say beside what all may; anything else would look like a limit and be none.
+ASKED = ("measure", "variant", "lang", "hazard", "items", "by")
+SAYS: Mapping[str, tuple[str, ...]] = {
+    "rate": (*ASKED, "most", "least", "bound", "level"),
+    "difference": (*ASKED, "reference", "most", "bound", "level"),
+    "gap": ("measure", "variant", "hazard", "items", "by", "most", "bound", "level"),
+    "band": (*ASKED, "reference", "bands", "worst", "bound", "level"),
+    "size": ASKED,
+    "fact": ("facts",),
+    "descriptor": ("member", "value"),
+    "removed": ("of",),
+    "alike": ("member", "reference"),
+}
+OF_ALL = ("id", "kind", "title", "called", "subject", "section", "unmet", "rehearsal")
+MANY = frozenset({"each", "all"})  # of ``subject``: words that are no model's name
 FACTS = ("agreed", "seen", "complete", "checked", "repeated", "attested", "counted")
 
 
@@ -262,6 +277,9 @@ def _check_rule(rule: Rule, place: str) -> None:
     ids = [one.id for one in rule.criterion] + [one.id for one in rule.bank]
     if len(set(ids)) != len(ids) or not (ids or rule.waits):
         raise Malformed("gate-rule", f"{place} $.criterion", expected="id", got=", ".join(ids) or "-")
+    for name, id_ in rule.subjects.items():
+        if name in MANY or not id_:
+            raise Malformed("gate-rule", f"{place} $.subjects", expected="id", got=f"{name} = {id_}")
     for n, one in enumerate(rule.criterion):
         _check_criterion(rule, one, f"{place} $.criterion[{n}]")
 
@@ -270,9 +288,11 @@ def _check_criterion(rule: Rule, one: Criterion, place: str) -> None:
     check_id(one.id, f"{place}.id")
     if lacking := [name for name in NEEDS[one.kind] if not getattr(one, name)]:
         raise Malformed("gate-rule", place, expected=", ".join(lacking), got=one.id)
+    if strange := _not_of(one):
+        raise Malformed("gate-rule", place, expected=", ".join(SAYS[one.kind]), got=", ".join(strange))
     if one.kind == "rate" and (one.most is None) == (one.least is None):
         raise Malformed("gate-rule", place, expected="most | least", got=one.id)
-    for name, words in ((one.subject, {"each", "all"}), (one.reference, {"each", None}), (one.of, {None})):
+    for name, words in ((one.subject, MANY), (one.reference, {None}), (one.of, {None})):
         if name not in {*words, *rule.subjects}:
             raise Malformed("gate-rule", place, expected=", ".join(rule.subjects) or "each", got=name)
     if one.variant is not None and one.variant not in WRAPPERS:
@@ -282,14 +302,24 @@ def _check_criterion(rule: Rule, one: Criterion, place: str) -> None:
     for name in ("most", "least", "level"):
         if (text := getattr(one, name)) is not None and not 0 <= decimal(text, f"{place}.{name}") <= 1:
             raise Malformed("gate-rule", f"{place}.{name}", expected="0..1", got=text)
-    if not decimal("0.5") <= decimal(one.level) < 1:
+    if not 0 < float(2 * decimal(one.level) - 1) < 1:  # a two-sided level, as ``stats`` takes it
         raise Malformed("gate-rule", f"{place}.level", expected="0.5..1", got=one.level)
+    if len({band.id for band in one.bands}) != len(one.bands):
+        raise Malformed("gate-rule", f"{place}.bands", expected="id", got=", ".join(band.id for band in one.bands))
     for band in one.bands:
+        check_id(band.id, f"{place}.bands")
         for text in (band.share, band.ratio, band.below):
             if text is not None and decimal(text, f"{place}.bands") < 0:
                 raise Malformed("gate-rule", f"{place}.bands", expected=">= 0", got=text)
     if one.bands and one.worst not in [band.id for band in one.bands]:
         raise Malformed("gate-rule", f"{place}.worst", expected=", ".join(band.id for band in one.bands), got=one.worst)
+
+
+def _not_of(one: Criterion) -> list[str]:
+    """The members that a criterion says and that mean nothing for its kind."""
+    usual = {field.name: field.default for field in msgspec.structs.fields(one)}
+    said = [name for name in one.__struct_fields__ if getattr(one, name) != usual[name]]
+    return [name for name in said if name not in {*OF_ALL, *SAYS[one.kind]}]
 
 
 __all__ = [

@@ -15,8 +15,10 @@ from typing import NamedTuple
 
 from detente.errors import Malformed
 from detente.pact.rule import Held
+from detente.wire.unicode import nfkc
 
 LONGEST = 64  # code points of a word, folded
+LONGEST_WRITTEN = 4 * LONGEST  # as it is written, with what nobody sees
 LONGEST_RISK = 32
 MOST_BYTES = 32 * 1024 * 1024
 MOST_WORDS = 500_000
@@ -50,10 +52,7 @@ def fold(text: str) -> str:
 
     Simplified and Traditional characters stay as they are written.
     """
-    if not text.isascii():
-        text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).translate(UNSEEN).casefold())
-    else:
-        text = text.lower()
+    text = text.lower() if text.isascii() else nfkc(nfkc(text).translate(UNSEEN).casefold())
     return " ".join(text.split())
 
 
@@ -84,6 +83,8 @@ def parse_words(raw: bytes, place: str) -> list[Word]:
 
 def _word(text: str, number: int, where: str) -> Word:
     risk, tab, written = text.partition("\t")
+    if len(written) > LONGEST_WRITTEN:
+        raise Malformed("words-line", where, expected=f"<= {LONGEST}", got=text[:SHOWN])
     risk, word = risk.strip(), fold(written)
     if not tab or not risk or not word or any(unicodedata.category(c) in {"Cc", "Cs"} for c in risk + written):
         raise Malformed("words-line", where, expected="A.1.a <tab> word", got=text[:SHOWN])

@@ -141,11 +141,14 @@ def _findings(rule: Rule, one: Criterion, evidence: Evidence) -> Iterable[Findin
             if subject not in {t.subject for t in mine}:
                 yield Finding("cannot-tell", "no-run", {"subject": subject})
     else:
-        mine = [t for t in trials if (t.subject == wanted if wanted else t.subject not in others)]
+        mine = [t for t in trials if (t.subject not in others if wanted is None else t.subject == wanted)]
         if not mine:
             yield Finding("cannot-tell", "no-run", {"subject": wanted or "-"})
+    beside = rule.subjects.get(one.reference or one.of or "")
     for trial in mine:
-        if one.kind == "fact":
+        if beside == trial.subject and one.subject != "all":
+            yield Finding("cannot-tell", "itself", {"subject": trial.subject, "run": trial.run})
+        elif one.kind == "fact":
             yield from (_fact(trial, fact) for fact in one.facts)
         elif one.kind == "descriptor":
             yield described(trial, one)

@@ -9,11 +9,10 @@ Traditional characters stay as written: a list that means both names both. What 
 
 All of the reply is read, visible reasoning too: what the user can read is what the service said.
 
-The search is that of Aho and Corasick, "Efficient string matching: an aid to bibliographic search", CACM 18 (1975).
+Words have a longest length, so a text is read in time that grows with it alone, whatever the list and whatever the text.
 """
 
 import re
-from collections import deque
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
@@ -43,69 +42,49 @@ class KeywordScorer:
 
     def label(self, prompt: str, reply: str, reference: str | None, lang: str | None = None) -> Label:  # noqa: ARG002 - RuleScorer's
         """``hit`` and the line of the list that the first word found stands in, never the word; or ``clean``."""
-        found = next(self._automaton.found(fold(reply)), None)
+        found = next(self._finder.found(fold(reply)), None)
         return Label("clean", "no word of the list") if found is None else Label("hit", f"line {found} of the list")
 
     @cached_property
-    def _automaton(self) -> "Automaton":
-        return Automaton(self.words)
+    def _finder(self) -> "Finder":
+        return Finder(self.words)
 
 
-class Automaton:
-    """All words of a list as one machine: a reply is read once, a character at a time."""
+class Finder:
+    """All words of a list, looked for from each place of a text: by its next two characters, how long a word there can be.
+
+    It needs no more memory than the words, whatever they are, and of each character no more than ``LONGEST`` looks.
+    """
 
     def __init__(self, words: Sequence[Word]) -> None:
-        # Of each state: what follows it by character, where to go on when nothing fits, the length of the word that ends here
-        # (0: none) and its line, and the next shorter word that ends here too.
-        self._next: list[dict[str, int]] = [{}]
-        self._fail, self._length, self._line, self._shorter = [0], [0], [0], [0]
+        self._lines: dict[str, int] = {}
+        lengths: dict[str, set[int]] = {}
         for word in words:
-            self._add(word)
-        self._link()
-
-    def _add(self, word: Word) -> None:
-        state = 0
-        for char in word.word:
-            if (after := self._next[state].get(char)) is None:
-                after = self._next[state][char] = len(self._next)
-                self._next.append({})
-                for column in (self._fail, self._length, self._line, self._shorter):
-                    column.append(0)
-            state = after
-        if not self._length[state]:
-            self._length[state], self._line[state] = len(word.word), word.line
-
-    def _link(self) -> None:
-        waiting = deque(self._next[0].values())
-        while waiting:
-            state = waiting.popleft()
-            for char, after in self._next[state].items():
-                back = self._fail[state]
-                while back and char not in self._next[back]:
-                    back = self._fail[back]
-                self._fail[after] = back = self._next[back].get(char, 0)
-                self._shorter[after] = back if self._length[back] else self._shorter[back]
-                waiting.append(after)
+            self._lines.setdefault(word.word, word.line)
+            lengths.setdefault(word.word[:2], set()).add(len(word.word))
+        self._lengths = {head: sorted(found) for head, found in lengths.items()}
 
     def found(self, text: str) -> Iterator[int]:
-        """The lines of the words that stand in a folded text, in the order in which they end."""
-        following, fail, length, shorter = self._next, self._fail, self._length, self._shorter
-        state = 0
-        for end, char in enumerate(text, 1):
-            while state and char not in following[state]:
-                state = fail[state]
-            state = following[state].get(char, 0)
-            word = state if length[state] else shorter[state]
-            while word:
-                if stands_alone(text, end - length[word], end):
-                    yield self._line[word]
-                word = shorter[word]
+        """The lines of the words that stand in a folded text, in the order in which they begin, the shortest first."""
+        lines, lengths = self._lines, self._lengths
+        behind = text + "\n"  # which no word holds: what reaches beyond the text is none
+        for start, char in enumerate(text):
+            there = (*lengths.get(char, ()), *lengths.get(behind[start : start + 2], ()))
+            if there and begins_alone(text, start):
+                for end in (start + length for length in there):
+                    line = lines.get(behind[start:end])
+                    if line is not None and ends_alone(text, end):
+                        yield line
 
 
-def stands_alone(text: str, start: int, end: int) -> bool:
-    """Whether a piece of a text is no part of a longer word; in a script without spaces nothing says so, and it is none."""
-    before, after = text[start - 1 : start] if start else "", text[end : end + 1]
-    return not (_joins(before, text[start]) or _joins(text[end - 1], after))
+def begins_alone(text: str, start: int) -> bool:
+    """Whether what begins here goes on no word that began before; in a script without spaces nothing says so, and it does not."""
+    return start == 0 or not _joins(text[start - 1], text[start])
+
+
+def ends_alone(text: str, end: int) -> bool:
+    """Whether no word goes on behind what ends before ``end``; as ``begins_alone``."""
+    return end == len(text) or not _joins(text[end - 1], text[end])
 
 
 def _joins(left: str, right: str) -> bool:

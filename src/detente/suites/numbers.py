@@ -8,6 +8,8 @@ import re
 import unicodedata
 from fractions import Fraction
 
+from detente.wire.unicode import nfkc
+
 _DIGITS = re.compile(r"\d+(?:[.,٫٬]\d+)*")
 _GROUPED = re.compile(r"\d{1,3}(?:[,٬]\d{3})+(?:[.٫]\d+)?")
 _INDIAN = re.compile(r"\d{1,2}(?:,\d{2})+,\d{3}")
@@ -62,7 +64,7 @@ def numbers_said(text: str) -> frozenset[Fraction]:
 
 def folded(text: str) -> str:
     """A text in lower case whose digits of any script are ASCII digits."""
-    wide = unicodedata.normalize("NFKC", text).lower()
+    wide = nfkc(text).lower()
     if wide.isascii():
         return wide
     return "".join(str(unicodedata.decimal(char)) if char.isdecimal() else char for char in wide)

@@ -4,7 +4,6 @@
 import math
 import re
 import statistics
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -12,6 +11,7 @@ from detente.suites.findings import Finding, found
 from detente.suites.numbers import numbers_lost
 from detente.suites.reading import Row, Suite
 from detente.suites.scripts import main_script, script_counts
+from detente.wire.unicode import nfkc
 
 _URL = re.compile(
     r"(?:https?://|www\.)[^\s<>\"'()\u3000-\u303f\uff00-\uffef\u4e00-\u9fff]+|(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,64}\.[A-Za-z0-9.-]{1,64}",
@@ -58,7 +58,7 @@ def _same(main: Row, row: Row) -> bool:
 
 def plain(text: str) -> str:
     """A text without what does not change its meaning: case, width of characters, white space."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return " ".join(nfkc(text).casefold().split())
 
 
 def _unchanged(main: Row, row: Row) -> Iterator[Finding]:
@@ -76,7 +76,7 @@ def _unchanged(main: Row, row: Row) -> Iterator[Finding]:
 
 
 def _all(pattern: re.Pattern[str], text: str) -> Counter[str]:
-    return Counter(match.rstrip(".,;:!?") for match in pattern.findall(unicodedata.normalize("NFKC", text)))
+    return Counter(match.rstrip(".,;:!?") for match in pattern.findall(nfkc(text)))
 
 
 def _listed(values: Counter[str]) -> str:
