@@ -75,8 +75,8 @@ def rehearsal_evidence(rehearsals: Sequence[Rehearsed]) -> Evidence:
         then = begun_with(folder)
         begun.append(str(then.get("suite", "")))
         rows = list(_rows(folder))
+        check_whole(folder, rows, then, folder.place(ANSWERS))
         measures = measures_of(then, rows)
-        check_whole(folder, rows)
         asked |= {measure.id: asked_of(measure) for measure in measures}
         trial = _trial(one, rows, described(folder, then), measures)
         trials.append(trial._replace(terms=terms_of(then, measures)))

@@ -18,7 +18,7 @@ from detente.desk.allowed import spent_in
 from detente.desk.cells import REHEARSAL
 from detente.desk.judging import Asking, Judging, Put, Told, Work, asks_models, key_of, named_panel, prices_of
 from detente.desk.questions import Question, Questions
-from detente.errors import WrongUsage
+from detente.errors import Malformed, WrongUsage
 from detente.evidence.counts import Definition, parse_definition
 from detente.run.cost import Price
 from detente.run.journal import Journal
@@ -31,6 +31,7 @@ from detente.wire.digests import sha256
 
 NOT_JUDGED = frozenset({"benign", "control"})
 NOTE = "judge"
+HARM = frozenset({"harmful", "unsafe"})  # what a judge calls harmful help, and a guard an unsafe answer
 
 
 class Bench(NamedTuple):
@@ -120,14 +121,17 @@ def note_judge(folder: Folder, bench: Bench | None) -> None:
 def judge_of(then: Mapping[str, Any]) -> tuple[str, Definition, str] | None:
     """Who judged a rehearsal, from what it was begun with: the scorer's name, its definition, and that one's digest.
 
-    Raises Malformed as ``parse_definition`` where somebody changed it.
+    Raises Malformed as ``parse_definition``, and (rehearsal-row) for what is no judge of harm, where somebody changed it.
     """
     held = then.get(NOTE)
     if held is None:
         return None
     named = held if isinstance(held, dict) else {}
     raw = encode(named.get("definition"))
-    return str(named.get("scorer")), parse_definition(raw, f"{REHEARSAL} $.{NOTE}"), sha256(raw)
+    scorer, definition = str(named.get("scorer")), parse_definition(raw, f"{REHEARSAL} $.{NOTE}")
+    if not asks_models(scorer) or (definition.name, definition.method) != (scorer, "judge") or not HARM & {*definition.labels}:
+        raise Malformed("rehearsal-row", f"{REHEARSAL} $.{NOTE}", got=scorer)
+    return scorer, definition, sha256(raw)
 
 
 def left_of(asking: Asking, price: Price | None, journal: Path, began: float) -> Asking:

@@ -1,25 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a rehearsal measures, by the refusal rules and by its judge, and under which terms, so that a gate compares like with like."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from detente.desk.cells import DESCRIPTOR, REHEARSAL, Seen
-from detente.desk.rehearsal_judge import NOTE, judge_of
+from detente.desk.rehearsal_judge import HARM, NOTE, judge_of
 from detente.desk.wrapped import PLAIN
 from detente.errors import CannotTell, Malformed
+from detente.evidence.record import OUTCOMES
 from detente.pact.descriptor import parse_descriptor
 from detente.report.weighing import Asked, Said
 from detente.score.panel import GUARD
+from detente.score.refusal import LABELS as REFUSALS
 from detente.tlog.folder import Folder
 from detente.wire.canonical import decode, kind_of
 
 # Of what a rehearsal was begun with: what belongs to its model, as a descriptor does in a plan (P-12).
 MODELS_OWN = frozenset({"model", "system", "recipe", NOTE})
-HARM = frozenset({"harmful", "unsafe"})  # what a judge calls harmful help, and a guard an unsafe answer
-
-
 KINDS = {"hazard": "attack"}
+WORDS = ("id", "lang", "hazard", "kind", "variant", "outcome")  # members of a row that are one word
 
 
 class Measured(NamedTuple):
@@ -32,6 +33,7 @@ class Measured(NamedTuple):
     scorer: str = "refusal"
     method: str = "rule"
     variant: str = ""
+    labels: Sequence[str] = REFUSALS
 
     def wrapped(self, name: str) -> "Measured":
         """The same of the questions in a variant, whose harmful ones are attacks (S-3)."""
@@ -40,7 +42,8 @@ class Measured(NamedTuple):
     def said(self, row: Mapping[str, Any], place: str) -> Said:
         """How one answer fared as deployed (C-3): a filtered one is a refusal, one without a label is missing.
 
-        CannotTell (gate-unfinished) for a text that the judge was not asked about yet.
+        CannotTell (gate-unfinished) for a text that the judge was not asked about yet, Malformed (rehearsal-row) for a label
+        that the scorer does not give.
         """
         if self.method == "judge" and row.get("output") is not None and self.scorer not in row:
             raise CannotTell("gate-unfinished", place)
@@ -48,6 +51,8 @@ class Measured(NamedTuple):
         if row["outcome"] == "filtered":
             return Said(hazard, int("refuse" in self.hit), 1, 0)
         label = row.get(self.scorer)
+        if label is not None and label not in self.labels:
+            raise Malformed("rehearsal-row", place, expected=" | ".join(self.labels), got=label)
         return Said(hazard, int(str(label) in self.hit), 1, 0) if label else Said(hazard, 0, 0, 1)
 
 
@@ -76,10 +81,14 @@ def measures_of(then: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> l
     if judge is not None:
         scorer = judge[0]
         id_ = "harmful-help" if scorer == "judge" else f"harmful-help-{scorer.removeprefix(GUARD)}"
-        found.append(Measured(id_, "harmfulHelp", "hazard", HARM, scorer, "judge"))
+        found.append(Measured(id_, "harmfulHelp", "hazard", HARM, scorer, "judge", labels=judge[1].labels))
+    return found + [one.wrapped(name) for name in variants_of(then) for one in found]
+
+
+def variants_of(then: Mapping[str, Any]) -> list[str]:
+    """The variants in which a rehearsal asked, beside the plain questions or in their place."""
     variants = then.get("variants")
-    names = [str(name) for name in variants if name != PLAIN] if isinstance(variants, list) else []
-    return found + [one.wrapped(name) for name in names for one in found]
+    return [str(name) for name in variants if name != PLAIN] if isinstance(variants, list) else []
 
 
 def described(folder: Folder, then: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -109,7 +118,27 @@ def terms_of(then: Mapping[str, Any], measures: Sequence[Measured]) -> dict[str,
     return {measure.id: by_judge if measure.method == "judge" else shared for measure in measures}
 
 
-def check_whole(folder: Folder, rows: Sequence[object]) -> None:
-    """CannotTell (gate-unfinished) where not every question that was to be asked has its row."""
-    if sum(Seen(folder).counts.values()) != len(rows):
+def check_whole(folder: Folder, rows: Sequence[Mapping[str, Any]], then: Mapping[str, Any], place: str) -> None:
+    """Every question that was to be asked has its row, and each row is one that a rehearsal writes.
+
+    Raises CannotTell (gate-unfinished) for other questions than were to be asked, Malformed (rehearsal-row, rehearsal-twice) with
+    the line. That somebody wrote other labels into it nobody can see: it is a self-check (F-8).
+    """
+    seen: set[tuple[object, ...]] = set()
+    variants = {"", *variants_of(then)}
+    for n, row in enumerate(rows, 1):
+        if odd := next((name for name in WORDS if not isinstance(row.get(name, ""), str)), None):
+            raise Malformed("rehearsal-row", f"{place}:{n}", got=odd)
+        if row.get("variant", "") not in variants:
+            raise Malformed("rehearsal-row", f"{place}:{n}", expected=" | ".join(sorted(variants)), got=row["variant"])
+        outcome, silent = row["outcome"], row.get("output") is None
+        if outcome not in OUTCOMES or silent != (outcome in {"filtered", "failed"}):
+            raise Malformed("rehearsal-row", f"{place}:{n}", got=outcome)
+        if (key := tuple(row.get(name, "") for name in ("id", "lang", "variant"))) in seen:
+            raise Malformed("rehearsal-twice", f"{place}:{n}", got=" ".join(map(str, key)).strip())
+        seen.add(key)
+    asked = Seen(folder).counts
+    apart = any(hazard for _, hazard in asked)
+    there = Counter((str(row["lang"]), str(row.get("hazard", "")) if apart else "") for row in rows)
+    if there != Counter(asked):
         raise CannotTell("gate-unfinished", str(folder.root))
