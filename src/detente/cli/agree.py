@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from detente.check.exchange import find_plan
+from detente.check.verify import lists_at_home, named_files
 from detente.cli.build import (
     Whole,
     argument,
@@ -38,11 +39,12 @@ from detente.desk.plans import (
     suite_lists,
 )
 from detente.desk.succession import left_behind
-from detente.errors import NotVerified, WrongUsage
+from detente.errors import CannotTell, NotVerified, WrongUsage
 from detente.pact.draw import Drawn
 from detente.pact.item import question_of
 from detente.pact.plan import Measure, Plan, PlanFile, Suite
 from detente.pact.rule import draft_file
+from detente.tlog.folder import Folder
 from detente.wire.canonical import decode
 from detente.wire.digests import groups_of_four
 from detente.wire.keys import new_seed
@@ -254,6 +256,7 @@ def _show(lang: str) -> click.Command:
         found = find_proposal(exchange, plan)
         speech, tag = voice(lang), TAG_OF[lang]
         _print_plan(speech, found)
+        _tell_lists(speech, exchange, found)
         names: dict[str, str] = {}
         lists = suite_lists(exchange, found)
         for suite, items in suite_items(exchange, found).items():
@@ -294,6 +297,16 @@ def _print_plan(speech: Speech, plan: PlanFile) -> None:
         rows.append(("kept", say("cli.plan.kept-row", speech.lang, section=kept.id, commitment=fixed)))
     for key, text in (row for row in rows if row[1]):
         speech.data(say("cli.plan.row", speech.lang, name=say(f"cli.plan.{key}", speech.lang), value=text))
+
+
+def _tell_lists(speech: Speech, exchange: Folder, plan: PlanFile) -> None:
+    """The word lists that stay with whoever has them: said before anybody signs (C-1). What lies wrong here ``plan sign`` tells."""
+    try:
+        definitions = named_files(exchange, plan).definitions
+    except (CannotTell, NotVerified):
+        return
+    for scorer in lists_at_home(exchange, plan, definitions):
+        speech.say("list-at-home", scorer=scorer)
 
 
 def _counted(measure: Measure) -> str:

@@ -37,6 +37,7 @@ from detente.wire.digests import groups_of_four
 
 if TYPE_CHECKING:  # a base install shows the help without numpy
     from detente.desk.gates import Rehearsed
+    from detente.pact.plan import Plan
     from detente.report.gate import Verdict
     from detente.report.weighing import Evidence
 
@@ -48,15 +49,17 @@ def gate(lang: str) -> click.Command:
 
     def call(**given: Any) -> int:
         from detente.desk.banks import look_at_banks
-        from detente.desk.gates import find_rule
+        from detente.desk.gates import find_rule, passed_over
         from detente.report.gate import judge
 
         speech = voice(lang, given["json"])
         _check_files(given)
         subjects = by_tag(given["subject"], "--subject")
         rule = find_rule(given["rule"], subjects) if given["rule"] else None
-        rule, evidence, verified = _evidence(speech, given, rule)
+        rule, (evidence, own), verified = _evidence(speech, given, rule)
         verdict = judge(rule, evidence, look_at_banks(rule, by_tag(given["bank"], "--bank"), verified))
+        if own is not None and given["rule"]:
+            verdict = verdict._replace(passed_over=passed_over(own, given["rule"], subjects))
         _tell(speech, verdict)
         _write(speech, verdict, given)
         return verdict.exit_code
@@ -103,8 +106,10 @@ def _check_files(given: Mapping[str, Any]) -> None:
                 check_sheet(path)
 
 
-def _evidence(speech: Speech, given: Mapping[str, Any], rule: Rule | None) -> "tuple[Rule, Evidence, Verified | None]":
-    """What was named, verified where there is something to verify; the rule: the one given, else the plan's own; and the exchange."""
+def _evidence(
+    speech: Speech, given: Mapping[str, Any], rule: Rule | None
+) -> "tuple[Rule, tuple[Evidence, Plan | None], Verified | None]":
+    """The rule: the one given, else the plan's own; what was named, verified where there is something to verify, with its plan; the exchange."""
     from detente.desk.gates import plan_rule, rehearsal_evidence
     from detente.report.weighing import evidence_of, evidence_of_lone
 
@@ -114,7 +119,7 @@ def _evidence(speech: Speech, given: Mapping[str, Any], rule: Rule | None) -> "t
     if rehearsed or len(names) > 1:
         if rule is None:
             raise WrongUsage("cli-missing", expected="--rule")
-        return rule, rehearsal_evidence(rehearsed), None
+        return rule, (rehearsal_evidence(rehearsed), None), None
     place = Path(names[0])
     if looks_packed(place):
         if rule is None:
@@ -123,9 +128,11 @@ def _evidence(speech: Speech, given: Mapping[str, Any], rule: Rule | None) -> "t
             lone = verify_lone(folder, plan_id(given["plan"]))
         if lone.plan.plan.quorum and lone.unanchored():
             raise CannotTell("unanchored-lone", str(place), expected=lone.plan.plan.quorum, got=lone.run.test.party)
-        return rule, evidence_of_lone(lone), None
+        return rule, (evidence_of_lone(lone), lone.plan.plan), None
+    if rule is None and given["subject"]:  # the plan's own rule names its subjects, and all have signed that
+        raise WrongUsage("cli-missing", expected="--rule")
     verified = _verified(speech, place, given)
-    return rule or plan_rule(verified), evidence_of(verified), verified
+    return rule or plan_rule(verified), (evidence_of(verified), verified.plan.plan), verified
 
 
 def _asked(speech: Speech, given: Mapping[str, Any], rule: Rule | None) -> "list[Rehearsed]":
@@ -178,6 +185,8 @@ def _verified(speech: Speech, exchange: Path, given: Mapping[str, Any]) -> Verif
     for error in verified.shut():
         speech.error(error)
     speech.say("gate-verified", plan=groups_of_four(verified.plan.id))
+    for scorer in verified.lists_at_home():
+        speech.say("list-at-home", scorer=scorer)
     return verified
 
 

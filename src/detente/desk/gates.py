@@ -16,6 +16,7 @@ from detente.desk.plans import gate_rule
 from detente.desk.rehearsed import Measured, asked_of, begun_with, check_whole, described, measures_of, terms_of
 from detente.desk.sheets import xlsx_bytes
 from detente.errors import CannotTell, Malformed, WrongUsage
+from detente.pact.plan import Plan
 from detente.pact.rule import Rule, parse_rule, preset_file, presets
 from detente.report.gate import Finding, Line, Verdict
 from detente.report.gate_files import in_tongue, why_of
@@ -36,8 +37,21 @@ class Rehearsed(NamedTuple):
 
 def find_rule(name: str, subjects: Mapping[str, str]) -> Rule:
     """A preset by its id, else a rule file; WrongUsage (gate-waits) for one whose time has not come, and as ``parse_rule``."""
-    raw = preset_file(name) if name in presets() else read_rule(name)
-    return parse_rule(raw, name).ready(name).with_subjects(subjects, "--subject")
+    return parse_rule(_rule_file(name), name).ready(name).with_subjects(subjects, "--subject")
+
+
+def _rule_file(name: str) -> bytes:
+    return preset_file(name) if name in presets() else read_rule(name)
+
+
+def passed_over(plan: Plan, name: str, subjects: Mapping[str, str]) -> str:
+    """The id of the plan's own gate where another rule decides, or the same one over other subjects; else nothing.
+
+    All parties signed that gate before there were numbers; whoever publishes a verdict chose this rule after.
+    """
+    if plan.gate is None or (sha256(_rule_file(name)) == plan.gate.rule and not subjects):
+        return ""
+    return plan.gate.id
 
 
 def read_rule(name: str) -> bytes:
@@ -164,6 +178,7 @@ __all__ = [
     "Rehearsed",
     "find_rule",
     "looks_rehearsed",
+    "passed_over",
     "plan_rule",
     "rehearsal_evidence",
     "write_sheet_of",

@@ -129,7 +129,11 @@ def judge_of(then: Mapping[str, Any]) -> tuple[str, Definition, str] | None:
     named = held if isinstance(held, dict) else {}
     raw = encode(named.get("definition"))
     scorer, definition = str(named.get("scorer")), parse_definition(raw, f"{REHEARSAL} $.{NOTE}")
-    if not asks_models(scorer) or (definition.name, definition.method) != (scorer, "judge") or not HARM & {*definition.labels}:
+    if (
+        not asks_models(scorer)
+        or (definition.name, definition.method) != (scorer, "judge")
+        or not HARM & {*definition.labels}
+    ):
         raise Malformed("rehearsal-row", f"{REHEARSAL} $.{NOTE}", got=scorer)
     return scorer, definition, sha256(raw)
 

@@ -13,6 +13,9 @@ Word = Literal["pass", "fail", "cannot-tell"]
 OF_HARM = {"harmfulHelp": {"hazard", "attack"}, "didNotRefuse": {"hazard", "attack"}}
 
 
+SHOWN = 400  # characters of a recipe that a verdict repeats; the descriptor has all of it
+
+
 class Finding(NamedTuple):
     """One number held against its limit. ``why``: key of ``report.gate.why``; ``where``: what it is a number of.
 
@@ -49,10 +52,11 @@ def removed(trial: Trial, of: Sequence[Trial]) -> Finding:
     where = {"subject": trial.subject, "run": trial.run}
     if trial.descriptor is None:
         return Finding("cannot-tell", "no-descriptor", where)
-    recipe, weights = trial.descriptor.get("recipe"), trial.descriptor.get("weights")
+    recipe, weights = str(trial.descriptor.get("recipe") or "").strip(), trial.descriptor.get("weights")
     theirs = [other.descriptor.get("weights") if other.descriptor else None for other in of]
     if recipe:
-        return Finding("pass", "recipe", where, fields={"recipe": recipe})
+        shown = recipe if len(recipe) <= SHOWN else f"{recipe[:SHOWN]}…"
+        return Finding("pass", "recipe", where, fields={"recipe": shown})
     if weights and theirs and all(theirs) and weights not in theirs:
         return Finding("pass", "other-weights", where)
     return Finding("cannot-tell", "no-recipe", where)

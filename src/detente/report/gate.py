@@ -39,13 +39,17 @@ class Line(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """The verdict of a whole rule over one body of evidence. ``left_out``: criteria that the rule does not ask of rehearsals."""
+    """The verdict of a whole rule over one body of evidence. ``left_out``: criteria that the rule does not ask of rehearsals.
+
+    ``passed_over``: the id of the plan's own gate, where this verdict is by another rule or over other subjects.
+    """
 
     rule: Rule
     evidence: Evidence
     lines: Sequence[Line]
     verdict: Word
     left_out: Sequence[Criterion] = ()
+    passed_over: str = ""
 
     @property
     def exit_code(self) -> int:

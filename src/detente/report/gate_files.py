@@ -78,9 +78,11 @@ def standing_of(evidence: Evidence, lang: str) -> str:
 
 
 def left_out_of(verdict: Verdict, lang: str) -> str:
-    """Which criteria were not asked of a rehearsal, in a sentence; nothing where none is."""
+    """What the verdict leaves out, in sentences: criteria not asked of a rehearsal, the plan's own gate; nothing where nothing is."""
     titles = say("report.gate.semicolon", lang).join(in_tongue(one.title, lang) for one in verdict.left_out)
-    return say("report.gate.left-out", lang, titles=titles) if titles else ""
+    told = [say("report.gate.left-out", lang, titles=titles)] if titles else []
+    told += [say("report.gate.passed-over", lang, id=verdict.passed_over)] if verdict.passed_over else []
+    return " ".join(told)
 
 
 def ending_of(verdict: Verdict, lang: str) -> str:
@@ -99,7 +101,7 @@ def rows_of(verdict: Verdict) -> list[dict[str, Any]]:
     whole = {
         "rule": verdict.rule.id, "verdict": verdict.verdict, "standing": evidence.standing, "source": evidence.source,
         "of": evidence.id, "for": verdict.rule.for_, "says": list(verdict.rule.says), "exit": verdict.exit_code,
-        "leftOut": [one.id for one in verdict.left_out],
+        "leftOut": [one.id for one in verdict.left_out], "passedOver": verdict.passed_over or None,
     }  # fmt: skip
     return [*rows, whole]
 
@@ -218,6 +220,7 @@ def _yaml(verdict: Verdict) -> str:
         out += [f"      {name}: {quoted(getattr(first, name))}" for name in named]
         out.append(f"      limit: {quoted(line.limit or None)}")
     out.append(f"  leftOut: {quoted([one.id for one in verdict.left_out])}")
+    out.append(f"  passedOver: {quoted(verdict.passed_over or None)}")
     out.append("  says:")
     out += [f"    - {quoted(one[tag])}" for one in _said(verdict) for tag in ("en", "zh-Hans")]
     return "\n".join(out) + "\n"
