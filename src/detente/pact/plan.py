@@ -467,7 +467,7 @@ def check_questions(suites: Sequence[Suite], place: str) -> None:
         if isinstance(suite.drawn, Drawn):
             check_drawn(suite.drawn, suite.items, plain=suite.variant is None, path=f"{place}[{n}].drawn")
             if (suite.drawn.items == suite.items) != (suite.drawn.list == suite.list):  # all of a bank is the bank
-                raise Malformed("S-6.drawn", f"{place}[{n}].drawn", expected=suite.list, got=suite.drawn.list)
+                raise Malformed("S-6.list", f"{place}[{n}].drawn", expected=suite.list, got=suite.drawn.list)
 
 
 def _check_suites(plan: Plan, place: str) -> None:
