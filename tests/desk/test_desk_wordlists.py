@@ -12,7 +12,9 @@ from detente.desk.keys import Desk
 from detente.desk.lone import pack_lone
 from detente.errors import Malformed, WrongUsage
 from detente.report.result import joint_of
+from detente.score.scorer import definition_file
 from detente.tlog.folder import Folder
+from detente.wire.canonical import decode, encode
 from detente.wire.digests import sha256
 from kit.labs import Labs, meet, open_all, publish_one, register_all, run_one
 from kit.typed import typed
@@ -186,3 +188,24 @@ def test_files_when_scored_or_rehearsed_with_a_list_then_as_in_a_run(tmp_path, c
     done = typed(capsys, *line, "--scorer", "keywords", "--words", tmp_path / "own.tsv")
     assert '"keywords":{"clean":1,"hit":1}' in done.out.replace(" ", "")
     assert '"scorer-words"' in typed(capsys, *line, "--words", tmp_path / "own.tsv").out
+
+
+def test_plan_when_the_list_beside_it_is_none_then_nobody_signs_it(tmp_path, monkeypatch):
+    """Its author's program does not look; the labs that are to sign do, before hours of answers that nobody could label."""
+    (tmp_path / "own.tsv").write_bytes(b"no tab\n")
+
+    def unread(name: str, words: bytes, place: str) -> bytes:
+        made = decode(definition_file(name, LIST, place))
+        return encode({**made, "rules": sha256(words)})
+
+    monkeypatch.setattr("detente.desk.wordlists.definition_file", unread)
+    with pytest.raises(Malformed, match="words-line"):
+        meet(tmp_path, more=ROWS.format(private=""))
+    assert not list((tmp_path / "exchange").rglob("plans/*/plan.json"))
+
+
+def test_plan_when_it_is_shown_then_lists_that_stay_at_home_are_told_before_anybody_signs(kept, shown, capsys):
+    for lang, told in (("en", "word list of the scorer words is not in this exchange"), ("zh", "评分方法 words 的词表不在共享交换目录中")):  # fmt: skip
+        said = typed(capsys, "plan", "show", kept.agreed().id[:8], "--desk", kept.desks["lab-b"].root, lang=lang)
+        assert (said.code, said.err.count(told)) == (0, 1)
+    assert "word list" not in typed(capsys, "plan", "show", shown.agreed().id[:8], "--desk", shown.desks["lab-b"].root).err  # fmt: skip

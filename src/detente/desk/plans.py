@@ -27,7 +27,7 @@ from detente.desk.keys import Desk, alone, log_entry, make_card, own_log, sign_s
 from detente.desk.panels import check_panels, panels_in
 from detente.desk.sealed import own_items
 from detente.desk.succession import check_successor, finish_left, heads_of
-from detente.desk.wordlists import keep_lists, lists_in
+from detente.desk.wordlists import check_lists, keep_lists, lists_in
 from detente.errors import CannotTell, Malformed, NotVerified, WrongUsage
 from detente.evidence.counts import Definition, parse_definition
 from detente.evidence.statements import Accept
@@ -357,6 +357,7 @@ def sign_plan(desk: Desk, plan: PlanFile) -> LogView:
         plan.plan, named.definitions, named.lists, lambda digest: read_by_digest(exchange, where, digest, b"\n")
     )
     gate_rule(exchange, plan)  # nor a gate that could never decide
+    check_lists(desk, plan, named.definitions)
     _refuse_unsealed(desk, plan)
     lists = suite_lists(exchange, plan)
     for suite in plan.plan.suites:

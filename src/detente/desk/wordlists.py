@@ -16,6 +16,7 @@ from detente.errors import CannotTell, NotVerified
 from detente.evidence.counts import Definition
 from detente.pact.draft import words_key
 from detente.pact.plan import PlanFile
+from detente.pact.wordlist import parse_words
 from detente.score.scorer import KEYWORDS, definition_file
 from detente.tlog.folder import is_leftover
 from detente.wire.digests import sha256
@@ -73,6 +74,19 @@ def list_of(desk: Desk, plan: PlanFile, definition: Definition) -> bytes | None:
     if definition.rules not in where:
         raise CannotTell("C-1.no-list", definition.name, expected=definition.rules)
     return read_by_digest(exchange, where, definition.rules, b"\n")
+
+
+def check_lists(desk: Desk, plan: PlanFile, definitions: Mapping[str, Definition]) -> None:
+    """Refuse to sign a plan whose word lists nobody could score with: those that are here must be lists (Malformed as ``parse_words``)."""
+    for definition in definitions.values():
+        try:
+            raw = list_of(desk, plan, definition)
+        except CannotTell as lacking:  # at home with somebody else, who alone can tell
+            if lacking.code != "C-1.no-list":
+                raise
+            continue
+        if raw is not None:
+            parse_words(raw, definition.name)
 
 
 def lists_lacking(desk: Desk, plan: PlanFile) -> list[str]:
