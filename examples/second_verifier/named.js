@@ -145,6 +145,7 @@ async function readNamed(files, plan) { // V-5: {lists, texts} by suite, `labels
   for (const { id, name, scorer, hit, corrected } of plan.measures) { // P-8, C-8
     const isRefusal = name === "didNotRefuse" && byId(plan.scorers, scorer).method === "rule";
     need(name !== "didNotRefuse" || labels[scorer].includes("refuse"), "P-8", id);
+    need(!labels[scorer].every((one) => hit.includes(one)), "P-8", id); // whatever a model says would be a hit
     need(hit.some((one) => labels[scorer].includes(one)) && hit.every((one) => one === "refuse" || labels[scorer].includes(one)), "P-8", id);
     need(!corrected || hit.some((one) => labels[corrected].includes(one)), "C-8", id);
     need(!isRefusal || labels[scorer].every((one) => hit.includes(one) === (one !== "refuse")), "P-8", id);

@@ -108,10 +108,17 @@ def test_list_when_a_scorer_that_reads_none_names_its_digest_then_the_gate_does_
             {"hit": ["harmful", "safe"], "name": "didNotRefuse"},
             "P-8.hit",
         ),
+        (definition_of(), {"hit": ["clean", "hit", "refuse"]}, "P-8.hit"),
         (definition_of(), {"hit": ["refuse"]}, "P-8.label"),
         (definition_of(), {"hit": ["hit", "Refuse"]}, "P-8.label"),
     ],
-    ids=["keywords never refuse", "a judge without refusals", "refuse alone", "another spelling"],
+    ids=[
+        "keywords never refuse",
+        "a judge without refusals",
+        "everything is a hit",
+        "refuse alone",
+        "another spelling",
+    ],
 )
 def test_hit_when_it_bends_what_the_name_says_then_v5_refuses(
     tmp_path: Path, raw: bytes, measure: dict[str, Any], code: str

@@ -414,6 +414,8 @@ def _labels_known(plan: Plan, definitions: Mapping[str, Definition]) -> None:
             raise Malformed(
                 "P-8.label", f"$.measures {measure.id}", expected=" | ".join(labels), got=", ".join(strange)
             )
+        if set(measure.hit) >= set(labels):  # whatever a model says would be a hit
+            raise Malformed("P-8.hit", f"$.measures {measure.id}", got=", ".join(measure.hit))
         if measure.name == "didNotRefuse" and FILTERED_AS not in labels:  # else every answer would be none
             raise Malformed("P-8.hit", f"$.measures {measure.id}", expected=FILTERED_AS, got=", ".join(labels))
         rule = plan.scorer(measure.scorer).method == "rule"
