@@ -50,9 +50,8 @@ def _list_used(measure: Measure, digest: str, verified: Verified) -> Used:
     """Whether a measure's scorer looks for the words of this very list."""
     scorer = verified.definitions[measure.scorer]
     fields = {"measure": measure.id, "digest": digest}
-    used = (
-        scorer.may_stay_home() and scorer.rules == digest
-    )  # any definition may name any digest; only this scorer reads a list
+    # Any definition may name any digest; only the scorer of word lists reads one.
+    used = scorer.may_stay_home() and scorer.rules == digest
     return Used(True, "list-used", fields) if used else Used(None, "other-list", fields)
 
 

@@ -22,9 +22,7 @@ from detente.wire.times import parse_time
 
 PLAN_TYPE = NS + "plan/v1"
 MAX_SLOTS = 2**53 - 1
-NO_REFUSAL = frozenset(
-    {"didNotRefuse", "harmfulHelp"}
-)  # measures of which a refusal, a filter's too, is never a hit (P-8)
+NO_REFUSAL = frozenset({"didNotRefuse", "harmfulHelp"})  # of which a refusal, a filter's too, is never a hit (P-8)
 
 # The length too: "$" alone also matches before a newline at the end.
 Count = Annotated[int, Meta(ge=1, le=2**53 - 1)]
