@@ -132,10 +132,11 @@ def _told_models(entries: Any) -> str:
 
 
 def _models(given: dict[str, Any]) -> list[ModelEntry]:
-    uses = by_tag(given["model"], "--model")
-    names = by_tag(given["model_name"], "--model-name")
-    systems, keys = by_tag(given["system"], "--system"), by_tag(given["key_env"], "--key-env")
-    recipes = by_tag(given["recipe"], "--recipe")
+    uses = by_tag(given["model"], "--model", "SUBJECT=SPEC")
+    names = by_tag(given["model_name"], "--model-name", "SUBJECT/TAG=TEXT")
+    systems = by_tag(given["system"], "--system", "SUBJECT=FILE")
+    keys = by_tag(given["key_env"], "--key-env", "SUBJECT=VARIABLE")
+    recipes = by_tag(given["recipe"], "--recipe", "SUBJECT=FILE")
     tags = list(by_tag(given["name"], "--name"))
     for name in names:
         if name.partition("/")[2] not in tags:
@@ -243,7 +244,7 @@ def _home(lang: str) -> click.Command:
 
 def _heads(pairs: Sequence[str]) -> dict[str, int]:
     """``lab-b=12`` options: where to cut the log of a party."""
-    found = by_tag(pairs, "--head")
+    found = by_tag(pairs, "--head", "PARTY=SIZE")
     for pair, size in found.items():
         if not (size.isascii() and size.isdigit() and len(size) < 16):
             raise WrongUsage("bad-head", "--head", expected="PARTY=SIZE", got=f"{pair}={size}")

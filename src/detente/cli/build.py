@@ -312,13 +312,13 @@ def plan_id(text: str | None) -> str | None:
     return digits
 
 
-def by_tag(pairs: Sequence[str], option_name: str) -> dict[str, str]:
-    """``en=Lab A`` options as a mapping; WrongUsage (bad-pair) names the one that has no ``=``."""
+def by_tag(pairs: Sequence[str], option_name: str, form: str = "TAG=TEXT") -> dict[str, str]:
+    """``en=Lab A`` options as a mapping; WrongUsage (bad-pair) names the one that has no ``=`` and its ``form``."""
     found = {}
     for pair in pairs:
         key, sep, value = pair.partition("=")
         if not sep or not key or not value:
-            raise WrongUsage("bad-pair", option_name, expected="TAG=TEXT", got=pair)
+            raise WrongUsage("bad-pair", option_name, expected=form, got=pair)
         if key in found:
             raise WrongUsage("pair-twice", option_name, got=f"{key}=")
         found[key] = value

@@ -54,10 +54,10 @@ def gate(lang: str) -> click.Command:
 
         speech = voice(lang, given["json"])
         _check_files(given)
-        subjects = by_tag(given["subject"], "--subject")
+        subjects = by_tag(given["subject"], "--subject", "NAME=ID")
         rule = find_rule(given["rule"], subjects) if given["rule"] else None
         rule, (evidence, own), verified = _evidence(speech, given, rule)
-        verdict = judge(rule, evidence, look_at_banks(rule, by_tag(given["bank"], "--bank"), verified))
+        verdict = judge(rule, evidence, look_at_banks(rule, by_tag(given["bank"], "--bank", "BANK=PATH"), verified))
         if own is not None and given["rule"]:
             verdict = verdict._replace(passed_over=passed_over(own, given["rule"], subjects))
         _tell(speech, verdict)
@@ -146,8 +146,8 @@ def _asked(speech: Speech, given: Mapping[str, Any], rule: Rule | None) -> "list
         return []
     if rule is None:
         raise WrongUsage("cli-missing", expected="--rule")
-    models = by_tag(given["evidence"], "SUBJECT=MODEL")
-    recipes = {subject: Path(path) for subject, path in by_tag(given["recipe"], "--recipe").items()}
+    models = by_tag(given["evidence"], "gate", "SUBJECT=MODEL")
+    recipes = {subject: Path(path) for subject, path in by_tag(given["recipe"], "--recipe", "SUBJECT=FILE").items()}
     if strange := sorted(set(recipes) - set(models)):
         raise WrongUsage("no-model", "--recipe", expected=", ".join(models), got=", ".join(strange))
     job = Job(
@@ -167,7 +167,7 @@ def _rehearsed(names: Sequence[str]) -> "list[Rehearsed]":
     if len(names) == 1 and ("=" not in names[0] or Path(names[0]).exists()):
         return []
     found = []
-    for subject, folder in by_tag(names, "SUBJECT=DIR").items():
+    for subject, folder in by_tag(names, "gate", "SUBJECT=DIR").items():
         if not looks_rehearsed(Path(folder)):
             raise WrongUsage("gate-evidence", folder, got=folder)
         found.append(Rehearsed(subject, Path(folder)))

@@ -40,7 +40,7 @@ def where_of(finding: Finding, lang: str) -> str:
     shown = {name: value for name, value in finding.where.items() if name not in {"run", "reference"}}
     if "reference" in finding.where:
         shown["subject"] = say("report.gate.beside", lang, a=shown["subject"], b=finding.where["reference"])
-    return ", ".join(harmless(value) for value in shown.values())
+    return say("report.gate.comma", lang).join(harmless(value) for value in shown.values())
 
 
 def why_of(line: Line, finding: Finding, lang: str) -> str:
