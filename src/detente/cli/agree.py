@@ -130,14 +130,15 @@ def _told_models(entries: Any) -> str:
 
 
 def _models(given: dict[str, Any]) -> list[ModelEntry]:
-    uses = by_tag(given["model"], "--model")
+    uses = by_tag(given["model"], "--model", "SUBJECT=MODEL")
     names = by_tag(given["model_name"], "--model-name")
-    systems, keys = by_tag(given["system"], "--system"), by_tag(given["key_env"], "--key-env")
-    recipes = by_tag(given["recipe"], "--recipe")
+    systems, keys = by_tag(given["system"], "--system", "SUBJECT=FILE"), by_tag(given["key_env"], "--key-env")
+    recipes = by_tag(given["recipe"], "--recipe", "SUBJECT=FILE")
     tags = list(by_tag(given["name"], "--name"))
     for name in names:
         if name.partition("/")[2] not in tags:
-            raise WrongUsage("bad-pair", "--model-name", expected=f"SUBJECT/{'|'.join(tags)}=TEXT", got=name)
+            form, example = f"SUBJECT/{'|'.join(tags)}=TEXT", f'--model-name {name.partition("/")[0]}/en="Model A"'
+            raise WrongUsage("bad-pair", "--model-name", expected=form, got=name, example=example)
     for subject in [*systems, *keys, *recipes, *given["coded"], *(name.partition("/")[0] for name in names)]:
         if subject not in uses:
             raise WrongUsage("no-model", "--model", expected=", ".join(uses) or None, got=subject)

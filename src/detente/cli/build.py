@@ -312,13 +312,24 @@ def plan_id(text: str | None) -> str | None:
     return digits
 
 
-def by_tag(pairs: Sequence[str], option_name: str) -> dict[str, str]:
-    """``en=Lab A`` options as a mapping; WrongUsage (bad-pair) names the one that has no ``=``."""
+EXAMPLES = {  # how a pair of each form is written; the names and files are anybody's
+    "TAG=TEXT": '{option} en="Lab A"',
+    "SUBJECT=MODEL": "{option} candidate=gguf:new.gguf",
+    "SUBJECT=DIR": "{option} candidate=rehearsal",
+    "SUBJECT=FILE": "{option} candidate=file.txt",
+    "NAME=ID": "{option} candidate=my-model",
+    "BANK=PATH": "{option} keyword-list=keywords.tsv",
+}
+
+
+def by_tag(pairs: Sequence[str], option_name: str, form: str = "TAG=TEXT") -> dict[str, str]:
+    """``en=Lab A`` options as a mapping; WrongUsage (bad-pair) names the one that has no ``=``, and the ``form`` it should have."""
     found = {}
     for pair in pairs:
         key, sep, value = pair.partition("=")
         if not sep or not key or not value:
-            raise WrongUsage("bad-pair", option_name, expected="TAG=TEXT", got=pair)
+            example = EXAMPLES[form].format(option=option_name)
+            raise WrongUsage("bad-pair", option_name, expected=form, got=pair, example=example)
         if key in found:
             raise WrongUsage("pair-twice", option_name, got=f"{key}=")
         found[key] = value

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The verb gate: evidence held against a rule, a line a criterion, files for CI and for a model card, an exit code."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,10 +53,10 @@ def gate(lang: str) -> click.Command:
 
         speech = voice(lang, given["json"])
         _check_files(given)
-        subjects = by_tag(given["subject"], "--subject")
+        subjects = by_tag(given["subject"], "--subject", "NAME=ID")
         rule = find_rule(given["rule"], subjects) if given["rule"] else None
         rule, evidence, verified = _evidence(speech, given, rule)
-        verdict = judge(rule, evidence, look_at_banks(rule, by_tag(given["bank"], "--bank"), verified))
+        verdict = judge(rule, evidence, look_at_banks(rule, by_tag(given["bank"], "--bank", "BANK=PATH"), verified))
         _tell(speech, verdict)
         _write(speech, verdict, given)
         return verdict.exit_code
@@ -114,6 +114,7 @@ def _evidence(speech: Speech, given: Mapping[str, Any], rule: Rule | None) -> "t
     if rehearsed or len(names) > 1:
         if rule is None:
             raise WrongUsage("cli-missing", expected="--rule")
+        _check_subjects(rule, [one.subject for one in rehearsed])
         return rule, rehearsal_evidence(rehearsed), None
     place = Path(names[0])
     if looks_packed(place):
@@ -139,16 +140,26 @@ def _asked(speech: Speech, given: Mapping[str, Any], rule: Rule | None) -> "list
         return []
     if rule is None:
         raise WrongUsage("cli-missing", expected="--rule")
-    models = by_tag(given["evidence"], "SUBJECT=MODEL")
-    recipes = {subject: Path(path) for subject, path in by_tag(given["recipe"], "--recipe").items()}
+    models = by_tag(given["evidence"], "detente gate", "SUBJECT=MODEL")
+    _check_subjects(rule, models)
+    recipes = {subject: Path(path) for subject, path in by_tag(given["recipe"], "--recipe", "SUBJECT=FILE").items()}
     if strange := sorted(set(recipes) - set(models)):
-        raise WrongUsage("no-model", "--recipe", expected=", ".join(models), got=", ".join(strange))
+        raise WrongUsage("recipe-subject", "--recipe", expected=", ".join(models), got=", ".join(strange))
+    if missing := sorted(set(rule.subjects.values()) - set(models)):
+        speech.say("gate-not-asked", rule=rule.id, names=", ".join(missing))
     job = Job(
         models, given["suite"], given["out"], given["sample"], given["seed"], given["max_minutes"], given["max_tokens"],
         Asking(given["judge"], given["judge_key_env"]), given["scorer"],
         {subject: rule.variants_for(subject) for subject in models}, recipes,
     )  # fmt: skip
-    return rehearse_all(job, lambda: Display(speech, None))
+    return rehearse_all(job, lambda subject: Display(speech, None, subject))
+
+
+def _check_subjects(rule: Rule, subjects: Iterable[str]) -> None:
+    """WrongUsage (gate-stranger) for a model of which the rule says nothing: before hours are spent on a slip of the pen."""
+    if strange := rule.strange(subjects):
+        expected = ", ".join(dict.fromkeys(rule.subjects.values()))
+        raise WrongUsage("gate-stranger", "--rule", expected=expected, got=", ".join(strange), rule=rule.id)
 
 
 def _rehearsed(names: Sequence[str]) -> "list[Rehearsed]":
@@ -160,7 +171,7 @@ def _rehearsed(names: Sequence[str]) -> "list[Rehearsed]":
     if len(names) == 1 and ("=" not in names[0] or Path(names[0]).exists()):
         return []
     found = []
-    for subject, folder in by_tag(names, "SUBJECT=DIR").items():
+    for subject, folder in by_tag(names, "detente gate", "SUBJECT=DIR").items():
         if not looks_rehearsed(Path(folder)):
             raise WrongUsage("gate-evidence", folder, got=folder)
         found.append(Rehearsed(subject, Path(folder)))
