@@ -98,7 +98,7 @@ def draft(judge: str) -> str:
     """The draft of the preset, with a judge in people's place, in English alone, and with more models to compare."""
     from detente.pact.rule import draft_file
 
-    text = draft_file("open-release", N)
+    text = draft_file("open-release", N, "s")
     assert PEOPLE in text
     text = text.replace(PEOPLE, f'id = "judge"\njudge = {{ models = ["{judge}"] }}')
     text = text.replace('scorer = "people"', 'scorer = "judge"')
