@@ -275,7 +275,7 @@ def test_bank_when_shown_then_its_sizes_are_told(tmp_path: Path, capsys) -> None
     rows = [json.loads(line) for line in typed(capsys, *words, "--bank", "should-refuse=core-v0").out.splitlines()]
     found = {row["criterion"]: [one["why"] for one in row["findings"]] for row in rows[:-1]}
     assert found["generated"] == ["no-bank"]
-    assert set(found["should-refuse"]) == {"bank-short"}
+    assert set(found["should-refuse"]) == {"bank-short", "bank-risks"}
     refused(capsys, 2, "no-bank", *words[:-1], "--bank", "mine=core-v0")
 
 

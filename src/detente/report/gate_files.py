@@ -40,7 +40,8 @@ def where_of(finding: Finding, lang: str) -> str:
     shown = {name: value for name, value in finding.where.items() if name not in {"run", "reference"}}
     if "reference" in finding.where:
         shown["subject"] = say("report.gate.beside", lang, a=shown["subject"], b=finding.where["reference"])
-    return ", ".join(harmless(value) for value in shown.values())
+    named = [harmless(value) for value in shown.values() if value not in {"-", "*"}]  # nobody in particular, all of it
+    return say("report.gate.comma", lang).join(named)
 
 
 def why_of(line: Line, finding: Finding, lang: str) -> str:
