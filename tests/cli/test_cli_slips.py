@@ -97,3 +97,57 @@ def test_gate_when_a_pair_has_no_equals_sign_then_the_example_is_one_of_its_own(
     said = refused(capsys, 2, "bad-pair", "gate", *words)
     assert form in said.err
     assert example in said.err
+
+
+DRAFT = """
+texts = ["en", "zh-Hans"]
+title = { en = "Alone", zh-Hans = "自查" }
+roles = { lab-a = ["coordinates", "tests"] }
+[[suite]]
+from = "core-v0"
+[[test]]
+party = "lab-a"
+subject = "bare"
+"""
+
+
+def test_plan_of_one_party_when_proposed_and_signed_then_the_next_step_is_its_own(tmp_path: Path, capsys) -> None:
+    desk = ("--desk", tmp_path / "desk")
+    titles = ("--home", "https://lab-a.example/d", "--name", "en=A", "--name", "zh-Hans=甲")
+    model = ("--model", "bare=python:kit.said:refuses", "--exchange", tmp_path / "exchange")
+    assert typed(capsys, "init", "lab-a", *desk, *titles, *model).code == 0
+    draft = tmp_path / "draft.toml"
+    draft.write_text(DRAFT + '[[scorer]]\nid = "refusal"\n', "utf-8")
+    said = refused(capsys, 2, "draft-no-includes", "plan", "new", draft, *desk)
+    assert 'id = "includes"' in said.err
+    draft.write_text(DRAFT, "utf-8")
+    proposed = typed(capsys, "plan", "new", draft, *desk)
+    plan = proposed.out.strip()
+    assert f"detente plan sign {plan}" in proposed.err
+    assert "the others" not in proposed.err
+    signed = typed(capsys, "plan", "sign", plan, *desk)
+    assert signed.err.splitlines()[-1] == "next: detente run --subject bare --section core"
+    assert "compare the id" not in signed.err
+    refused(capsys, 2, "no-run-yet", "score", *desk)
+
+
+def test_gate_when_what_is_shown_is_no_bank_then_its_own_path_is_named(tmp_path: Path, capsys) -> None:
+    rehearsal = tmp_path / "r"
+    typed(capsys, "rehearse", "core-v0", "--model", "python:kit.said:refuses", "--sample", 2, "--out", rehearsal)
+    words = ("gate", rehearsal, "--rule", "cn-tc260-003-2024")
+    said = refused(capsys, 2, "no-suite", *words, "--bank", f"generated={tmp_path / 'none'}")
+    assert str(tmp_path / "none") in said.err
+    assert "suite check" not in said.err
+
+
+def test_rehearsal_when_its_judge_is_another_then_both_are_named_and_no_definition_is_printed(
+    tmp_path: Path, server: ScriptedModel, capsys
+) -> None:
+    with ScriptedModel(lambda asked: right(asked.body["messages"])) as judge:
+        words = ("rehearse", "core-v0", "--model", server.spec(), "--sample", 2, "--scorer", "judge")
+        out = ("--out", tmp_path / "r")
+        assert typed(capsys, *words, "--judge", judge.spec("first"), *out).code == 0
+        said = refused(capsys, 2, "rehearsal-other", *words, "--judge", judge.spec("second"), *out)
+        assert f"expected judge {judge.url}#first, got judge {judge.url}#second" in said.err
+        less = refused(capsys, 2, "rehearsal-other", *words, "--judge", judge.spec("first"), *out, "--sample", 3)
+    assert "expected 2, got 3" in less.err

@@ -114,7 +114,9 @@ def junit(verdict: Verdict, lang: str) -> bytes:
     """JUnit XML: a criterion is a test case, ``failure`` where it fails, ``error`` where nobody can tell (a skip would look like a pass)."""
     cases = []
     for line in verdict.lines:
-        said = "; ".join(why_of(line, one, lang) + both_of(one, lang) for one in line.findings)
+        said = say("report.gate.semicolon", lang).join(
+            why_of(line, one, lang) + both_of(one, lang) for one in line.findings
+        )
         kind = {"fail": "failure", "cannot-tell": "error"}.get(line.verdict)
         inner = (
             el(kind, said, message=why_of(line, line.findings[0], lang), type=line.findings[0].why) if kind else None
