@@ -126,6 +126,12 @@ def _evidence(speech: Speech, given: Mapping[str, Any], rule: Rule | None) -> "t
             raise CannotTell("unanchored-lone", str(place), expected=lone.plan.plan.quorum, got=lone.run.test.party)
         return rule, evidence_of_lone(lone), None
     verified = _verified(speech, place, given)
+    if (
+        rule is not None
+        and verified.plan.plan.gate is not None
+        and (own := plan_rule(verified)).criterion != rule.criterion
+    ):
+        speech.say("gate-other", own=own.id, rule=rule.id)
     return rule or plan_rule(verified), evidence_of(verified), verified
 
 
