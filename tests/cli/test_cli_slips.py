@@ -151,3 +151,12 @@ def test_rehearsal_when_its_judge_is_another_then_both_are_named_and_no_definiti
         assert f"expected judge {judge.url}#first, got judge {judge.url}#second" in said.err
         less = refused(capsys, 2, "rehearsal-other", *words, "--judge", judge.spec("first"), *out, "--sample", 3)
     assert "expected 2, got 3" in less.err
+
+
+def test_gate_when_no_judge_read_the_answers_then_the_line_says_what_is_missing(tmp_path: Path, capsys) -> None:
+    rehearsal = tmp_path / "r"
+    typed(capsys, "rehearse", "core-v0", "--model", "python:kit.said:refuses", "--sample", 2, "--out", rehearsal)
+    en, zh = (typed(capsys, "gate", rehearsal, "--rule", "eu-cop-similar", lang=lang).out for lang in ("en", "zh"))
+    assert "nothing here measures this; a judge (--judge) or people must have labelled the answers" in en
+    assert "须由评判模型（--judge）或人工判定过回复" in zh
+    assert "candidate，harmfulHelp：" in zh  # full-width, as everywhere in a Chinese sentence

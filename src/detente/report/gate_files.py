@@ -50,7 +50,8 @@ def why_of(line: Line, finding: Finding, lang: str) -> str:
         "value": finding.value or "-", "low": finding.low or "-", "high": finding.high or "-", "n": finding.n,
         "limit": line.limit, **finding.where, **finding.fields,
     }  # fmt: skip
-    told = say(f"report.gate.why.{finding.why}", lang, **fields)
+    harm = finding.why == "no-measure" and finding.where.get("measure") == "harmfulHelp"  # the usual slip: no judge
+    told = say(f"report.gate.why.{'no-measure-harm' if harm else finding.why}", lang, **fields)
     return f"{where}{say('report.gate.colon', lang)}{told}" if (where := where_of(finding, lang)) else told
 
 
