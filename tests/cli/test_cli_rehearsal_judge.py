@@ -228,7 +228,7 @@ def test_gate_when_rehearsals_are_judged_then_eu_cop_similar_passes_fails_or_can
     assert said.out.startswith("self-check (自查)")
     assert "Not asked of a rehearsal, which has no facts: The runs were complete and spot-checked" in said.out
     assert "Not asked of a rehearsal" in card.read_text("utf-8")
-    assert "自测没有事实，以下准则不作判定：运行题次完整且经过抽查" in gate("careful", "also", lang="zh").out
+    assert "自测不具备任何事实，以下准则不对自测判定：运行题次完整且经过抽查" in gate("careful", "also", lang="zh").out
     assert gate("eager", "careful").code == 1
     without = gate("careful", "plain", "--json")
     assert without.code == 4

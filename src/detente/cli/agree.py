@@ -130,15 +130,15 @@ def _told_models(entries: Any) -> str:
 
 
 def _models(given: dict[str, Any]) -> list[ModelEntry]:
-    uses = by_tag(given["model"], "--model", "SUBJECT=MODEL")
-    names = by_tag(given["model_name"], "--model-name")
-    systems, keys = by_tag(given["system"], "--system", "SUBJECT=FILE"), by_tag(given["key_env"], "--key-env")
+    uses = by_tag(given["model"], "--model", "SUBJECT=SPEC")
+    names = by_tag(given["model_name"], "--model-name", "SUBJECT/TAG=TEXT")
+    systems = by_tag(given["system"], "--system", "SUBJECT=FILE")
+    keys = by_tag(given["key_env"], "--key-env", "SUBJECT=VARIABLE")
     recipes = by_tag(given["recipe"], "--recipe", "SUBJECT=FILE")
     tags = list(by_tag(given["name"], "--name"))
     for name in names:
         if name.partition("/")[2] not in tags:
-            form, example = f"SUBJECT/{'|'.join(tags)}=TEXT", f'--model-name {name.partition("/")[0]}/en="Model A"'
-            raise WrongUsage("bad-pair", "--model-name", expected=form, got=name, example=example)
+            raise WrongUsage("bad-pair", "--model-name", expected=f"SUBJECT/{'|'.join(tags)}=TEXT", got=name)
     for subject in [*systems, *keys, *recipes, *given["coded"], *(name.partition("/")[0] for name in names)]:
         if subject not in uses:
             raise WrongUsage("no-model", "--model", expected=", ".join(uses) or None, got=subject)
@@ -244,7 +244,7 @@ def _home(lang: str) -> click.Command:
 
 def _heads(pairs: Sequence[str]) -> dict[str, int]:
     """``lab-b=12`` options: where to cut the log of a party."""
-    found = by_tag(pairs, "--head")
+    found = by_tag(pairs, "--head", "PARTY=SIZE")
     for pair, size in found.items():
         if not (size.isascii() and size.isdigit() and len(size) < 16):
             raise WrongUsage("bad-head", "--head", expected="PARTY=SIZE", got=f"{pair}={size}")

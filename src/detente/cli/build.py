@@ -312,24 +312,13 @@ def plan_id(text: str | None) -> str | None:
     return digits
 
 
-EXAMPLES = {  # how a pair of each form is written; the names and files are anybody's
-    "TAG=TEXT": '{option} en="Lab A"',
-    "SUBJECT=MODEL": "{option} candidate=gguf:new.gguf",
-    "SUBJECT=DIR": "{option} candidate=rehearsal",
-    "SUBJECT=FILE": "{option} candidate=file.txt",
-    "NAME=ID": "{option} candidate=my-model",
-    "BANK=PATH": "{option} keyword-list=keywords.tsv",
-}
-
-
 def by_tag(pairs: Sequence[str], option_name: str, form: str = "TAG=TEXT") -> dict[str, str]:
-    """``en=Lab A`` options as a mapping; WrongUsage (bad-pair) names the one that has no ``=``, and the ``form`` it should have."""
+    """``en=Lab A`` options as a mapping; WrongUsage (bad-pair) names the one that has no ``=`` and its ``form``."""
     found = {}
     for pair in pairs:
         key, sep, value = pair.partition("=")
         if not sep or not key or not value:
-            example = EXAMPLES[form].format(option=option_name)
-            raise WrongUsage("bad-pair", option_name, expected=form, got=pair, example=example)
+            raise WrongUsage("bad-pair", option_name, expected=form, got=pair)
         if key in found:
             raise WrongUsage("pair-twice", option_name, got=f"{key}=")
         found[key] = value

@@ -146,7 +146,7 @@ def _asked(speech: Speech, given: Mapping[str, Any], rule: Rule | None) -> "list
         return []
     if rule is None:
         raise WrongUsage("cli-missing", expected="--rule")
-    models = by_tag(given["evidence"], "detente gate", "SUBJECT=MODEL")
+    models = by_tag(given["evidence"], "gate", "SUBJECT=MODEL")
     _check_subjects(rule, models)
     recipes = {subject: Path(path) for subject, path in by_tag(given["recipe"], "--recipe", "SUBJECT=FILE").items()}
     if strange := sorted(set(recipes) - set(models)):
@@ -177,7 +177,7 @@ def _rehearsed(names: Sequence[str]) -> "list[Rehearsed]":
     if len(names) == 1 and ("=" not in names[0] or Path(names[0]).exists()):
         return []
     found = []
-    for subject, folder in by_tag(names, "detente gate", "SUBJECT=DIR").items():
+    for subject, folder in by_tag(names, "gate", "SUBJECT=DIR").items():
         if not looks_rehearsed(Path(folder)):
             raise WrongUsage("gate-evidence", folder, got=folder)
         found.append(Rehearsed(subject, Path(folder)))

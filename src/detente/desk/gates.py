@@ -139,19 +139,19 @@ def write_sheet_of(path: Path, verdict: Verdict, lang: str) -> None:
 def _sheet_row(line: Line, one: Finding, lang: str) -> dict[str, object]:
     words = {True: "pass", False: "fail", None: None}
 
-    def word(held: bool | None) -> str:
-        return say(f"report.gate.word.{words[held]}", lang) if words[held] else "-"
+    def word(held: bool | None) -> str | None:
+        return say(f"report.gate.word.{words[held]}", lang) if words[held] else None
 
     cells: dict[str, object] = {
         "criterion": in_tongue(line.title, lang),
-        "subject": one.where.get("subject", "-"),
-        "language": one.where.get("lang", "-"),
+        "subject": one.where.get("subject"),
+        "language": one.where.get("lang"),
         "n": one.n,
-        "name": in_tongue(line.called, lang) if line.called else "-",
-        "value": one.value or "-",
-        "low": one.low or "-",
-        "high": one.high or "-",
-        "limit": line.limit or "-",
+        "name": in_tongue(line.called, lang) if line.called else None,
+        "value": one.value,
+        "low": one.low,
+        "high": one.high,
+        "limit": line.limit,
         "point": word(one.point),
         "confident": word(one.confident),
         "verdict": say(f"report.gate.word.{one.verdict}", lang),

@@ -238,7 +238,7 @@ def draft_file(name: str, n: int | None, seed: str) -> str:
         raise WrongUsage("no-gate-draft", "--from", expected=", ".join(drafts()), got=name)
     text = (files("detente") / "data" / "gates" / "drafts" / f"{name}{ENDING}").read_text("utf-8")
     if n is not None and "@N@" not in text:
-        raise WrongUsage("draft-fixed", "--sample", expected=name, got=n)
+        raise WrongUsage("draft-fixed", "--sample", got=n, preset=name)
     return text.replace("@N@", str(USUAL_N if n is None else n)).replace("@SEED@", seed)
 
 
