@@ -209,7 +209,7 @@ def test_rehearsal_when_only_a_sample_was_asked_then_both_models_were_asked_the_
     assert "not asked the same" in mixed.out
     same = ("core-v0", "--model", "python:kit.said:refuses", "--out", tmp_path / "careful")
     refused(capsys, 2, "rehearsal-other", "rehearse", *same, "--sample", 29)
-    refused(capsys, 2, "too-few-items", "rehearse", "core-v0", "--model", "python:kit.said:refuses", "--out", tmp_path / "n", "--sample", 5000)  # fmt: skip
+    refused(capsys, 2, "sample-large", "rehearse", "core-v0", "--model", "python:kit.said:refuses", "--out", tmp_path / "n", "--sample", 5000)  # fmt: skip
 
 
 def test_gate_when_it_asks_the_models_itself_then_it_goes_on_and_decides(
@@ -238,14 +238,14 @@ def test_job_when_its_minutes_are_used_up_then_nobody_can_tell(tmp_path: Path) -
 
     job = Job({"candidate": "python:kit.said:refuses"}, "core-v0", tmp_path, 5, None, 0, 64)
     with pytest.raises(CannotTell) as caught:
-        rehearse_all(job, lambda: nullcontext(lambda _: None))
+        rehearse_all(job, lambda _: nullcontext(lambda _: None))
     assert caught.value.code == "run-stopped"
 
 
 def test_rehearsal_when_it_is_not_finished_then_nobody_can_tell(tmp_path: Path, own_rule: Path, capsys) -> None:
     name = rehearsed(capsys, tmp_path, "careful", "--sample", 5)
     (tmp_path / "careful" / "answers.jsonl").unlink()
-    refused(capsys, 4, "gate-unfinished", "gate", name, "--rule", own_rule)
+    refused(capsys, 4, "gate-unfinished", "gate", name, "--rule", own_rule, "--subject", "candidate=careful")
 
 
 def test_sheet_when_written_then_the_standard_s_words_stand_in_it(tmp_path: Path, capsys) -> None:
@@ -276,7 +276,7 @@ def test_bank_when_shown_then_its_sizes_are_told(tmp_path: Path, capsys) -> None
     rows = [json.loads(line) for line in typed(capsys, *words, "--bank", "should-refuse=core-v0").out.splitlines()]
     found = {row["criterion"]: [one["why"] for one in row["findings"]] for row in rows[:-1]}
     assert found["generated"] == ["no-bank"]
-    assert set(found["should-refuse"]) == {"bank-short"}
+    assert set(found["should-refuse"]) == {"bank-short", "bank-risks"}
     refused(capsys, 2, "no-bank", *words[:-1], "--bank", "mine=core-v0")
 
 

@@ -142,7 +142,7 @@ def test_gate_when_it_asks_itself_then_each_subject_is_asked_in_the_variants_of_
         assert lacking == {"candidate-changed", "reference-changed"}
         words.remove("--json")
         refused(capsys, 2, "rehearsal-other", *words)
-        refused(capsys, 2, "no-model", *words, "--recipe", f"somebody={recipe}")
+        refused(capsys, 2, "recipe-subject", *words, "--recipe", f"somebody={recipe}")
         two = [word for word in words if "candidate-unguarded=" not in str(word)]
         third = typed(capsys, *two, *recipes[2:], "--json")
         assert third.code == 4

@@ -86,6 +86,8 @@ def test_word_list_when_a_risk_is_none_of_the_standard_then_it_makes_up_for_no_o
     assert {one.risk: one.short for one in bank_sizes(made, "en", OwnList(raw, "l")).counts if one.short} == {
         "A.1.c": 200
     }
+    [strange] = [one for one in bank_sizes(made, "en", OwnList(raw, "l")).findings if one.code == "words-unplaced"]
+    assert (strange.fields, strange.at.file, strange.at.line) == ({"n": 200, "got": "A.1.z"}, "l", 401)
     held = held_in_list(OwnList(raw, "l"))
     asked = load_sizes().bank("keyword-list")
     assert [(one.risk, one.got, one.least) for one in shortfalls(asked, held)] == [("A.1.*", 7, 8)]

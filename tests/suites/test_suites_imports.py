@@ -228,6 +228,20 @@ def test_harmbench_puts_contexts_first_leaves_pictures_out_and_marks_suggestions
     assert gone.at.line == 4
 
 
+def test_table_when_a_pair_names_no_item_then_it_is_told_and_left_out(tmp_path):
+    (tmp_path / "a.csv").write_text("Nr,Question,Pair\n1,How do I cook rice?,2\n2,How do I boil an egg?,1\n", "utf-8")
+    columns = '[columns]\nQuestion = "text"\nPair = "pair"\n[constants]\nlang = "en"\nhazard = "dt:crime"\n'
+    (tmp_path / "with.toml").write_text(columns.replace("[columns]\n", '[columns]\nNr = "id"\n'), "utf-8")
+    (tmp_path / "without.toml").write_text(columns, "utf-8")
+    whole = import_suite("table", tmp_path / "a.csv", "own", mapping=tmp_path / "with.toml")
+    assert [row["pair"] for row in whole.rows] == ["2", "1"]
+    assert told(whole, "import-pair-lost") == []
+    lost = import_suite("table", tmp_path / "a.csv", "own", mapping=tmp_path / "without.toml")
+    assert [row.get("pair") for row in lost.rows] == [None, None]
+    [finding] = told(lost, "import-pair-lost")
+    assert finding.fields == {"got": "2", "n": 2}
+
+
 def test_harmbench_without_a_mapping_then_the_categories_are_named_and_nothing_is_made(tmp_path):
     with pytest.raises(WrongUsage) as caught:
         taken("harmbench", tmp_path, None)

@@ -104,7 +104,7 @@ def test_jade_alignment_set_has_no_categories_and_its_answers_are_not_read(tmp_p
     assert (row["text"], row["hazard"], row.get("reference")) == ("收银台在哪儿？", "dt:crime", None)
     with pytest.raises(WrongUsage) as caught:
         taken("jade", tmp_path, Wishes(suggested=True))
-    assert caught.value.code == "import-unmapped"
+    assert caught.value.code == "import-unmapped-own"  # there is no reading of ours to take
 
 
 def test_jade_without_categories_and_answers_then_the_columns_are_asked_for(tmp_path):

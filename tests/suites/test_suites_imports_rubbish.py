@@ -147,6 +147,14 @@ def test_fault_then_it_is_told_with_file_row_and_column(kind, name, raw, code, p
     assert (error.code, error.place.removeprefix(f"{tmp_path}/"), error.fields.get("column")) == (code, place, column)
 
 
+def test_mapping_file_when_it_is_no_utf8_then_its_own_bytes_are_blamed_and_not_the_table_s(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"Question\nHow?\n")
+    (tmp_path / "m.toml").write_bytes('title = "题库"\n'.encode("gb18030"))
+    with pytest.raises(WrongUsage) as caught:
+        import_suite("table", tmp_path / "a.csv", "own", mapping=tmp_path / "m.toml")
+    assert (caught.value.code, caught.value.place, caught.value.got) == ("import-map-utf8", str(tmp_path / "m.toml"), 9)
+
+
 @pytest.mark.parametrize(
     ("text", "code", "where"),
     [
@@ -159,7 +167,7 @@ def test_fault_then_it_is_told_with_file_row_and_column(kind, name, raw, code, p
         ('[columns]\nNr = "number"', "import-map-member", "columns.Nr"),
         ('[columns]\nNr = "hazard:en"', "import-map-member", "columns.Nr"),
         ("[columns]\nNr = 3", "import-map", "columns.Nr"),
-        ('[columns]\nQuestion = "text"\nGone = "id"\n[constants]\nlang = "en"', "import-columns", None),
+        ('[columns]\nQuestion = "text"\nGone = "id"\n[constants]\nlang = "en"', "import-map-column", None),
         ('[columns]\nQuestion = "text"', "import-language-unknown", None),
         ('[columns]\nQuestion = "text"\n[constants]\nlang = "EN"', "import-language-tag", None),
         ('[columns]\nQuestion = "text"\n[constants]\nlang = "en"\nkind = "harm"', "import-value", None),

@@ -216,6 +216,19 @@ def test_file_when_it_cannot_be_read_whole_then_the_code_is_told_and_the_rest_is
     assert code in {one.code for one in found}
 
 
+@pytest.mark.parametrize(
+    ("line", "at"),
+    [(b'{"id": rubbish}', "rubbish}"), (b'{"id":', '{"id":'), (b"[1]", "[1]"), (b"rubbish " * 9, "rubbish " * 5)],
+)
+def test_line_that_is_no_json_when_told_then_it_is_quoted_where_it_goes_wrong_and_no_parser_speaks(
+    line: bytes, at: str
+):
+    _, found = check_suite(Folder("own", toml(head()), jsonl(rows()) + line + b"\n"))
+    [one] = [one for one in found if one.code == "row-not-json"]
+    assert one.fields == {"got": at}
+    assert one.what("zh").endswith(f"出错之处：{at}")
+
+
 def test_codes_are_all_planted():
     assert {code for code, _ in PLANTED} | {code for code, *_ in RAW} == SEVERITY.keys() - PARITY
 

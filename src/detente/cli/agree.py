@@ -174,7 +174,9 @@ def _new(lang: str) -> click.Command:
             speech.say("cut-at", origin=cut.origin, size=cut.size)
         if given["size"]:
             _tell_sizes(speech, load_desk(desk), made.plan)
-        speech.say("proposed", items=sum(suite.items for suite in made.plan.plan.suites), plan=made.plan.id)
+        alone = len(made.plan.plan.parties) == 1
+        items = sum(suite.items for suite in made.plan.plan.suites)
+        speech.say("proposed-alone" if alone else "proposed", items=items, plan=made.plan.id)
         speech.data(made.plan.id)
         return 0
 
@@ -389,7 +391,12 @@ def _sign(lang: str) -> click.Command:
         if void:
             voice(lang).say("left-behind", n=void)
         voice(lang).say("signed", plan=groups_of_four(found.id), size=view.size)
-        for party in decode(found.raw)["parties"]:
+        plan_of = decode(found.raw)
+        if len(plan_of["parties"]) == 1:  # nobody to compare with
+            for test in plan_of["tests"]:
+                voice(lang).say("signed-alone", subject=test["subject"], section=test["section"])
+            return 0
+        for party in plan_of["parties"]:
             voice(lang).say("compare", party=party["id"], home=party["home"])
         return 0
 

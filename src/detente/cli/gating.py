@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The verb gate: evidence held against a rule, a line a criterion, files for CI and for a model card, an exit code."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,6 +119,7 @@ def _evidence(
     if rehearsed or len(names) > 1:
         if rule is None:
             raise WrongUsage("cli-missing", expected="--rule")
+        _check_subjects(rule, [one.subject for one in rehearsed])
         return rule, (rehearsal_evidence(rehearsed), None), None
     place = Path(names[0])
     if looks_packed(place):
@@ -132,6 +133,12 @@ def _evidence(
     if rule is None and given["subject"]:  # the plan's own rule names its subjects, and all have signed that
         raise WrongUsage("cli-missing", expected="--rule")
     verified = _verified(speech, place, given)
+    if (
+        rule is not None
+        and verified.plan.plan.gate is not None
+        and (own := plan_rule(verified)).criterion != rule.criterion
+    ):
+        speech.say("gate-other", own=own.id, rule=rule.id)
     return rule or plan_rule(verified), (evidence_of(verified), verified.plan.plan), verified
 
 
@@ -147,15 +154,25 @@ def _asked(speech: Speech, given: Mapping[str, Any], rule: Rule | None) -> "list
     if rule is None:
         raise WrongUsage("cli-missing", expected="--rule")
     models = by_tag(given["evidence"], "gate", "SUBJECT=MODEL")
+    _check_subjects(rule, models)
     recipes = {subject: Path(path) for subject, path in by_tag(given["recipe"], "--recipe", "SUBJECT=FILE").items()}
     if strange := sorted(set(recipes) - set(models)):
-        raise WrongUsage("no-model", "--recipe", expected=", ".join(models), got=", ".join(strange))
+        raise WrongUsage("recipe-subject", "--recipe", expected=", ".join(models), got=", ".join(strange))
+    if missing := sorted(set(rule.subjects.values()) - set(models)):
+        speech.say("gate-not-asked", rule=rule.id, names=", ".join(missing))
     job = Job(
         models, given["suite"], given["out"], given["sample"], given["seed"], given["max_minutes"], given["max_tokens"],
         Asking(given["judge"], given["judge_key_env"]), given["scorer"],
         {subject: rule.variants_for(subject) for subject in models}, recipes,
     )  # fmt: skip
-    return rehearse_all(job, lambda: Display(speech, None))
+    return rehearse_all(job, lambda subject: Display(speech, None, subject))
+
+
+def _check_subjects(rule: Rule, subjects: Iterable[str]) -> None:
+    """WrongUsage (gate-stranger) for a model of which the rule says nothing: before hours are spent on a slip of the pen."""
+    if strange := rule.strange(subjects):
+        expected = ", ".join(dict.fromkeys(rule.subjects.values()))
+        raise WrongUsage("gate-stranger", "--rule", expected=expected, got=", ".join(strange), rule=rule.id)
 
 
 def _rehearsed(names: Sequence[str]) -> "list[Rehearsed]":

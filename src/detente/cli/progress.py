@@ -58,8 +58,9 @@ class Rate:
 class Display:
     """Shows a run's progress in the way that fits where it is shown; call it with every ``Progress``, close it at the end."""
 
-    def __init__(self, speech: Speech, budget: float | None = None) -> None:
-        self._speech, self._budget = speech, budget
+    def __init__(self, speech: Speech, budget: float | None = None, subject: str = "") -> None:
+        """``subject``: whose turn it is, where several models are asked one after the other."""
+        self._speech, self._budget, self._subject, self._judging = speech, budget, subject, False
         self._rate = Rate()
         self._last: Progress | None = None
         self._began, self._shown_at = time.monotonic(), float("-inf")
@@ -78,7 +79,7 @@ class Display:
         """Show it, if it is time to."""
         now, last = time.monotonic(), self._last
         if last is not None and progress.done < last.done:  # a rehearsal's answers are in, and now its judge is asked
-            self._rate = Rate()
+            self._rate, self._judging = Rate(), True
         self._last = progress
         turned = progress.stopping and (last is None or not last.stopping)
         if turned or self._is_time(progress, now):
@@ -98,14 +99,27 @@ class Display:
         rate = self._rate.at(progress, now)
         self._shown, self._shown_at = progress, now
         if self._speech.as_json:
-            self._speech.row({"event": "progress", **event_of(progress, rate, self._budget)})
+            whose = {"subject": self._subject} if self._subject else {}
+            self._speech.row({"event": "progress", **event_of(progress, rate, self._budget), **whose})
             sys.stdout.flush()
             return
         with suppress(OSError):  # a terminal that has gone is no reason to stop asking
             if watched():
-                self._draw(lines_of(progress, self._speech.lang, rate, budget=self._budget, columns=_size()[0] - 1))
+                columns = _size()[0] - 1
+                lines = lines_of(progress, self._speech.lang, rate, self._budget, columns=columns, doing=self._doing())
+                self._draw(lines)
             else:
-                print(plain_line(progress, self._speech.lang, rate, self._budget), file=sys.stderr, flush=True)
+                line = plain_line(progress, self._speech.lang, rate, self._budget, self._doing())
+                print(line, file=sys.stderr, flush=True)
+
+    def _doing(self) -> str:
+        """Who is asked: ``asking``, ``candidate: asking``, ``candidate: judging``."""
+        doing = _said("judging" if self._judging else "asking", self._speech.lang)
+        return (
+            _said("of", self._speech.lang, subject=clipped(self._subject, NAME), doing=doing)
+            if self._subject
+            else doing
+        )
 
     def _draw(self, lines: list[str]) -> None:
         """Write over the block that was drawn before, in one go; a terminal that was made narrower has folded its lines."""
@@ -123,16 +137,16 @@ def watched() -> bool:
 
 
 def lines_of(
-    progress: Progress, lang: str, rate: float, *, budget: float | None = None, columns: int = 79
+    progress: Progress, lang: str, rate: float, budget: float | None = None, *, columns: int = 79, doing: str = ""
 ) -> list[str]:
     """The lines of the display, each at most ``columns`` wide."""
     total, outcomes = progress.total or 0, progress.outcomes
     full = BAR * progress.done // total if total else 0
     bar = f"[{'#' * full}{'.' * (BAR - full)}]" if total else ""
-    lines = [" ".join(piece for piece in (_said("asking", lang), bar, _share(progress, lang)) if piece)]
+    lines = [" ".join(piece for piece in (doing or _said("asking", lang), bar, _share(progress, lang)) if piece)]
     if progress.stopping and progress.in_flight:
         lines.append(_said("stopping", lang, n=progress.in_flight))
-    lines.append(_joined([_speed(rate, lang), _left(progress, rate, lang), _out(progress, lang)], lang))
+    lines.append(_joined([_speed(progress, rate, lang), _left(progress, rate, lang), _out(progress, lang)], lang))
     lines.append(_joined([_tokens(progress, lang), _spent(progress, budget, lang)], lang))
     lines.append(_joined([_said(f"outcome-{name}", lang, n=f"{n:,}") for name, n in _outcomes(outcomes)], lang))
     if progress.faults:
@@ -144,9 +158,10 @@ def lines_of(
     return lines
 
 
-def plain_line(progress: Progress, lang: str, rate: float, budget: float | None = None) -> str:
+def plain_line(progress: Progress, lang: str, rate: float, budget: float | None = None, doing: str = "") -> str:
     """The same in one line for a log file, without the tables."""
-    pieces = [f"{_said('asking', lang)} {_share(progress, lang)}", _speed(rate, lang), _left(progress, rate, lang)]
+    pieces = [f"{doing or _said('asking', lang)} {_share(progress, lang)}"]
+    pieces += [_speed(progress, rate, lang), _left(progress, rate, lang)]
     pieces += [_tokens(progress, lang), _spent(progress, budget, lang)]
     pieces += [
         _said(f"outcome-{name}", lang, n=f"{n:,}") for name, n in _outcomes(progress.outcomes) if name != "replied"
@@ -256,7 +271,9 @@ def _share(progress: Progress, lang: str) -> str:
     return _said("share", lang, done=f"{progress.done:,}", of=f"{progress.total:,}", share=share)
 
 
-def _speed(rate: float, lang: str) -> str:
+def _speed(progress: Progress, rate: float, lang: str) -> str:
+    if rate == 0 and progress.done == progress.total:  # nothing was left to ask when this command began
+        return ""
     return _said("rate", lang, rate=f"{rate:,.1f}" if rate < 100 else f"{rate:,.0f}")
 
 

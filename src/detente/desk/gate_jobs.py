@@ -10,11 +10,14 @@ from typing import NamedTuple
 
 from detente.desk.allowed import Allowed
 from detente.desk.gates import Rehearsed
+from detente.desk.given import read_recipe
 from detente.desk.judging import JUDGE, Asking
 from detente.desk.rehearsals import Rehearsal, rehearse
 from detente.desk.wrapped import PLAIN
 from detente.errors import CannotTell
+from detente.pact.wrappers import begun_by
 from detente.run.engine import Progress
+from detente.run.model import check_begins, is_endpoint, load_model
 
 CONCURRENCY, CHARS = 4, 4000
 Told = Callable[[Progress], None]
@@ -40,11 +43,12 @@ class Job(NamedTuple):
     recipes: Mapping[str, Path] = MappingProxyType({})
 
 
-def rehearse_all(job: Job, display: Callable[[], AbstractContextManager[Told]]) -> list[Rehearsed]:
-    """Rehearse with every model in turn; the same command goes on where time ran out.
+def rehearse_all(job: Job, display: Callable[[str], AbstractContextManager[Told]]) -> list[Rehearsed]:
+    """Rehearse with every model in turn; the same command goes on where time ran out. ``display`` is given the subject.
 
     Raises CannotTell (run-stopped) where the minutes were not enough, and as ``rehearse``.
     """
+    _check_beforehand(job)
     ends_at = None if job.minutes is None else time.monotonic() + 60.0 * job.minutes
     done: list[Rehearsed] = []
     scorers = job.scorers or ([JUDGE] if job.judges.specs else ["refusal"])
@@ -58,7 +62,20 @@ def rehearse_all(job: Job, display: Callable[[], AbstractContextManager[Told]]) 
             seed=job.seed, judges=job.judges, variants=[PLAIN, *more] if (more := job.variants.get(subject)) else [],
             recipe=job.recipes.get(subject),
         )  # fmt: skip
-        with display() as told:
+        with display(subject) as told:
             rehearse(wanted, told)
         done.append(Rehearsed(subject, wanted.out))
     return done
+
+
+def _check_beforehand(job: Job) -> None:
+    """What would only be found when the last model's turn comes, before the first is asked anything.
+
+    Raises WrongUsage as ``read_recipe``, and (model-no-begin) for an endpoint that is to go on with a begun answer and
+    is not known to. Models that run in this process are not loaded twice for it: ``rehearse`` looks at them.
+    """
+    for recipe in job.recipes.values():
+        read_recipe(recipe)
+    for subject, spec in job.models.items():
+        if any(begun_by(variant) for variant in job.variants.get(subject, ())) and is_endpoint(spec):
+            check_begins(load_model(spec), f"{subject}={spec}")

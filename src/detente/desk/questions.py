@@ -63,7 +63,7 @@ class Drawn:
     def __init__(self, whole: Questions, n: int, seed: str) -> None:
         ids = {question.id for question in whole}
         if n > len(ids):
-            raise WrongUsage("too-few-items", "--sample", expected=n, got=len(ids))
+            raise WrongUsage("sample-large", "--sample", expected=n, got=len(ids))
         drawn = draw(ids, n, seed)
         self._questions = [question for question in whole if question.id in drawn]
         self.digest = sha256_of(map(line_of, self._questions))

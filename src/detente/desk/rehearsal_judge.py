@@ -115,7 +115,24 @@ def note_judge(folder: Folder, bench: Bench | None) -> None:
     if held is None and now is not None:
         folder.swap(REHEARSAL, raw, encode({**then, NOTE: now}))
     elif held != now:
-        raise WrongUsage("rehearsal-other", folder.place(REHEARSAL), expected=held, got=now, option="--judge")
+        expected, got = _called(held), _called(now)
+        if expected == got:  # the same names, and other rubrics, caps or decoding
+            expected, got = (
+                f"{name}, SHA-256 {sha256(encode(one))[:16]}" for name, one in ((expected, held), (got, now))
+            )
+        raise WrongUsage("rehearsal-other", folder.place(REHEARSAL), expected=expected, got=got, option="--judge")
+
+
+def _called(note: object) -> str:
+    """A judge as people name it: the scorer and its models, not its whole definition; "-" for none."""
+    if not isinstance(note, dict):
+        return "-"
+    told = [str(note.get("scorer"))]
+    definition = note.get("definition")
+    for panel in definition.values() if isinstance(definition, dict) else ():
+        if isinstance(panel, dict):
+            told += [f"{one['endpoint'] or ''}#{one['name']}" for one in panel.get("models", ())]
+    return " ".join(told)
 
 
 def judge_of(then: Mapping[str, Any]) -> tuple[str, Definition, str] | None:

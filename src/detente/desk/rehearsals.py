@@ -52,6 +52,7 @@ from detente.wire.digests import sha256
 from detente.wire.keys import new_seed
 
 UNLABELLED, FAILED = 255, 254
+SAMPLE = "sample"
 SOMETIMES = frozenset({"recipe", "variants"})  # what a rehearsal is begun with only where somebody asks for it
 
 
@@ -279,10 +280,14 @@ def _refuse_other(wanted: Rehearsal, questions: Questions, system: str | None, d
         folder.create(name, encode(now))
     then = decode(folder.read(name), folder.place(name))
     held = then if isinstance(then, dict) else {}
-    for option in [*now, *sorted(SOMETIMES & set(held) - set(now))]:
+    first = (
+        [SAMPLE] if SAMPLE in now or SAMPLE in held else []
+    )  # of another sample the suite's digest is another one too
+    for option in [*first, *now, *sorted(SOMETIMES & set(held) - set(now))]:
         there, value = held.get(option), now.get(option)
         if there != value:
-            raise WrongUsage("rehearsal-other", str(wanted.out), expected=there, got=value, option=option)
+            expected, got = ("-" if one is None else one for one in (there, value))
+            raise WrongUsage("rehearsal-other", str(wanted.out), expected=expected, got=got, option=option)
 
 
 def _summary(

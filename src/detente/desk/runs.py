@@ -162,12 +162,14 @@ def runs_of(desk: Desk, plan: PlanFile) -> list[RunState]:
 
 
 def find_run(desk: Desk, plan: PlanFile, prefix: str | None) -> RunState:
-    """The run whose id starts with ``prefix``, or the newest; WrongUsage (no-run) lists what there is.
+    """The run whose id starts with ``prefix``, or the newest; WrongUsage (no-run) lists what there is, (no-run-yet) says that there is none.
 
     CannotTell (desk-behind) if the lab's own log knows more of the run than this desk.
     """
     runs = runs_of(desk, plan)
     fits = [run for run in runs if run.id.startswith(prefix)] if prefix else runs[-1:]
+    if not runs and not prefix:
+        raise WrongUsage("no-run-yet", str(desk.root))
     if len(fits) != 1:
         known = " ".join(run.id[:16] for run in runs) or "-"
         raise WrongUsage("no-run", str(desk.root), expected=known, got=prefix or "-")
@@ -193,7 +195,9 @@ def pick_test(desk: Desk, plan: PlanFile, subject: str | None, section: str) -> 
     ]
     if len(mine) != 1:
         choices = [f"{t.subject}/{t.section}" for t in plan.plan.tests if t.party == desk.party]
-        raise WrongUsage("no-test", "run", expected=" ".join(choices) or "-", got=f"{subject or ''}/{section}")
+        raise WrongUsage(
+            "no-test", "run", expected=" ".join(choices) or "-", got=f"{subject}/{section}" if subject else section
+        )
     return mine[0]
 
 

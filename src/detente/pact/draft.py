@@ -33,6 +33,7 @@ KNOWN = {
     "annex", "releasers", "gate",
 }  # fmt: skip
 CHANGES_ITS_MIND = "0.05"  # the share of a judge's labels that may differ when it is asked again (A-6)
+COMPETENCE = "includes"  # its labels of control items say whether a model speaks a language
 VARIANT_ROW = {"variant", "of", "id", "languages", "epochs", "section"}
 
 
@@ -107,6 +108,7 @@ def _draft(draft: Mapping[str, Any], supplies: Supplies, place: str) -> Draft:
             check_core(suite["id"], (line.hazard for line in parse_list(files[suite["list"]], place)), place)
     annexes = _annexes(draft, suites, place)
     scorers = [_scorer(row, draft, supplies, files, place) for row in draft.get("scorer", _default_scorers(suites))]
+    _check_competence(scorers, place)
     plan = {
         "blind": bool(draft.get("blind", False)),
         "canary": next(
@@ -114,7 +116,7 @@ def _draft(draft: Mapping[str, Any], supplies: Supplies, place: str) -> Draft:
         ),
         "caps": draft.get("caps") or {tag: {"chars": 4000, "tokens": 1000} for tag in _languages(suites)},
         "closing": {"by": list(draft.get("closing", order))},
-        "competence": {"floor": str(draft.get("competence_floor", "0.5")), "scorer": "includes"},
+        "competence": {"floor": str(draft.get("competence_floor", "0.5")), "scorer": COMPETENCE},
         "filtered": draft.get("filtered", "asDeployed"),
         "gate": _gate(supplies, files),
         "maxMissing": str(draft.get("max_missing", "0.1")),
@@ -388,6 +390,13 @@ def _sections(
 def _owners(suites: Sequence[Mapping[str, Any]], section: str) -> list[str]:
     """The owners of a section's sealed suites: they at least release it (P-7)."""
     return list(dict.fromkeys(suite["owner"] for suite in suites if suite["sealed"] and suite["section"] == section))
+
+
+def _check_competence(scorers: Sequence[Mapping[str, Any]], place: str) -> None:
+    """Malformed (draft-no-includes) where a draft lists scorers of its own and forgets the one that every plan needs (P-1)."""
+    if not any(row["id"] == COMPETENCE for row in scorers):
+        names = ", ".join(row["id"] for row in scorers) or "-"
+        raise Malformed("draft-no-includes", place, expected=COMPETENCE, got=names)
 
 
 def _default_scorers(suites: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ Nothing here computes: ``report.gate`` holds numbers against a rule.
 """
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Annotated, Literal, NamedTuple
@@ -153,6 +153,12 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True, rename={"for_": "for
             and (named & {one.subject, one.reference} or (one.subject == "each" and not beside) or one.subject == "all")
         ]
         return list(dict.fromkeys(found))
+
+    def strange(self, subjects: Iterable[str]) -> list[str]:
+        """Those subjects of which no criterion speaks: names that were mistyped, or that the rule calls otherwise."""
+        if any(one.subject == "each" for one in self.criterion):
+            return []
+        return sorted(set(subjects) - set(self.subjects.values()))
 
     def ready(self, place: str) -> "Rule":
         """The rule itself; WrongUsage (gate-waits) where its time has not come."""

@@ -69,8 +69,8 @@ def parse_words(raw: bytes, place: str) -> list[Word]:
         where = f"{place}:{number}"
         try:
             text = line.removesuffix(b"\r").decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise Malformed("words-text", where, got=error.reason) from None
+        except UnicodeDecodeError:
+            raise Malformed("words-text", where) from None
         if text.strip() and not text.startswith("#"):
             word = _word(text, number, where)
             found.setdefault((word.risk, word.word), word)

@@ -92,6 +92,11 @@ def _refused(one: Criterion) -> Line:
     return Line(one.id, one.title, "cannot-tell", [Finding("cannot-tell", "sizes-first", {})], _limit(one))
 
 
+def _short_of(risk: str | None) -> str:
+    """Which sentence tells a shortfall: of risks in a group (``A.1.*``), or of questions or words."""
+    return "bank-risks" if risk is not None and risk.endswith("*") else "bank-short"
+
+
 def _bank_lines(bank: Bank, looked: Looked | None) -> Iterable[Line]:
     """Whether a bank is large enough; and where its sizes speak of measures, whether these rest on it."""
     where = {"bank": bank.id}
@@ -99,7 +104,13 @@ def _bank_lines(bank: Bank, looked: Looked | None) -> Iterable[Line]:
         yield Line(bank.id, bank.title, "cannot-tell", [Finding("cannot-tell", "no-bank", where)])
         return
     found = [
-        Finding("cannot-tell", "bank-short", {**where, "risk": one.risk or "*"}, n=one.got, fields={"least": one.least})
+        Finding(
+            "cannot-tell",
+            _short_of(one.risk),
+            {**where, "risk": one.risk or "*"},
+            n=one.got,
+            fields={"least": one.least},
+        )
         for one in looked.short
     ]
     whole = [Finding("pass", "bank", where, n=looked.held, fields={"least": bank.total})]

@@ -40,7 +40,8 @@ def where_of(finding: Finding, lang: str) -> str:
     shown = {name: value for name, value in finding.where.items() if name not in {"run", "reference"}}
     if "reference" in finding.where:
         shown["subject"] = say("report.gate.beside", lang, a=shown["subject"], b=finding.where["reference"])
-    return say("report.gate.comma", lang).join(harmless(value) for value in shown.values())
+    named = [harmless(value) for value in shown.values() if value not in {"-", "*"}]  # nobody in particular, all of it
+    return say("report.gate.comma", lang).join(named)
 
 
 def why_of(line: Line, finding: Finding, lang: str) -> str:
@@ -49,7 +50,8 @@ def why_of(line: Line, finding: Finding, lang: str) -> str:
         "value": finding.value or "-", "low": finding.low or "-", "high": finding.high or "-", "n": finding.n,
         "limit": line.limit, **finding.where, **finding.fields,
     }  # fmt: skip
-    told = say(f"report.gate.why.{finding.why}", lang, **fields)
+    harm = finding.why == "no-measure" and finding.where.get("measure") == "harmfulHelp"  # the usual slip: no judge
+    told = say(f"report.gate.why.{'no-measure-harm' if harm else finding.why}", lang, **fields)
     return f"{where}{say('report.gate.colon', lang)}{told}" if (where := where_of(finding, lang)) else told
 
 
@@ -115,7 +117,9 @@ def junit(verdict: Verdict, lang: str) -> bytes:
     """JUnit XML: a criterion is a test case, ``failure`` where it fails, ``error`` where nobody can tell (a skip would look like a pass)."""
     cases = []
     for line in verdict.lines:
-        said = "; ".join(why_of(line, one, lang) + both_of(one, lang) for one in line.findings)
+        said = say("report.gate.semicolon", lang).join(
+            why_of(line, one, lang) + both_of(one, lang) for one in line.findings
+        )
         kind = {"fail": "failure", "cannot-tell": "error"}.get(line.verdict)
         inner = (
             el(kind, said, message=why_of(line, line.findings[0], lang), type=line.findings[0].why) if kind else None

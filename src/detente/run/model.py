@@ -35,7 +35,7 @@ from detente.run.reply import (
 
 __all__ = [
     "FATAL", "Kind", "Message", "Model", "ModelFault", "Prompt", "Reply", "Sampling", "check_begins", "conversation",
-    "key_variables", "load_model", "load_models", "with_system",
+    "is_endpoint", "key_variables", "load_model", "load_models", "with_system",
 ]  # fmt: skip
 
 TIMEOUT_S = 300.0
@@ -75,6 +75,11 @@ def load_model(
     except ModuleNotFoundError as error:
         raise WrongUsage("extra-missing", "--model", got=error.name, extra="run") from error
     return Endpoint(target, system=system, key=key, slots=slots, timeout_s=timeout_s)
+
+
+def is_endpoint(spec: str) -> bool:
+    """Whether a spec names a model behind HTTP, and none that runs in this process."""
+    return spec.partition(":")[0] not in OTHERS
 
 
 def load_models(

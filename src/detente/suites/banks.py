@@ -70,6 +70,10 @@ def bank_sizes(suite: Suite, lang: str, words: OwnList | None = None) -> Banks:
             counts += _counts(bank, held_by(rows, bank.id), sizes)
         elif words is not None:
             counts += _counts(bank, held_in_list(words), sizes)
+            strange = [word for word in parse_words(*words) if word.risk not in sizes.risks]
+            if strange:
+                spot = Spot(words.place, strange[0].line)
+                findings.append(found("words-unplaced", spot, n=len(strange), got=strange[0].risk))
     unplaced = [row for row in rows if not _placed(row, sizes)]
     if unplaced:
         findings.append(found("bank-unplaced", unplaced[0].spot, n=len(unplaced)))

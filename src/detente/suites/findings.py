@@ -86,6 +86,7 @@ APART: Mapping[str, Severity] = {
     "import-layout": "warning",
     "import-paired": "warning",
     "import-repeated": "warning",
+    "import-pair-lost": "warning",
     "import-id-mended": "warning",
     "import-label": "warning",
     "import-left-out": "warning",
@@ -101,6 +102,7 @@ APART: Mapping[str, Severity] = {
     "words-short": "error",
     "words-risk-short": "error",
     "bank-unplaced": "warning",
+    "words-unplaced": "warning",
     "bank-not-chinese": "warning",
     "bank-repeated": "warning",
 }

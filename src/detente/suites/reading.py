@@ -14,6 +14,7 @@ from detente.wire.canonical import check_id
 
 MOST_LANGUAGES = 60  # whose items are compared with each other
 _BOMS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+SHOWN = 40  # characters of a line that cannot be read
 
 
 class Row(NamedTuple):
@@ -174,10 +175,11 @@ def _read_row(n: int, line: bytes, findings: list[Finding]) -> Row | None:
     try:
         value = cleaned(json.loads(text, object_pairs_hook=members))
     except (ValueError, RecursionError) as error:
-        findings.append(found("row-not-json", Spot(ROWS, n), got=error))
+        at = error.pos if isinstance(error, json.JSONDecodeError) else 0
+        findings.append(found("row-not-json", Spot(ROWS, n), got=cleaned(text[at:][:SHOWN] or text[-SHOWN:])))
         return None
     if not isinstance(value, dict):
-        findings.append(found("row-not-json", Spot(ROWS, n), got=type(value).__name__))
+        findings.append(found("row-not-json", Spot(ROWS, n), got=cleaned(text[:SHOWN])))
         return None
     row = Row(n, value, _turns(value.get("text")))
     findings += [found("member-twice", row.spot, name=name) for name in cleaned(twice)]

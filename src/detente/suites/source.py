@@ -87,7 +87,7 @@ def read_folder(name: str) -> Folder:
     folder = built_in if built_in is not None and built_in.is_dir() else Path(name)
     found = {file: (folder / file).read_bytes() if (folder / file).is_file() else None for file in (META, ROWS)}
     if found[META] is None and found[ROWS] is None:
-        raise WrongUsage("no-suite", "suite check", got=name)
+        raise WrongUsage("no-suite", name, got=name)
     return Folder(name, found[META], found[ROWS])
 
 

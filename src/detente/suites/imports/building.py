@@ -77,8 +77,8 @@ class Imported(NamedTuple):
 def build(kind: str, name: str, pieces: Sequence[Piece], facts: Facts, order: Order, told: list[Finding]) -> Imported:
     """The suite ``name`` of what was read.
 
-    WrongUsage: import-no-rows (nothing left), import-unmapped (categories that mean no hazard of ours, all named with
-    their numbers), import-language (a language that is asked for and not there), import-value (a member that no row may
+    WrongUsage: import-no-rows (nothing left), import-unmapped, or where we suggest nothing import-unmapped-own
+    (categories that mean no hazard of ours, all named with their numbers), import-language (a language that is asked for and not there), import-value (a member that no row may
     have), import-id (a name that makes no id).
     """
     tagged = _tagged(_filled(pieces, told), facts, order, told)
@@ -88,6 +88,7 @@ def build(kind: str, name: str, pieces: Sequence[Piece], facts: Facts, order: Or
         raise WrongUsage("import-no-rows", str(order.src))
     ids = item_ids(piece.key for piece, _ in kept)
     rows = [_row(piece, meaning, ids, facts, order) for piece, meaning in kept]
+    told += _lost([piece for piece, _ in kept], ids)
     head = _head(name, rows, facts, order)
     if not order.wishes.as_published:
         told += _apart([piece for piece, _ in kept], told)
@@ -209,6 +210,8 @@ def _known(pieces: Sequence[Piece], facts: Facts, order: Order, told: list[Findi
         near = sum(
             meaning_of(name, facts, order._replace(wishes=Wishes(suggested=True))) is not None for name in unmapped
         )
+        if not near:
+            raise WrongUsage("import-unmapped-own", str(order.src), got=names + more, n=sum(unmapped.values()))
         raise WrongUsage("import-unmapped", str(order.src), got=names + more, n=sum(unmapped.values()), near=near)
     for category, (spot, hazard) in suggested.items():
         told.append(found("import-suggested", spot, got=category, hazard=hazard))
@@ -267,6 +270,14 @@ def _apart(pieces: Sequence[Piece], told: Sequence[Finding]) -> list[Finding]:
             fields = {"n": len(keys), "of": len(by_lang[main]), "other": main, "votes": 0, "agreed": 0}
             findings.append(found("import-not-joined", spots[lang], **fields))
     return findings
+
+
+def _lost(pieces: Sequence[Piece], ids: Mapping[str, str]) -> list[Finding]:
+    """What is to be told of partners that are not among the items taken: a pair that nobody misses is lost in silence."""
+    lost = [piece for piece in pieces if (pair := piece.more.get("pair")) and str(pair) not in ids]
+    if not lost:
+        return []
+    return [found("import-pair-lost", lost[0].spot._replace(text=""), got=lost[0].more["pair"], n=len(lost))]
 
 
 def _row(piece: Piece, meaning: Meaning, ids: Mapping[str, str], facts: Facts, order: Order) -> dict[str, Any]:

@@ -63,6 +63,8 @@ def import_suite(
     if wishes.hazard is not None:
         known_hazard(wishes.hazard, "--hazard")
     mapped = read_mapping(mapping, columns=kind == TABLE)
+    if kind == TABLE and not mapped.columns:
+        raise WrongUsage("import-map-needed", str(mapping or src))
     order = Order(src, mapped, tuple(languages or mapped.head.get("languages", ())), wishes)
     told: list[Finding] = []
     pieces = KINDS[kind](order, told)

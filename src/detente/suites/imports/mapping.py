@@ -25,9 +25,10 @@ from typing import Any, NamedTuple
 
 from detente.errors import WrongUsage
 from detente.pact.hazards import hazard as known_hazard
-from detente.suites.imports.tables import read_bytes, read_text
+from detente.suites.imports.tables import read_bytes
 from detente.suites.source import row_members
 
+BOM = b"\xef\xbb\xbf"
 LEAVE_OUT = "leave-out"
 HEAD = ("id", "title", "licence", "languages", "authors", "canary")
 PER_LANGUAGE = ("text", "reference", "translator")
@@ -56,9 +57,10 @@ def read_mapping(path: Path | None, *, columns: bool) -> Mapped:
     if path is None:
         return Mapped()
     name = str(path)
-    text = read_text(read_bytes(path, name), name)
     try:
-        made = tomllib.loads(text)
+        made = tomllib.loads(read_bytes(path, name).removeprefix(BOM).decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise WrongUsage("import-map-utf8", name, got=error.start) from error
     except (ValueError, RecursionError) as error:
         raise WrongUsage("import-map", name, got=error) from error
     known = {*HEAD, "columns", "constants", "values", "encoding"}

@@ -16,19 +16,20 @@ TRUE, FALSE = {"true", "yes", "1", "是"}, {"false", "no", "0", "", "否"}
 def read(order: Order, told: list[Finding]) -> list[Piece]:  # noqa: ARG001 - every reader may tell something
     """A piece for each row, or for each row and language where columns are named ``text:TAG``.
 
-    WrongUsage: import-map-needed without columns, import-map-text without a text, import-columns, import-language-unknown,
-    import-cell.
+    WrongUsage: import-map-text without a text, import-map-column, import-language-unknown, import-cell.
     """
     columns = order.mapped.columns
-    if not columns:
-        raise WrongUsage("import-map-needed", str(order.src))
     by_member = {member: column for column, member in columns.items()}
     wide = [member.partition(":")[2] for member in by_member if member.startswith("text:")]
     if ("text" in by_member) == bool(wide):
         raise WrongUsage("import-map-text", str(order.src))
     encodings = (order.mapped.encoding,) if order.mapped.encoding else PLAIN
     endings = (".csv", ".tsv", ".json", ".jsonl", ".xlsx", ".parquet")
-    records = read_all(order.src, list(columns), encodings, *endings)
+    records = read_all(order.src, (), encodings, *endings)
+    for record in {record.file: record for record in reversed(records)}.values():
+        if missing := [column for column in columns if column not in record.cells]:
+            there = ", ".join(str(column) for column in record.cells)
+            raise WrongUsage("import-map-column", record.file, expected=", ".join(missing), got=there)
     return [_piece(record, n, tag, by_member, order) for n, record in enumerate(records, 1) for tag in wide or [""]]
 
 
