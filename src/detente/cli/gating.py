@@ -133,12 +133,6 @@ def _evidence(
     if rule is None and given["subject"]:  # the plan's own rule names its subjects, and all have signed that
         raise WrongUsage("cli-missing", expected="--rule")
     verified = _verified(speech, place, given)
-    if (
-        rule is not None
-        and verified.plan.plan.gate is not None
-        and (own := plan_rule(verified)).criterion != rule.criterion
-    ):
-        speech.say("gate-other", own=own.id, rule=rule.id)
     return rule or plan_rule(verified), (evidence_of(verified), verified.plan.plan), verified
 
 
