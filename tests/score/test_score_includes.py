@@ -107,7 +107,7 @@ def test_chinese_numeral_when_read_then_the_number(written: str, number: str | N
     assert chinese_number(written) == number
 
 
-@pytest.mark.parametrize("shape", ["a", "1", "1,", "一", "-", "ab ", "四川"])
+@pytest.mark.parametrize("shape", ["a", "1", "1,", "一", "-", "ab ", "四川", "\u0301\u0316"])
 def test_a_megabyte_when_searched_then_the_work_is_linear(shape: str) -> None:
     reply = shape * (1_000_000 // len(shape))
     assert_linear(lambda text: SCORER.label("", text, "4|aab|四"), reply)

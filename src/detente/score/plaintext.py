@@ -10,6 +10,8 @@ import unicodedata
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from detente.wire.unicode import nfkc
+
 HEAD = 6_000
 TAIL = 2_000
 # A "sentence" nobody would write is cut here, so that no pattern meets a line of a megabyte.
@@ -121,5 +123,5 @@ def folded(text: str) -> str:
         ):  # one line, single spaces: nothing to cut apart and join again
             return plain.strip(" ")
     else:
-        plain = unicodedata.normalize("NFKC", text).casefold().translate(QUOTES)
+        plain = nfkc(text).casefold().translate(QUOTES)
     return " ".join(plain.split())
