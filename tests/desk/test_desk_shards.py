@@ -15,7 +15,7 @@ from msgspec import structs
 from detente.desk.allowed import Allowed
 from detente.desk.keys import ModelEntry, load_desk, make_desk
 from detente.desk.runs import receipt_for, run_model
-from detente.desk.shards import How, ask_task, hand_out, join_shards, recipe_of, run_shard
+from detente.desk.shards import How, ask_task, hand_out, join_shards, route_of, run_shard
 from detente.errors import CannotTell, DetenteError, WrongUsage
 from detente.evidence.record import parse_body, salt_of
 from detente.run import shards
@@ -124,7 +124,7 @@ def test_shards_when_answers_are_begun_then_they_are_asked_so_elsewhere_too(tmp_
 def test_model_when_it_states_a_recipe_then_it_is_the_same_model_wherever_it_is_opened(tmp_path: Path) -> None:
     entry = ModelEntry("m", "python:kit.said:complies", {"en": "M"}, None, None, recipe="Turned by hand.\n第二行")
     desk = make_desk(tmp_path / "desk", "lab-a", {"en": "A"}, "https://a.example/d", tmp_path / "exchange", [entry])
-    described = open_model(recipe_of(desk, "m"), 1, "elsewhere").describe()
+    described = open_model(route_of(desk, "m"), 1, "elsewhere").describe()
     assert described == load_desk(desk.root).load_model("m", 1).describe()
     assert described["recipe"] == entry.recipe
 

@@ -15,7 +15,7 @@ from detente.evidence.record import parse_body
 from detente.run.model import Message, Prompt, Sampling, conversation, load_model, load_models
 from detente.run.models.endpoint import DIALECTS
 from detente.run.models.presets import find_target
-from detente.run.reply import Reply, begins, begun_for, without_begun
+from detente.run.reply import Reply, begins, without_begun
 from kit.asking import GREEDY, ask, lines, prompt
 from kit.model import Asked, ScriptedModel, completion
 
@@ -38,7 +38,9 @@ def outputs(folder: Path) -> dict[int, str | None]:
 def test_conversation_when_an_answer_is_begun_then_it_ends_in_the_models_own_turn() -> None:
     assert conversation(["a", "b"]) == (Message("user", "a"), Message("user", "b"))
     assert conversation(["a"], "c") == (Message("user", "a"), Message("assistant", "c"))
-    assert [begun_for(conversation(["a"], words)) for words in ("c", "")] == ["c", ""]
+    asked = [prompt(0)._replace(messages=conversation(["a"], words)) for words in ("c", "")]
+    assert [one.begun() for one in asked] == ["c", ""]
+    assert not asked[0]._replace(quoted=True).begun()
 
 
 @pytest.mark.parametrize(

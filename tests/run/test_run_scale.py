@@ -20,7 +20,7 @@ from detente.errors import CannotTell, WrongUsage
 from detente.run.engine import rehearse
 from detente.run.journal import Journal, glance
 from detente.run.model import ModelFault, Reply
-from detente.run.scale import Cluster, Crew, Fault, Hello, Recipe, Refused, Worker
+from detente.run.scale import Cluster, Crew, Fault, Hello, Refused, Route, Worker
 from kit.asking import GREEDY, KEY, QUICK, lines, prompts
 from kit.cluster import Cluster as Started
 from kit.cluster import ray_cluster
@@ -64,7 +64,7 @@ def fails_at_odd(text: str) -> str | None:
 
 def test_worker_when_asked_then_it_says_replies_and_faults_and_errors_under_their_tickets(monkeypatch):
     monkeypatch.setitem(sys.modules, "scale_of_test", sys.modules[__name__])
-    found = said(Worker(Recipe(("python:scale_of_test:fails_at_odd",), None, ()), 4, own_code), 6)
+    found = said(Worker(Route(("python:scale_of_test:fails_at_odd",), None, ()), 4, own_code), 6)
     assert found[100] == Reply("replied", "question 0")
     assert found[101] == Fault("rate-limit", "slow-down", 2.0)
     assert isinstance(found[103], Fault)  # the model's own exception, whatever its kind
@@ -73,7 +73,7 @@ def test_worker_when_asked_then_it_says_replies_and_faults_and_errors_under_thei
 
 def test_worker_when_its_key_is_not_set_there_then_it_refuses_and_names_the_variable(monkeypatch):
     monkeypatch.delenv("KEY_OF_NOBODY", raising=False)
-    worker = Worker(Recipe(("openai:http://127.0.0.1:9/v1#none",), None, ("KEY_OF_NOBODY",)), 1, own_code)
+    worker = Worker(Route(("openai:http://127.0.0.1:9/v1#none",), None, ("KEY_OF_NOBODY",)), 1, own_code)
     refused = asyncio.run(worker.hello())
     assert isinstance(refused, Refused)
     assert (refused.kind, refused.code, refused.got) == ("WrongUsage", "no-key-here", "KEY_OF_NOBODY")
@@ -199,7 +199,7 @@ class TestCluster:
         crew = Crew(cluster.address, 2, 1)
 
         def go() -> None:
-            model = Cluster(crew, Recipe(("python:kit.remote:deadly",), None, ()), own_code)
+            model = Cluster(crew, Route(("python:kit.remote:deadly",), None, ()), own_code)
             try:
                 model.describe()
                 with Journal(tmp_path, KEY) as journal:
@@ -216,7 +216,7 @@ class TestCluster:
 
     def test_cluster_when_another_program_is_there_then_no_question_is_sent(self, cluster):
         def go() -> None:
-            model = Cluster(Crew(cluster.address, 1, 1), Recipe(("python:kit.remote:deadly",), None, ()), which)
+            model = Cluster(Crew(cluster.address, 1, 1), Route(("python:kit.remote:deadly",), None, ()), which)
             with pytest.raises(WrongUsage) as caught:
                 model.describe()
             assert (caught.value.code, caught.value.expected, caught.value.got) == ("other-code", "driver", "cluster")

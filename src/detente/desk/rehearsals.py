@@ -42,7 +42,6 @@ from detente.run.model import (
     key_variables,
     load_models,
 )
-from detente.run.reply import begun_for
 from detente.score.label import RuleScorer, Unscored
 from detente.score.rows import parse_rows, score_rows
 from detente.score.scorer import KEYWORDS, load_scorer
@@ -53,6 +52,7 @@ from detente.wire.keys import new_seed
 
 UNLABELLED, FAILED = 255, 254
 SAMPLE = "sample"
+FOR_A_GATE = ("hazard", "kind", "variant")  # members of a row beside the answer
 SOMETIMES = frozenset({"recipe", "variants"})  # what a rehearsal is begun with only where somebody asks for it
 
 
@@ -138,7 +138,7 @@ class Labels:
         """Label a reply that has just come; the loop's ``answered``."""
         if reply.output is not None:
             turns = [message.content for message in prompt.messages if message.role == "user"]
-            asked = shown(turns, begun_for(prompt.messages), prompt.lang)
+            asked = shown(turns, prompt.begun(), prompt.lang)
             self._give(prompt.i, asked, reply.output, (prompt.reference, prompt.lang))
 
     def of(self, i: int, question: Question, output: str) -> list[str | None]:
@@ -208,7 +208,7 @@ def rehearse(wanted: Rehearsal, told: Callable[[Progress], None] | None) -> Summ
     keys = given_keys(key_variables(specs, listed(wanted.key_env)), "--key-env")
     recipe = read_recipe(wanted.recipe) if wanted.recipe is not None else None
     model = load_models(specs, system=system, keys=keys, slots=wanted.concurrency, recipe=recipe)
-    if any(question.begun for question in questions):
+    if wanted.variants and any(question.begun for question in questions):
         check_begins(model, "--variant")
     _refuse_other(wanted, questions, system, {**drawn, **({"recipe": recipe} if recipe else {})})
     note_model(Folder(wanted.out), model)
@@ -280,9 +280,8 @@ def _refuse_other(wanted: Rehearsal, questions: Questions, system: str | None, d
         folder.create(name, encode(now))
     then = decode(folder.read(name), folder.place(name))
     held = then if isinstance(then, dict) else {}
-    first = (
-        [SAMPLE] if SAMPLE in now or SAMPLE in held else []
-    )  # of another sample the suite's digest is another one too
+    # Of another sample the suite's digest is another one too, and says less.
+    first = [SAMPLE] if SAMPLE in now or SAMPLE in held else []
     for option in [*first, *now, *sorted(SOMETIMES & set(held) - set(now))]:
         there, value = held.get(option), now.get(option)
         if there != value:
@@ -297,9 +296,7 @@ def _summary(
         for i, question in enumerate(questions):
             outcome, output = journal.said(i)
             row: dict[str, object] = {"id": question.id, "lang": question.lang, "outcome": outcome, "output": output}
-            row |= {
-                name: known for name in ("hazard", "kind", "variant") if (known := getattr(question, name))
-            }  # for a gate
+            row |= {name: known for name in FOR_A_GATE if (known := getattr(question, name))}
             if output is not None:
                 row.update(zip(labels.names(), labels.of(i, question, output), strict=True))
             if judged is not None:

@@ -31,8 +31,7 @@ from detente.evidence.record import Body, parse_body, salt_of, slot_seed
 from detente.pact.plan import PlanFile
 from detente.run.journal import Journal, Outcomes, trace_row
 from detente.run.model import Model, Sampling, check_begins
-from detente.run.reply import begun_for
-from detente.run.scale import Cluster, Crew, Recipe, open_model
+from detente.run.scale import Cluster, Crew, Route, open_model
 from detente.run.shards import (
     TASK,
     Asking,
@@ -104,17 +103,17 @@ def run_on_cluster(
     """
     if run.in_shards():
         raise WrongUsage("R-9.in-shards", str(run.shards_path()), run=run.id[:16])
-    cluster = Cluster(crew, recipe_of(desk, run.test.subject), own_code)
+    cluster = Cluster(crew, route_of(desk, run.test.subject), own_code)
     try:
         return run_model(desk, plan, run, receipt, crew.workers * crew.each, told, allowed=allowed, model=cluster)
     finally:
         cluster.shut()
 
 
-def recipe_of(desk: Desk, subject: str) -> Recipe:
+def route_of(desk: Desk, subject: str) -> Route:
     """How the model of a subject is reached from anywhere; WrongUsage (no-model)."""
     entry = _entry_of(desk, subject)
-    return Recipe(tuple(listed(entry.use)), entry.system, tuple(listed(entry.key_env)), entry.recipe)
+    return Route(tuple(listed(entry.use)), entry.system, tuple(listed(entry.key_env)), entry.recipe)
 
 
 def _entry_of(desk: Desk, subject: str) -> ModelEntry:
@@ -218,12 +217,12 @@ def hand_out(desk: Desk, plan: PlanFile, run: RunState, receipt: Receipt, shard:
     part = begin_shard(desk, plan, run, shard)
     if part.folder.is_dir():
         raise WrongUsage("shard-here", str(part.folder), got=f"{shard.k}/{shard.n}")
-    recipe, sampling = recipe_of(desk, run.test.subject), plan.plan.sampling
+    route, sampling = route_of(desk, run.test.subject), plan.plan.sampling
     part_of = desk.allowance(run.test.subject).parted(shard.n)
     requests, tokens = (None if each is None else str(each) for each in part_of)
     task = Task(
-        count=len(part.share), head=part.head, index=receipt.index, keyEnv=list(recipe.variables), model=list(recipe.specs),
-        notes=list(receipt.notes), perMinute=requests, recipe=recipe.removed, releases=list(receipt.releases), system=recipe.system,
+        count=len(part.share), head=part.head, index=receipt.index, keyEnv=list(route.variables), model=list(route.specs),
+        notes=list(receipt.notes), perMinute=requests, recipe=route.recipe, releases=list(receipt.releases), system=route.system,
         temperature=str(sampling.temperature), tokensPerMinute=tokens, topP=str(sampling.topP), type=TASK,
         unwitnessed=receipt.unwitnessed,
     )  # fmt: skip
@@ -247,10 +246,10 @@ def ask_task(
         raise unreadable(error, path) from error
     task = file.task
     specs, variables = (listed(given) or known for given, known in zip(other, (task.model, task.keyEnv), strict=True))
-    recipe = Recipe(tuple(specs), task.system, tuple(variables), task.recipe)
+    route = Route(tuple(specs), task.system, tuple(variables), task.recipe)
     folder = out or Path(f"{task.head.run[:16]}-{task.head.shard.name}")
-    model = open_model(recipe, how.concurrency, str(path))
-    if any(begun_for(prompt.messages) for prompt in file):
+    model = open_model(route, how.concurrency, str(path))
+    if file.begins:
         check_begins(model, str(path))
     allowed = how.allowed.over(task.allowance())
     asking = _asking(model, task.receipt(), task.sampling(), how._replace(allowed=allowed))

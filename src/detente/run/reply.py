@@ -60,7 +60,8 @@ class Prompt(NamedTuple):
 
     def begun(self) -> str:
         """The words that the answer is begun with; empty where the model begins it itself, or is shown a whole conversation."""
-        return "" if self.quoted else begun_for(self.messages)
+        last = self.messages[-1] if self.messages and not self.quoted else None
+        return last.content if last is not None and last.role == "assistant" else ""
 
 
 class Sampling(NamedTuple):
@@ -120,11 +121,6 @@ def conversation(turns: Sequence[str], begun: str = "") -> tuple[Message, ...]:
     """A question's turns as messages; ``begun``: the words that the answer is begun with, in the model's own turn (S-3)."""
     asked = tuple(Message("user", turn) for turn in turns)
     return (*asked, Message("assistant", begun)) if begun else asked
-
-
-def begun_for(messages: Sequence[Message]) -> str:
-    """The words that stand in the model's own turn already; empty where it begins its answer itself."""
-    return messages[-1].content if messages and messages[-1].role == "assistant" else ""
 
 
 def begins(model: object) -> bool:

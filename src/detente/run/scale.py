@@ -37,13 +37,13 @@ CALLS = 64  # of one worker at once: batches on their way
 KNOWN = {kind.__name__: kind for kind in (WrongUsage, CannotTell)}
 
 
-class Recipe(NamedTuple):
+class Route(NamedTuple):
     """How a model is reached wherever it is asked: its specs, a system prompt, and the names of the variables with its keys."""
 
     specs: tuple[str, ...]
     system: str | None
     variables: tuple[str, ...]  # none: each provider's usual one
-    removed: str | None = None  # how its safeguards were taken off, as its descriptor says (P-12)
+    recipe: str | None = None  # how its safeguards were taken off, as its descriptor says (P-12)
 
 
 class Crew(NamedTuple):
@@ -86,21 +86,21 @@ class Fault(NamedTuple):
 Said = Reply | Fault | Refused
 
 
-def open_model(recipe: Recipe, slots: int, host: str) -> Model:
-    """The model of a recipe, with the keys that this machine's environment holds; WrongUsage (no-key-here)."""
-    names = key_variables(recipe.specs, recipe.variables)
+def open_model(route: Route, slots: int, host: str) -> Model:
+    """The model that a route leads to, with the keys that this machine's environment holds; WrongUsage (no-key-here)."""
+    names = key_variables(route.specs, route.variables)
     keys = [os.environ.get(name) if name else None for name in names]
     for name, key in zip(names, keys, strict=True):
         if name and not key:
             raise WrongUsage("no-key-here", host, got=name)
-    return load_models(recipe.specs, system=recipe.system, keys=keys, slots=slots, recipe=recipe.removed)
+    return load_models(route.specs, system=route.system, keys=keys, slots=slots, recipe=route.recipe)
 
 
 class Worker:
     """One process of the cluster: it loads the model and answers; it has no run key, no journal and no say in faults."""
 
-    def __init__(self, recipe: Recipe, slots: int, code: Callable[[], str]) -> None:
-        self.recipe, self.slots, self.code = recipe, slots, code
+    def __init__(self, route: Route, slots: int, code: Callable[[], str]) -> None:
+        self.route, self.slots, self.code = route, slots, code
         self.model: Model | None = None
         self.said: list[tuple[int, Said]] = []
         self.some = asyncio.Event()
@@ -111,7 +111,7 @@ class Worker:
         host = socket.gethostname()
         try:
             if self.model is None:
-                self.model = open_model(self.recipe, self.slots, host)
+                self.model = open_model(self.route, self.slots, host)
             return Hello(encode(self.model.describe()), self.code(), host, begins(self.model))
         except DetenteError as error:
             return refuse(error, host)
@@ -195,8 +195,8 @@ class Cluster:
     (ray-unreachable, ray-no-worker, ray-worker).
     """
 
-    def __init__(self, crew: Crew, recipe: Recipe, code: Callable[[], str]) -> None:
-        self.crew, self.recipe, self.code = crew, recipe, code
+    def __init__(self, crew: Crew, route: Route, code: Callable[[], str]) -> None:
+        self.crew, self.route, self.code = crew, route, code
         self.place = f"ray {crew.address}"
         self._ray = _connect(crew.address)
         self.begins = False  # until the first worker is heard
@@ -244,7 +244,7 @@ class Cluster:
 
     def _start(self) -> Any:
         options = {"num_cpus": 1, "num_gpus": self.crew.gpus, "max_concurrency": CALLS, "max_restarts": 0}
-        return self._ray.remote(Worker).options(**options).remote(self.recipe, self.crew.each, self.code)
+        return self._ray.remote(Worker).options(**options).remote(self.route, self.crew.each, self.code)
 
     async def generate(self, prompt: Prompt, sampling: Sampling) -> Reply:
         """The reply of some worker; ModelFault of its model, or ``worker-lost`` or ``no-worker``."""

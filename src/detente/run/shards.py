@@ -149,7 +149,10 @@ class Share:
 
 
 class TaskFile:
-    """A task file read line by line, as often as asked. Raises CannotTell (shard-cut), Malformed, OSError."""
+    """A task file read line by line, as often as asked; ``begins``: some answer in it is begun (S-3).
+
+    Raises CannotTell (shard-cut), Malformed, OSError.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -161,7 +164,9 @@ class TaskFile:
             self.task.allowance()
         except ValueError as error:
             raise Malformed("shard-file", f"{path}: 1", got=self.task.perMinute or self.task.tokensPerMinute) from error
-        found = sum(1 for _ in self)  # all of it is read before anything is asked
+        found, self.begins = 0, False  # all of it is read before anything is asked
+        for prompt in self:
+            found, self.begins = found + 1, self.begins or bool(prompt.begun())
         if found != len(self):
             raise CannotTell("shard-cut", str(path), expected=len(self), got=found)
 
