@@ -81,7 +81,12 @@ def test_take_when_it_cannot_be_then_wrong_usage(row: dict[str, object], code: s
 
 
 def test_drawn_when_it_cannot_be_then_malformed() -> None:
-    check_drawn(Drawn(5, "11" * 32, "s"), 5, plain=True, path="$")
+    whole = Drawn(5, "11" * 32, "s")
+    check_drawn(whole, 5, "11" * 32, plain=True, path="$")
+    check_drawn(whole, 4, "22" * 32, plain=True, path="$")
+    for items, listed in ((5, "22" * 32), (4, "11" * 32)):
+        with pytest.raises(Malformed, match=r"S-6\.list"):
+            check_drawn(whole, items, listed, plain=True, path="$")
     for drawn, items, plain in ((Drawn(4, "11" * 32, "s"), 5, True), (Drawn(5, "11" * 32, ""), 5, True), (Drawn(5, "11" * 32, "s"), 5, False)):  # fmt: skip
         with pytest.raises(Malformed, match=r"S-6\.drawn"):
-            check_drawn(drawn, items, plain=plain, path="$")
+            check_drawn(drawn, items, "11" * 32, plain=plain, path="$")

@@ -24,7 +24,12 @@ def draw(ids: Iterable[str], n: int, seed: str) -> set[str]:
     return set(sorted(set(ids), key=lambda id_: sha256(f"{seed}\n{id_}".encode()))[:n])
 
 
-def check_drawn(drawn: Drawn, items: int, *, plain: bool, path: str) -> None:
-    """What a plan's suite of ``items`` items may say of its draw; ``plain``: it is no variant. Malformed (S-6.drawn)."""
+def check_drawn(drawn: Drawn, items: int, listed: str, *, plain: bool, path: str) -> None:
+    """What a plan's suite of ``items`` items may say of its draw; ``listed``: its own list's digest; ``plain``: it is no variant.
+
+    Malformed (S-6.drawn), (S-6.list): all of a bank is the bank, and less of it is not.
+    """
     if not plain or not drawn.seed or drawn.items < items:
         raise Malformed("S-6.drawn", path, expected=f">= {items}", got=f"{drawn.items} {drawn.seed}")
+    if (drawn.items == items) != (drawn.list == listed):
+        raise Malformed("S-6.list", path, expected=listed, got=drawn.list)

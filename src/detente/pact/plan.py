@@ -463,9 +463,8 @@ def check_questions(suites: Sequence[Suite], place: str) -> None:
         for k, tag in enumerate(suite.languages):
             check_language(tag, f"{place}[{n}].languages[{k}]")
         if isinstance(suite.drawn, Drawn):
-            check_drawn(suite.drawn, suite.items, plain=suite.variant is None, path=f"{place}[{n}].drawn")
-            if (suite.drawn.items == suite.items) != (suite.drawn.list == suite.list):  # all of a bank is the bank
-                raise Malformed("S-6.list", f"{place}[{n}].drawn", expected=suite.list, got=suite.drawn.list)
+            plain = suite.variant is None
+            check_drawn(suite.drawn, suite.items, suite.list, plain=plain, path=f"{place}[{n}].drawn")
 
 
 def _check_suites(plan: Plan, place: str) -> None:
