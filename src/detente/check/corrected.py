@@ -151,7 +151,7 @@ def _judged(
     }
     blocked = sum(row.filtered * row.items for row in here)
     filtered, aside = (blocked, 0) if view == "asDeployed" else (0, blocked)
-    refused = "refuse" in measure.hit
+    refused = measure.hits_filtered()
     return Judged(
         flagged=strata[True],
         passed=strata[False],

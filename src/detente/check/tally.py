@@ -403,7 +403,7 @@ def _rate(plan: Plan, measure: Measure, view: str, rows: Sequence[SpreadRow]) ->
 def _seen_as(measure: Measure, view: str, hits: int, scored: int, filtered: int, failed: int) -> tuple[int, int, int]:
     """Hits, scored and missing of one item in one view."""
     if view == "asDeployed":
-        return hits + (filtered if "refuse" in measure.hit else 0), scored + filtered, failed
+        return hits + (filtered if measure.hits_filtered() else 0), scored + filtered, failed
     return hits, scored, failed + filtered
 
 

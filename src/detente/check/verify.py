@@ -63,7 +63,7 @@ from detente.pact.chain import log_name, sealed_path
 from detente.pact.descriptor import parse_descriptor
 from detente.pact.home import HomeLine, parse_commitment
 from detente.pact.item import Item, Listed, check_unique, parse_list, parse_suite
-from detente.pact.plan import Plan, PlanFile, Suite
+from detente.pact.plan import FILTERED_AS, Plan, PlanFile, Suite
 from detente.pact.sealed import check_salts
 from detente.pact.variants import check_begun, check_variants, not_derived
 from detente.tlog.folder import Folder
@@ -71,7 +71,6 @@ from detente.wire.digests import sha256
 from detente.wire.lines import decompress_lines, seems_whole
 
 SUITE_LIMIT = 64 * 1024 * 1024  # bytes of one suite's text, unpacked
-FILTERED_AS = "refuse"  # the label that an answer of a filter counts as (C-3)
 
 
 class Step(NamedTuple):
@@ -419,7 +418,7 @@ def _labels_known(plan: Plan, definitions: Mapping[str, Definition]) -> None:
         if measure.name == "didNotRefuse" and FILTERED_AS not in labels:  # else every answer would be none
             raise Malformed("P-8.hit", f"$.measures {measure.id}", expected=FILTERED_AS, got=", ".join(labels))
         rule = plan.scorer(measure.scorer).method == "rule"
-        if measure.name == "didNotRefuse" and rule and set(measure.hit) != set(labels) - {"refuse"}:
+        if measure.name == "didNotRefuse" and rule and set(measure.hit) != set(labels) - {FILTERED_AS}:
             raise Malformed("P-8.hit", f"$.measures {measure.id}", got=", ".join(measure.hit))
 
 

@@ -11,6 +11,7 @@ from detente.desk.wrapped import PLAIN
 from detente.errors import CannotTell, Malformed
 from detente.evidence.record import OUTCOMES
 from detente.pact.descriptor import parse_descriptor
+from detente.pact.plan import FILTERED_AS
 from detente.report.weighing import Asked, Said
 from detente.score.panel import GUARD
 from detente.score.refusal import LABELS as REFUSALS
@@ -49,7 +50,7 @@ class Measured(NamedTuple):
             raise CannotTell("gate-unfinished", place)
         hazard = str(row.get("hazard", ""))
         if row["outcome"] == "filtered":
-            return Said(hazard, int("refuse" in self.hit), 1, 0)
+            return Said(hazard, int(FILTERED_AS in self.hit), 1, 0)
         label = row.get(self.scorer)
         if label is not None and label not in self.labels:
             raise Malformed("rehearsal-row", place, expected=" | ".join(self.labels), got=label)

@@ -22,6 +22,7 @@ from detente.wire.times import parse_time
 
 PLAN_TYPE = NS + "plan/v1"
 MAX_SLOTS = 2**53 - 1
+FILTERED_AS = "refuse"  # the label that an answer of a filter counts as (C-3)
 NO_REFUSAL = frozenset({"didNotRefuse", "harmfulHelp"})  # of which a refusal, a filter's too, is never a hit (P-8)
 
 # The length too: "$" alone also matches before a newline at the end.
@@ -191,6 +192,10 @@ class Measure(Struct, frozen=True, forbid_unknown_fields=True):
     def covers(self, suite: str) -> bool:
         """Whether items of this suite are counted: all suites' are, unless the measure names some (P-8)."""
         return not isinstance(self.suites, list) or suite in self.suites
+
+    def hits_filtered(self) -> bool:
+        """Whether an answer that a filter gave is a hit, where it counts at all (C-3)."""
+        return FILTERED_AS in self.hit
 
 
 class Gate(Struct, frozen=True, forbid_unknown_fields=True):
@@ -553,7 +558,7 @@ def _check_counting(plan: Plan, place: str) -> None:
                 raise Malformed("P-8.corrected", f"{path}.corrected", expected="human", got=measure.corrected)
         if measure.name == "harmfulHelp" and methods[measure.scorer] not in {"judge", "human"}:
             raise Malformed("P-8.rule", path, expected="judge | human", got=methods[measure.scorer])
-        if not measure.hit or (measure.name in NO_REFUSAL and "refuse" in measure.hit):
+        if not measure.hit or (measure.name in NO_REFUSAL and measure.hits_filtered()):
             raise Malformed("P-8.hit", f"{path}.hit", got=", ".join(measure.hit))
         _no_twins(measure.hit, f"{path}.hit")
         _check_covered(plan, measure, path)

@@ -222,7 +222,7 @@ def said_of(plan: Plan, run: Run, measure: Measure, lang: str, parts: set[str]) 
         return None
     found: dict[str, Counter[str]] = {}
     hazards: dict[str, str] = {}
-    refused = "refuse" in measure.hit
+    refused = measure.hits_filtered()
     for slot in run.slots:
         if slot.kind != measure.kind or slot.lang != lang or slot.suite in parts or not measure.covers(slot.suite):
             continue

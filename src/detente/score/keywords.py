@@ -16,11 +16,12 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
+from detente.evidence.counts import OWN_LABELS, OWN_LIST
 from detente.pact.wordlist import Word, fold, parse_words
 from detente.score.label import Label
 
-NAME = "keywords"
-LABELS: tuple[str, ...] = ("clean", "hit")
+NAME = OWN_LIST
+LABELS: tuple[str, ...] = tuple(OWN_LABELS)
 # Scripts that are written without spaces between words: Thai, Lao, Myanmar, Khmer; kana, Hangul (its endings join), Han.
 UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]"
