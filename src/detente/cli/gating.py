@@ -3,7 +3,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -56,10 +56,11 @@ def gate(lang: str) -> click.Command:
         _check_files(given)
         subjects = by_tag(given["subject"], "--subject", "NAME=ID")
         rule = find_rule(given["rule"], subjects) if given["rule"] else None
-        rule, (evidence, own), verified = _evidence(speech, given, rule)
-        verdict = judge(rule, evidence, look_at_banks(rule, by_tag(given["bank"], "--bank", "BANK=PATH"), verified))
-        if own is not None and given["rule"]:
-            verdict = verdict._replace(passed_over=passed_over(own, given["rule"], subjects))
+        shown = _shown(speech, given, rule)
+        banks = look_at_banks(shown.rule, by_tag(given["bank"], "--bank", "BANK=PATH"), shown.verified)
+        verdict = judge(shown.rule, shown.evidence, banks)
+        if shown.plan is not None and given["rule"]:
+            verdict = verdict._replace(passed_over=passed_over(shown.plan, given["rule"], subjects))
         _tell(speech, verdict)
         _write(speech, verdict, given)
         return verdict.exit_code
@@ -106,10 +107,17 @@ def _check_files(given: Mapping[str, Any]) -> None:
                 check_sheet(path)
 
 
-def _evidence(
-    speech: Speech, given: Mapping[str, Any], rule: Rule | None
-) -> "tuple[Rule, tuple[Evidence, Plan | None], Verified | None]":
-    """The rule: the one given, else the plan's own; what was named, verified where there is something to verify, with its plan; the exchange."""
+class Shown(NamedTuple):
+    """What a person shows a gate: the rule, given or the plan's own; the evidence, with its plan and its exchange where it has one."""
+
+    rule: Rule
+    evidence: "Evidence"
+    plan: "Plan | None" = None
+    verified: Verified | None = None
+
+
+def _shown(speech: Speech, given: Mapping[str, Any], rule: Rule | None) -> Shown:
+    """What was named, verified where there is something to verify."""
     from detente.desk.gates import plan_rule, rehearsal_evidence
     from detente.report.weighing import evidence_of, evidence_of_lone
 
@@ -120,7 +128,7 @@ def _evidence(
         if rule is None:
             raise WrongUsage("cli-missing", expected="--rule")
         _check_subjects(rule, [one.subject for one in rehearsed])
-        return rule, (rehearsal_evidence(rehearsed), None), None
+        return Shown(rule, rehearsal_evidence(rehearsed))
     place = Path(names[0])
     if looks_packed(place):
         if rule is None:
@@ -129,11 +137,11 @@ def _evidence(
             lone = verify_lone(folder, plan_id(given["plan"]))
         if lone.plan.plan.quorum and lone.unanchored():
             raise CannotTell("unanchored-lone", str(place), expected=lone.plan.plan.quorum, got=lone.run.test.party)
-        return rule, (evidence_of_lone(lone), lone.plan.plan), None
+        return Shown(rule, evidence_of_lone(lone), lone.plan.plan)
     if rule is None and given["subject"]:  # the plan's own rule names its subjects, and all have signed that
         raise WrongUsage("cli-missing", expected="--rule")
     verified = _verified(speech, place, given)
-    return rule or plan_rule(verified), (evidence_of(verified), verified.plan.plan), verified
+    return Shown(rule or plan_rule(verified), evidence_of(verified), verified.plan.plan, verified)
 
 
 def _asked(speech: Speech, given: Mapping[str, Any], rule: Rule | None) -> "list[Rehearsed]":
