@@ -14,6 +14,7 @@ from detente.pact.plan import Measure, Suite
 from detente.pact.rule import Bank, Looked, Rule, Used, shortfalls
 from detente.pact.taking import drawn_from, of_bank
 from detente.suites.banks import OwnList, held_in_list, held_in_suite
+from detente.suites.reading import Suite as Read
 from detente.suites.reading import read_suite
 from detente.suites.source import read_folder
 from detente.wire.digests import sha256
@@ -28,18 +29,25 @@ def look_at_banks(rule: Rule, given: Mapping[str, str], verified: Verified | Non
     known = {one.id: one for one in rule.bank}
     if strange := sorted(set(given) - set(known)):
         raise WrongUsage("no-bank", "--bank", expected=", ".join(sorted(known)) or "-", got=", ".join(strange))
-    return {id_: _look(known[id_], name, verified) for id_, name in given.items()}
+    # Several banks may lie in one folder, which is read once.
+    folders = {name: _folder(name) for name in {name for id_, name in given.items() if known[id_].holds == "questions"}}
+    return {id_: _look(known[id_], name, folders.get(name), verified) for id_, name in given.items()}
 
 
-def _look(bank: Bank, name: str, verified: Verified | None) -> Looked:
+def _folder(name: str) -> tuple[Read, SourceSuite]:
+    """A suite as ``suite check`` counts it, and as a plan draws from it."""
+    return read_suite(read_folder(name))[0], load_suite(name, "--bank")
+
+
+def _look(bank: Bank, name: str, folder: tuple[Read, SourceSuite] | None, verified: Verified | None) -> Looked:
     measures = [one for one in verified.plan.plan.measures if one.id in bank.measures] if verified else []
-    if bank.holds == "words":
+    if folder is None:
         raw = read_given(Path(name))
         held = held_in_list(OwnList(raw, name))
         used = [_list_used(one, sha256(raw), verified) for one in measures if verified]
     else:
-        held = held_in_suite(read_suite(read_folder(name))[0], bank.id)
-        source = load_suite(name, "--bank")
+        read, source = folder
+        held = held_in_suite(read, bank.id)
         used = [_drawn(suite, source, bank.id) for suite in _asked(verified, measures)] if verified else []
     if bank.measures and not used:
         used = [Used(None, "no-plan", {})]
