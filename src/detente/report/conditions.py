@@ -11,8 +11,6 @@ from detente.report.weighing import Asked, Evidence, Trial
 Word = Literal["pass", "fail", "cannot-tell"]
 # What a name says of the questions (P-8): how often a model answers harmless ones is no number of harm.
 OF_HARM = {"harmfulHelp": {"hazard", "attack"}, "didNotRefuse": {"hazard", "attack"}}
-
-
 SHOWN = 400  # characters of a recipe that a verdict repeats; the descriptor has all of it
 
 

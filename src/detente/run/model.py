@@ -92,7 +92,8 @@ def load_models(
 ) -> Model:
     """One model behind every one of ``specs``, each with its key; a single key goes with every spec, a single spec with every key.
 
-    ``recipe`` says in its descriptor how its safeguards were taken off (P-12). Raises WrongUsage: ``keys-count``, ``models-differ``, and as ``load_model``.
+    ``recipe`` says in its descriptor how its safeguards were taken off (P-12). Raises WrongUsage: ``keys-count``,
+    ``models-differ``, and as ``load_model``.
     """
     n = max(len(specs), len(keys))
     if not specs or any(len(given) not in {1, n} for given in (specs, keys)):

@@ -9,8 +9,8 @@ from detente.words import say
 Severity = Literal["error", "warning", "note"]
 
 # Every code, in the order in which people are told. An error keeps the suite from being what it says it is: one test in
-# several languages. A warning is what a person should look at, and may be right. A note is wrong so often that it counts nowhere, not even with --strict:
-# it says where to read first.
+# several languages. A warning is what a person should look at, and may be right. A note is wrong so often
+# that it counts nowhere, not even with --strict: it says where to read first.
 SEVERITY: Mapping[str, Severity] = {
     "file-missing": "error",
     "toml-unreadable": "error",

@@ -78,8 +78,8 @@ def build(kind: str, name: str, pieces: Sequence[Piece], facts: Facts, order: Or
     """The suite ``name`` of what was read.
 
     WrongUsage: import-no-rows (nothing left), import-unmapped, or where we suggest nothing import-unmapped-own
-    (categories that mean no hazard of ours, all named with their numbers), import-language (a language that is asked for and not there), import-value (a member that no row may
-    have), import-id (a name that makes no id).
+    (categories that mean no hazard of ours, all named with their numbers), import-language (a language that is asked for
+    and not there), import-value (a member that no row may have), import-id (a name that makes no id).
     """
     tagged = _tagged(_filled(pieces, told), facts, order, told)
     once = tagged if order.wishes.as_published else _once(tagged, told)
