@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -438,7 +439,7 @@ def test_key_when_the_judge_s_is_missing_then_nobody_is_asked_for_an_hour_first(
 
 def test_minutes_when_they_are_used_up_by_the_answers_then_the_judge_is_not_asked(tmp_path: Path) -> None:
     from detente.desk.allowed import Allowed
-    from detente.desk.judging import Asking
+    from detente.desk.asking import Asking
     from detente.desk.rehearsals import Rehearsal
     from detente.desk.rehearsals import rehearse as rehearse_suite
     from detente.errors import CannotTell
@@ -463,3 +464,9 @@ def test_forecast_when_a_judge_is_named_then_it_says_that_the_judge_is_not_count
         assert (model.count, judge.count) == (0, 0)
     assert "judge" in said["en"].err
     assert "评判模型" in said["zh"].err
+
+
+def test_rehearse_when_rules_alone_score_then_no_judge_no_verifier_and_no_plan_are_loaded() -> None:
+    code = "import sys, detente.cli.rehearse; print([m for m in ('detente.score.judge', 'detente.score.guard', 'detente.check', 'detente.desk.plans') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

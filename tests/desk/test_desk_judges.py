@@ -13,9 +13,9 @@ import pytest
 from msgspec import UNSET
 
 import detente.desk.judges as judges_module
+from detente.desk.asking import Asking
 from detente.desk.audits import answer_all, ask, check_all, check_shown
 from detente.desk.judges import TRANSCRIPTS, judge_run
-from detente.desk.judging import Asking
 from detente.desk.keys import JudgeEntry, load_desk
 from detente.desk.labels import score_people, sheet_for, take_labels, task_of
 from detente.desk.publish import leaving, publish
@@ -198,7 +198,7 @@ BREAKING = """
 import sys
 from pathlib import Path
 from detente.desk.keys import load_desk
-from detente.desk.judging import Asking
+from detente.desk.asking import Asking
 from detente.desk.judges import judge_run
 from detente.desk.runs import find_run
 desk = load_desk(Path(sys.argv[1]))

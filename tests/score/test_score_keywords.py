@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detente.errors import Malformed, WrongUsage
+from detente.evidence.counts import OWN_LIST
 from detente.pact.wordlist import LONGEST, fold, held_in, parse_words
 from detente.score.keywords import Finder, KeywordScorer, begins_alone, ends_alone
-from detente.score.scorer import definition_file, load_scorer
+from detente.score.scorer import KEYWORDS, definition_file, load_scorer
 from detente.wire.canonical import decode
 from detente.wire.digests import sha256
 from kit.growth import assert_linear
@@ -113,6 +114,7 @@ def test_scorer_when_the_list_is_missing_or_too_much_then_wrong_usage() -> None:
 
 
 def test_definition_when_made_then_it_names_the_list_by_its_digest_alone() -> None:
+    assert KEYWORDS == OWN_LIST
     raw = LIST.encode()
     made = definition_file("keywords", raw)
     told = decode(made)

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from detente.cli.build import argument, by_tag, desk_option, group, option, verb, voice
-from detente.cli.scoring import asking_of, judge_options
+from detente.cli.build import argument, by_tag, desk_option, group, judge_options, option, verb, voice
+from detente.cli.scoring import asking_of
 from detente.desk.audits import answer_all, ask, check_all, check_shown
 from detente.desk.judges import judges_of
 from detente.desk.keys import load_desk

@@ -291,6 +291,14 @@ def words_option(lang: str) -> click.Option:
     return option("words", lang, type=click.Path(path_type=Path), metavar="FILE")
 
 
+def judge_options(lang: str, help_key: str = "judge") -> list[click.Option]:
+    """``--judge`` and ``--judge-key-env``: the models behind a judge or a guard."""
+    return [
+        option("judge", lang, multiple=True, metavar="SPEC", help_key=help_key),
+        option("judge-key-env", lang, multiple=True, metavar="VARIABLE"),
+    ]
+
+
 def plan_option(lang: str) -> click.Option:
     """``--plan``: the plan id, compared outside the exchange; it has no default."""
     return option("plan", lang, metavar="ID")

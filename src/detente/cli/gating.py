@@ -15,6 +15,7 @@ from detente.cli.build import (
     argument,
     by_tag,
     json_option,
+    judge_options,
     option,
     plan_id,
     plan_option,
@@ -23,11 +24,10 @@ from detente.cli.build import (
     voice,
 )
 from detente.cli.progress import Display
-from detente.cli.scoring import judge_options
 from detente.cli.speech import Speech
 from detente.desk.archives import looks_packed
+from detente.desk.asking import Asking
 from detente.desk.given import check_target, write_given
-from detente.desk.judging import Asking
 from detente.desk.keys import load_desk
 from detente.desk.lone import laid_open
 from detente.desk.sent import reader_of

@@ -6,12 +6,11 @@ from typing import Any
 
 import click
 
-from detente.cli.build import Whole, argument, json_option, option, verb, voice, words_option
+from detente.cli.build import Whole, argument, json_option, judge_options, option, verb, voice, words_option
 from detente.cli.limits import allowed_of, limit_options
 from detente.cli.progress import Display
-from detente.cli.scoring import judge_options
 from detente.cli.speech import Speech
-from detente.desk.judging import Asking
+from detente.desk.asking import Asking
 from detente.desk.rehearsals import Rehearsal
 from detente.desk.rehearsals import rehearse as rehearse_suite
 

@@ -7,15 +7,15 @@ from typing import Any
 
 import click
 
-from detente.cli.build import Whole, argument, desk_option, option, verb, voice, words_option
+from detente.cli.build import Whole, argument, desk_option, judge_options, option, verb, voice, words_option
 from detente.cli.progress import Display
 from detente.cli.running import old_plan_option
 from detente.cli.speech import Speech
 from detente.desk.allowed import Allowed
+from detente.desk.asking import Asking, asks_models
 from detente.desk.given import write_given
 from detente.desk.homes import locate_run
 from detente.desk.judges import asking_for, judge_run, judges_of
-from detente.desk.judging import Asking, asks_models
 from detente.desk.keys import Desk, load_desk
 from detente.desk.labels import score_people, task_of
 from detente.desk.runs import RunState
@@ -66,14 +66,6 @@ def score(lang: str) -> click.Command:
         desk_option(lang),
     ]
     return verb("score", lang, params, call)
-
-
-def judge_options(lang: str, help_key: str = "judge") -> list[click.Option]:
-    """``--judge`` and ``--judge-key-env``: the models behind a judge or a guard."""
-    return [
-        option("judge", lang, multiple=True, metavar="SPEC", help_key=help_key),
-        option("judge-key-env", lang, multiple=True, metavar="VARIABLE"),
-    ]
 
 
 def asking_of(given: Mapping[str, Any]) -> Asking:

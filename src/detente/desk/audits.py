@@ -11,8 +11,8 @@ from detente.check.audit import Shown, check_caps, check_opening, check_seeds, o
 from detente.check.releases import beacon, started_with
 from detente.check.runs import AuditTrail, Run, Scoring, drawn_slots
 from detente.check.verify import Verified, verify
+from detente.desk.asking import Asking
 from detente.desk.judges import whys_of
-from detente.desk.judging import Asking
 from detente.desk.keys import Desk, alone, log_entry, own_log, sign_statement
 from detente.desk.onsite import check_out, lay_shown, not_bound, of_digest, read_shown
 from detente.desk.rejudging import forget, rejudge

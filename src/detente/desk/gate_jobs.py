@@ -9,9 +9,9 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from detente.desk.allowed import Allowed
+from detente.desk.asking import JUDGE, Asking
 from detente.desk.gates import Rehearsed
 from detente.desk.given import read_recipe
-from detente.desk.judging import JUDGE, Asking
 from detente.desk.rehearsals import Rehearsal, rehearse
 from detente.desk.wrapped import PLAIN
 from detente.errors import CannotTell

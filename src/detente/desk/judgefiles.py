@@ -8,8 +8,9 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
+from detente.desk.asking import Asking
 from detente.desk.given import read_given
-from detente.desk.judging import Asking, Judging, Put, Told, Work, named_panel
+from detente.desk.judging import Judging, Put, Told, Work, named_panel
 from detente.desk.rehearsals import rows_of
 from detente.errors import Malformed, WrongUsage
 from detente.score.asked import Case

@@ -9,7 +9,8 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 
 from detente.check.runs import scores_path
-from detente.desk.judging import Asking, Judging, Put, Told, Work
+from detente.desk.asking import Asking
+from detente.desk.judging import Judging, Put, Told, Work
 from detente.desk.keys import Desk, alone
 from detente.desk.runs import RunState, own_bundle, whole_statement_in
 from detente.desk.scores import Given, answers_to, definition_of, fix_scoring, scorer_in, wanted_by

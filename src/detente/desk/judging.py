@@ -19,7 +19,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from detente.desk.allowed import Allowed, limits_for, price_of, spent_in
+from detente.desk.allowed import limits_for, price_of, spent_in
+from detente.desk.asking import JUDGE, Asking
 from detente.desk.given import given_keys
 from detente.errors import CannotTell, WrongUsage
 from detente.evidence.record import judge_seed
@@ -28,7 +29,6 @@ from detente.run.engine import Progress, drive, rehearse
 from detente.run.journal import Journal
 from detente.run.model import Message, Model, Prompt, Sampling, key_variables, load_model
 from detente.score.asked import ATTEMPTS, Asked, Case, Reminding, Unanswered, asked_with, asks_again, replay
-from detente.score.guard import load_guards
 from detente.score.judge import Judge, new_judge, sampling_seed
 from detente.score.panel import GUARD, GuardPanel, Panel, new_guard
 from detente.score.verdicts import TEXT_LIMIT
@@ -36,7 +36,6 @@ from detente.wire.canonical import encode
 from detente.wire.digests import keyed, u64be
 
 Told = Callable[[Progress], None]
-JUDGE = "judge"
 
 
 class Put(NamedTuple):
@@ -66,20 +65,6 @@ class Work(NamedTuple):
     def seed(self, i: int) -> bytes:
         """The 32 bytes of answer ``i`` (R-5)."""
         return judge_seed(self.beacon, self.definition, i)
-
-
-class Asking(NamedTuple):
-    """Which models are asked, as a person names them, in the definition's order; how many questions at once.
-
-    The minutes and the budget of ``allowed`` are those of all models together, over all their texts; ``spent``: so much
-    of the budget went for something else.
-    """
-
-    specs: Sequence[str] = ()
-    key_env: Sequence[str] = ()
-    concurrency: int = 4
-    allowed: Allowed = Allowed()
-    spent: float = 0.0
 
 
 class Judging:
@@ -214,11 +199,6 @@ def after(told: Told | None, behind: int, of: int) -> Told | None:
     if told is None:
         return None
     return lambda progress: told(progress._replace(done=progress.done + behind, total=of))
-
-
-def asks_models(scorer: str) -> bool:
-    """Whether a scorer of this name is a judge or a guard: ``judge``, ``guard:NAME``, or a guard's name."""
-    return scorer == JUDGE or scorer.startswith(GUARD) or scorer in load_guards()
 
 
 def named_panel(scorer: str, asking: Asking, place: str) -> Judge | GuardPanel:

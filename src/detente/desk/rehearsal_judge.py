@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from detente.desk.allowed import spent_in
+from detente.desk.asking import Asking, asks_models
 from detente.desk.cells import REHEARSAL
-from detente.desk.judging import Asking, Judging, Put, Told, Work, asks_models, key_of, named_panel, prices_of
+from detente.desk.judging import Judging, Put, Told, Work, key_of, named_panel, prices_of
 from detente.desk.questions import Question, Questions
 from detente.errors import Malformed, WrongUsage
 from detente.evidence.counts import Definition, parse_definition
@@ -84,11 +85,6 @@ class Judged(NamedTuple):
 def is_judged(kind: str) -> bool:
     """Whether answers to questions of this kind are put to a judge; a file that names no kinds means all."""
     return kind not in NOT_JUDGED
-
-
-def rules_of(scorers: Sequence[str]) -> list[str]:
-    """The rule scorers among those named; ``refusal`` where there are none, for a judge says nothing of refusals alone."""
-    return [name for name in scorers if not asks_models(name)] or ["refusal"]
 
 
 def bench_of(scorers: Sequence[str], asking: Asking) -> Bench | None:

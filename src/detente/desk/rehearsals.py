@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
 from detente.desk.allowed import Allowed, limits_for, note_limits
+from detente.desk.asking import Asking, asks_models, rules_of
 from detente.desk.cells import DESCRIPTOR, REHEARSAL, Cells
 from detente.desk.given import (
     check_target,
@@ -23,9 +24,7 @@ from detente.desk.given import (
     unreadable,
     write_given,
 )
-from detente.desk.judging import Asking
 from detente.desk.questions import Drawn, Question, Questions, read_questions, refuse_twice
-from detente.desk.rehearsal_judge import Bench, Judged, bench_of, judge_replies, left_of, note_judge, rules_of
 from detente.errors import CannotTell, WrongUsage
 from detente.evidence.record import slot_seed
 from detente.pact.wrappers import shown
@@ -49,6 +48,9 @@ from detente.tlog.folder import Folder
 from detente.wire.canonical import decode, encode
 from detente.wire.digests import sha256
 from detente.wire.keys import new_seed
+
+if TYPE_CHECKING:
+    from detente.desk.rehearsal_judge import Bench, Judged
 
 UNLABELLED, FAILED = 255, 254
 SAMPLE = "sample"
@@ -100,7 +102,7 @@ class Asked(NamedTuple):
     cells: Cells
     system: str | None
     drawn: Mapping[str, object] = MappingProxyType({})
-    bench: Bench | None = None
+    bench: "Bench | None" = None
 
 
 class Prompts:
@@ -172,7 +174,11 @@ def read_rehearsal(wanted: Rehearsal) -> Asked:
     rules = rules_of(wanted.scorers)
     scorers = {name: scorer_with(name, wanted.words if name == KEYWORDS else None) for name in rules}
     judges = wanted.judges._replace(allowed=wanted.allowed, concurrency=wanted.concurrency)
-    cells, bench = Cells(), bench_of(wanted.scorers, judges)
+    cells, bench = Cells(), None
+    if judges.specs or any(map(asks_models, wanted.scorers)):
+        from detente.desk.rehearsal_judge import bench_of  # a rehearsal by rules alone does not pay for it
+
+        bench = bench_of(wanted.scorers, judges)
 
     def check(question: Question) -> None:  # what a scorer cannot score is told before a model is asked
         cells.add(question.lang, question.hazard)
@@ -210,13 +216,16 @@ def rehearse(wanted: Rehearsal, told: Callable[[Progress], None] | None) -> Summ
     model = load_models(specs, system=system, keys=keys, slots=wanted.concurrency, recipe=recipe)
     if wanted.variants and any(question.begun for question in questions):
         check_begins(model, "--variant")
-    _refuse_other(wanted, questions, system, {**drawn, **({"recipe": recipe} if recipe else {})})
+    held = _refuse_other(wanted, questions, system, {**drawn, **({"recipe": recipe} if recipe else {})})
     note_model(Folder(wanted.out), model)
     labels, limits = Labels(scorers, len(questions)), limits_for(wanted.allowed, model)
     if bench is not None:
         bench.ready(limits.price)
     with Journal(wanted.out / "journal", _key(wanted.out)) as journal:
-        note_judge(Folder(wanted.out), bench)
+        if bench is not None or "judge" in held:
+            from detente.desk.rehearsal_judge import note_judge
+
+            note_judge(Folder(wanted.out), bench)
         cells.write(Folder(wanted.out))
         note_limits(Folder(wanted.out), limits, len(questions))
         drive(_ask(Prompts(questions, wanted, cells), wanted, model, journal, (labels, told, limits)))
@@ -224,6 +233,8 @@ def rehearse(wanted: Rehearsal, told: Callable[[Progress], None] | None) -> Summ
             raise CannotTell("run-stopped", str(wanted.out), expected=len(questions), got=len(journal))
         judged = None
         if bench is not None:
+            from detente.desk.rehearsal_judge import judge_replies, left_of
+
             bench = bench._replace(asking=left_of(bench.asking, limits.price, journal.folder, began))
             judged = bench, judge_replies(bench, questions, journal, wanted.out, told)
         return _summary(questions, labels, journal, wanted.out, judged)
@@ -265,8 +276,10 @@ def note_model(folder: Folder, model: Model) -> None:
         )
 
 
-def _refuse_other(wanted: Rehearsal, questions: Questions, system: str | None, drawn: Mapping[str, object]) -> None:
-    """What a rehearsal was begun with, written down; WrongUsage (rehearsal-other) where the folder holds another one."""
+def _refuse_other(
+    wanted: Rehearsal, questions: Questions, system: str | None, drawn: Mapping[str, object]
+) -> Mapping[str, object]:
+    """What a rehearsal was begun with, written down and read; WrongUsage (rehearsal-other) where the folder holds another one."""
     now = {
         "suite": questions.digest,
         "model": specs[0] if len(specs := sorted(set(listed(wanted.model)))) == 1 else specs,
@@ -287,10 +300,11 @@ def _refuse_other(wanted: Rehearsal, questions: Questions, system: str | None, d
         if there != value:
             expected, got = ("-" if one is None else one for one in (there, value))
             raise WrongUsage("rehearsal-other", str(wanted.out), expected=expected, got=got, option=option)
+    return held
 
 
 def _summary(
-    questions: Questions, labels: Labels, journal: Journal, out: Path, judged: tuple[Bench, Judged] | None
+    questions: Questions, labels: Labels, journal: Journal, out: Path, judged: "tuple[Bench, Judged] | None"
 ) -> Summary:
     def rows() -> Iterator[bytes]:
         for i, question in enumerate(questions):

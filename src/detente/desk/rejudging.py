@@ -13,8 +13,9 @@ from detente.check.disclosed import Wanted, fetch
 from detente.check.exchange import stored_limit, stored_pieces
 from detente.check.releases import beacon, started_with
 from detente.check.runs import Run, Scoring, run_folder, scores_path
+from detente.desk.asking import Asking
 from detente.desk.judges import asking_for, panel_of
-from detente.desk.judging import Asking, Judging, Put, Work
+from detente.desk.judging import Judging, Put, Work
 from detente.desk.keys import Desk
 from detente.desk.sent import reader_of
 from detente.errors import DetenteError

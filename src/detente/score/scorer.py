@@ -9,8 +9,6 @@ from detente.errors import WrongUsage
 from detente.score.choice import ChoiceScorer
 from detente.score.detector import DETECTOR, detect
 from detente.score.includes import IncludesScorer
-from detente.score.keywords import NAME as KEYWORDS
-from detente.score.keywords import KeywordScorer
 from detente.score.label import Label, RuleScorer
 from detente.score.language import RULES_PATH as LANGUAGE_RULES
 from detente.score.language import LanguageScorer
@@ -21,6 +19,7 @@ from detente.wire.digests import sha256
 
 __all__ = ["KEYWORDS", "SCORERS", "Label", "RuleScorer", "definition_file", "load_scorer", "rule_files"]
 
+KEYWORDS = "keywords"  # evidence.counts.OWN_LIST, without what else that file loads
 # Those whose rules come with this program; ``keywords`` is one more, whose word list the lab brings.
 SCORERS = ("choice", "includes", "language", "language-detected", "refusal")
 # Raised when the same reply may get another label although no rule file changed.
@@ -45,6 +44,8 @@ def load_scorer(name: str, words: bytes | None = None, place: str = "") -> RuleS
     if (words is not None) != (name == KEYWORDS) and name in {*SCORERS, KEYWORDS}:
         raise WrongUsage("scorer-words", place, expected=KEYWORDS, got=name)
     if words is not None and name == KEYWORDS:
+        from detente.score.keywords import KeywordScorer  # who has no list does not pay for it
+
         return KeywordScorer(words, place)
     if name == "refusal":
         return RefusalScorer()
