@@ -46,7 +46,7 @@ class Job(NamedTuple):
 def rehearse_all(job: Job, display: Callable[[str], AbstractContextManager[Told]]) -> list[Rehearsed]:
     """Rehearse with every model in turn; the same command goes on where time ran out. ``display`` is given the subject.
 
-    Raises CannotTell (run-stopped) where the minutes were not enough, and as ``rehearse``.
+    Raises CannotTell (job-stopped) where the minutes were not enough, and as ``rehearse``.
     """
     _check_beforehand(job)
     ends_at = None if job.minutes is None else time.monotonic() + 60.0 * job.minutes
@@ -55,7 +55,7 @@ def rehearse_all(job: Job, display: Callable[[str], AbstractContextManager[Told]
     for subject, model in job.models.items():
         left = None if ends_at is None else (ends_at - time.monotonic()) / 60
         if left is not None and left <= 0:
-            raise CannotTell("run-stopped", str(job.out), expected=len(job.models), got=len(done))
+            raise CannotTell("job-stopped", str(job.out), expected=len(job.models), got=len(done))
         wanted = Rehearsal(
             suite=job.suite, model=model, system=None, key_env=None, scorers=scorers, concurrency=CONCURRENCY,
             chars=CHARS, tokens=job.tokens, out=job.out / subject, allowed=Allowed(minutes=left), sample=job.sample,
