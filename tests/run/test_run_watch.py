@@ -9,7 +9,7 @@ from detente.run.cost import Price
 from detente.run.engine import Limits, Progress
 from detente.run.journal import Journal, held_journal, is_written, trace_row
 from detente.run.model import ModelFault, Reply
-from detente.run.watch import Part, after, attempts, latest, look
+from detente.run.watch import Part, after, attempts, latest, look, newest
 from kit.asking import KEY, QUICK, ask, prompts
 
 
@@ -92,6 +92,28 @@ def test_latest_when_answers_are_longer_than_a_block_then_none_is_cut(tmp_path: 
     ask(Long(), tmp_path, [p._replace(chars=10**6) for p in prompts(40)], concurrency=1)
     found, _ = latest(tmp_path, 25)
     assert [answer.output for answer in found] == [f"{i}" * 3000 for i in range(15, 40)]
+
+
+def test_newest_of_two_journals_when_some_ended_before_others_were_written_then_each_keeps_its_own_order(
+    tmp_path: Path,
+) -> None:
+    # (slot, when it ended) in the order in which the lines stand; slot 4 has no row in the trace.
+    lines = {"a": [(0, 10), (1, 40), (2, 30), (3, 70)], "b": [(5, 20), (6, 60), (4, None), (7, 65)]}
+    for name, answers in lines.items():
+        (tmp_path / name).mkdir()
+        with (
+            (tmp_path / name / "bodies.jsonl").open("wb") as bodies,
+            (tmp_path / name / "trace.jsonl").open("wb") as trace,
+        ):
+            for i, ended in answers:
+                bodies.write(b'{"i":%d,"outcome":"replied","output":"x"}\n' % i)
+                if ended is not None:
+                    trace.write(trace_row(i, 1, ended, 0, "replied") + b"\n")
+    folders = [tmp_path / "a", tmp_path / "b"]
+    whole, _ = newest(folders, 100)
+    assert [answer.i for answer in whole] == [0, 5, 1, 2, 6, 4, 7, 3]
+    for n in range(1, 9):
+        assert newest(folders, n)[0] == whole[-n:], n
 
 
 def test_after_when_a_line_is_half_written_then_it_is_told_once_it_is_whole(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A run as it looks from another process while it is asked: read from the journal's files, without a lock, changing nothing."""
 
+import math
 import os
 import re
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
@@ -153,13 +155,18 @@ def after(folder: Path, at: int) -> tuple[list[Answer], int]:
 
 
 def newest(folders: Sequence[Path], n: int) -> tuple[list[Answer], dict[Path, int]]:
-    """The last ``n`` answers of several journals, as ``latest``, and where each ends; the private traces say which came when."""
-    found: list[tuple[int, Answer]] = []
+    """The last ``n`` answers of several journals, as ``latest``, and where each ends; the private traces say which came when.
+
+    The answers of one journal keep its order: answers that ended at nearly the same time may be written the other way round.
+    """
+    found: list[tuple[float, Answer]] = []
     ends = {}
     for folder in folders:
         answers, ends[folder] = latest(folder, n)
         times = _ended(folder, n) if len(folders) > 1 else {}
-        found += [(times.get(answer.i, 0), answer) for answer in answers]
+        # From the end back, so that where an answer comes does not depend on how many before it are looked at.
+        came = list(accumulate((times.get(answer.i, math.inf) for answer in reversed(answers)), min))
+        found += zip(reversed(came), answers, strict=True)
     return [answer for _, answer in sorted(found, key=lambda pair: pair[0])][-n:], ends
 
 
