@@ -3,6 +3,7 @@
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,27 @@ import pytest
 
 from kit.labs import Labs, play
 from kit.second import NODE, Second, beside
+
+ROOM = 6 << 30  # bytes; all tests together leave less than a fifth of it behind
+
+
+def pytest_configure() -> None:
+    """Temporary folders in memory where the machine has room there: what is synced to a disk is waited for, a hundred thousand times.
+
+    Whoever sets TMPDIR chooses the disk; that a write is synced, and in which order, is tested either way.
+    """
+    memory = Path("/dev/shm")
+    if "TMPDIR" in os.environ or not os.access(memory, os.W_OK):
+        return
+    there = os.statvfs(memory)
+    if there.f_bavail * there.f_frsize > ROOM and not there.f_flag & os.ST_NOEXEC:  # tests build and run programs
+        os.environ["TMPDIR"], tempfile.tempdir = str(memory), None
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Three processes on two cores: a test often waits for a process of its own, a browser or a clock."""
+    return -(-3 * len(os.sched_getaffinity(0)) // 2) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
 
 # How long one example takes is the machine's affair; speed is measured in benchmarks/, as ratios.
 hypothesis.settings.register_profile("detente", deadline=None)

@@ -28,15 +28,15 @@ async function keyed(key, use, ...parts) {
 }
 
 const PRIME = 2n ** 255n - 19n, ORDER_8 = 0x05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826n;
+const D = -121665n * power(121666n, PRIME - 2n); // of the curve
 function power(base, exponent) { // modulo PRIME
   let result = 1n;
   for (; exponent; exponent >>= 1n, base = (base * base) % PRIME) if (exponent & 1n) result = (result * base) % PRIME;
   return result;
 }
-function isKey(text) { // P-3: a point of the curve of RFC 8032 in its one encoding, whose order is not small
-  const y = isSha(text) ? big(unhex(text).reverse()) % 2n ** 255n : PRIME, d = -121665n * power(121666n, PRIME - 2n);
-  const small = [0n, 1n, PRIME - 1n, ORDER_8, PRIME - ORDER_8].includes(y), product = ((y * y - 1n) * (d * y * y + 1n)) % PRIME;
-  return y < PRIME && !small && power((product + PRIME) % PRIME, (PRIME - 1n) / 2n) === 1n; // then (y^2 - 1) / (d y^2 + 1) is a square
+function isKey(text) { // P-3: a point of the curve of RFC 8032 in its one encoding, (y^2 - 1) / (d y^2 + 1) a square, its order not small
+  const y = isSha(text) ? big(unhex(text).reverse()) % 2n ** 255n : PRIME, product = ((y * y - 1n) * (D * y * y + 1n)) % PRIME;
+  return y < PRIME && ![0n, 1n, PRIME - 1n, ORDER_8, PRIME - ORDER_8].includes(y) && power((product + PRIME) % PRIME, (PRIME - 1n) / 2n) === 1n;
 }
 async function signedBy(key, signature, message) {
   if (!isKey(key) || signature.length !== 64) return false;

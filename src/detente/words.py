@@ -36,9 +36,11 @@ def harmless(text: object) -> str:
 
     Newlines and tabs too: one message stays one message (CWE-150, Trojan Source CVE-2021-42574).
     """
+    shown = str(text)
+    if shown.isprintable():  # almost always: then there is none of these
+        return shown
     return "".join(
-        f"\\u{{{ord(c):x}}}" if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} else c
-        for c in str(text)
+        f"\\u{{{ord(c):x}}}" if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} else c for c in shown
     )
 
 

@@ -110,15 +110,18 @@ class Desk(NamedTuple):
 
         Before any plan, the newest. CannotTell (key-broken), WrongUsage (other-key, no-device ...).
         """
-        held = self._held(role)
+        return self._signer(role, public, read_keys(self.folder("keys")))
+
+    def _signer(self, role: str, public: str | None, texts: Mapping[str, str]) -> Signer:
+        held = self._held(role, texts)
         if public is None and len(held) > 1:
             public = self._agreed(role)
         if public is None:
-            return self._open(held[-1])
+            return self._open(held[-1], texts)
         for name in held:
-            if (signer := self._open(name)).public == public:
+            if (signer := self._open(name, texts)).public == public:
                 return signer
-        newest = self._open(held[-1]).public
+        newest = self._open(held[-1], texts).public
         among = "observers" if self.observer else "parties"
         raise WrongUsage("other-key", f"$.{among} {self.party} {role}", expected=newest, got=public)
 
@@ -128,18 +131,15 @@ class Desk(NamedTuple):
 
     def newest(self, role: str) -> Signer:
         """The key of a role that was made last: what the card says."""
-        return self._open(self._held(role)[-1])
+        texts = read_keys(self.folder("keys"))
+        return self._open(self._held(role, texts)[-1], texts)
 
-    def _held(self, role: str) -> list[str]:
+    def _held(self, role: str, texts: Mapping[str, str]) -> list[str]:
         """Where the keys of a role are, the oldest first: files, then devices."""
-        held = [*generations(read_keys(self.folder("keys")), role), *self.devices.get(role, ())]
-        return held or [f"{role}.key"]
+        return [*generations(texts, role), *self.devices.get(role, ())] or [f"{role}.key"]
 
-    def _open(self, name: str) -> Signer:
-        if name.endswith(".key"):
-            folder = self.folder("keys")
-            return signing_key(folder, read_keys(folder), name)
-        return open_device(name)
+    def _open(self, name: str, texts: Mapping[str, str]) -> Signer:
+        return signing_key(self.folder("keys"), texts, name) if name.endswith(".key") else open_device(name)
 
     def _agreed(self, role: str, plan_id: str | None = None) -> str | None:
         """The public key of a role in the plan that this desk signed (or the one given), None before any."""
@@ -194,8 +194,9 @@ class Desk(NamedTuple):
         party = next((p for p in plan.plan.parties if p.id == self.party), None)
         if party is None:
             raise WrongUsage("not-a-party", str(self.root), got=self.party)
+        texts = read_keys(self.folder("keys"))  # once for all three
         for role in SIGNING:
-            self.signer(role, key_of(party, role))
+            self._signer(role, key_of(party, role), texts)
         return party
 
     def witness_key(self, plan: PlanFile) -> WitnessKey:

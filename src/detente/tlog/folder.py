@@ -14,7 +14,6 @@ import re
 import secrets
 import stat
 import sys
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -22,6 +21,8 @@ from typing import BinaryIO
 from detente.errors import CannotTell, NotVerified
 
 _STEP = "V-2"
+# A backslash, a colon, or a character of Unicode's categories Cc (control) and Cs (half of a surrogate pair).
+_ODD = re.compile(r"[\\:\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -41,6 +42,7 @@ class Folder:
         self.root = root
         self.name = name or str(root)
         self._outer = outer or root
+        self._inner = root.relative_to(self._outer).parts
 
     def place(self, path: str) -> str:
         """``path`` as a message names it."""
@@ -180,7 +182,9 @@ class Folder:
         except FileNotFoundError:
             return
         for entry in entries:
-            path = self._parts(f"{prefix}/{entry.name}" if prefix else entry.name)
+            path = f"{prefix}/{entry.name}" if prefix else entry.name
+            if _ODD.search(entry.name):
+                raise NotVerified("L-4.name", self.place(path), step=_STEP)
             try:
                 mode = entry.stat(follow_symlinks=False).st_mode
             except FileNotFoundError:
@@ -194,10 +198,8 @@ class Folder:
 
     def _parts(self, path: str) -> str:
         """``path``, if no part of it leads out of the folder or hides what it is."""
-        for part in path.split("/"):
-            odd = any(c in "\\:" or unicodedata.category(c) in {"Cc", "Cs"} for c in part)
-            if odd or part in {"", ".", ".."}:
-                raise NotVerified("L-4.name", self.place(path), step=_STEP)
+        if _ODD.search(path) or not {"", ".", ".."}.isdisjoint(path.split("/")):
+            raise NotVerified("L-4.name", self.place(path), step=_STEP)
         return path
 
     def _opened(self, path: str) -> BinaryIO:
@@ -223,14 +225,13 @@ class Folder:
 
     def _mode(self, path: str) -> int | None:
         """What lies at ``path``, None if nothing; every folder on the way must be a real one."""
-        inner = self.root.relative_to(self._outer).parts
-        here, mode = self._outer, stat.S_IFDIR
-        for part in (*inner, *(self._parts(path).split("/") if path else ())):
+        here, mode = str(self._outer), stat.S_IFDIR
+        for part in (*self._inner, *(self._parts(path).split("/") if path else ())):
             if not stat.S_ISDIR(mode):
                 raise NotVerified("L-4.link", self.place(path), step=_STEP)
-            here = here / part
+            here = f"{here}/{part}"
             try:
-                mode = here.lstat().st_mode
+                mode = os.lstat(here).st_mode
             except OSError as error:
                 if error.errno in _ABSENT:
                     return None
