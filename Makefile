@@ -58,7 +58,7 @@ lint: $(VENV)/dev.stamp
 check: lint test ## linters, types and the whole test suite
 
 test: $(VENV)/dev.stamp ## the whole test suite, on all cores
-	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 fix: $(VENV)/dev.stamp ## let the linter mend what it can
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from detente.words import say
+
 SRC = Path(__file__).resolve().parents[1] / "src" / "detente"
 WORDS = SRC / "data" / "words"
 ROOMS = sorted(path.name.removesuffix(".en.toml") for path in WORDS.glob("*.en.toml"))
@@ -233,3 +235,25 @@ def test_sentences_when_asked_for_by_key_exist_and_get_their_values() -> None:
                     elif None not in given and (lacking := placeholders(table[key]) - given):
                         wrong.append(f"{where}: {key} is not given {sorted(lacking)}")
     assert not wrong, "\n".join(sorted(set(wrong)))
+
+
+@pytest.mark.parametrize(
+    ("n", "shown"),
+    [
+        (1, "1 error, 0 warnings, 0 notes; 1 item in 1 language"),
+        (2, "2 errors, 0 warnings, 0 notes; 2 items in 2 languages"),
+    ],
+)
+def test_sentence_when_a_value_is_one_then_its_word_is_singular(n: int, shown: str) -> None:
+    values = {"errors": n, "warnings": 0, "notes": "0", "items": n, "languages": n}
+    assert say("cli.say.suite-checked", "en", **values) == shown
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_sentences_when_they_choose_a_word_then_of_two(room: str) -> None:
+    """A choice that is not one of two words would fail where it is said, in front of a user."""
+    for lang in ("en", "zh"):
+        for key, text in read(room, lang).items():
+            choices = {spec for _, _, spec, _ in string.Formatter().parse(text) if spec}
+            assert all(len(words := choice.split("|")) == 2 and all(words) for choice in choices), (lang, key)
+            assert not choices or lang == "en", f"Chinese has no singular: {key}"

@@ -4,7 +4,8 @@
 Sentences live in ``data/words/<room>.en.toml`` and ``<room>.zh.toml``. A key is
 ``<room>.<table>.<name>`` (``report.facts.agreed``); an error's sentences stand in table
 ``error`` of any room's file, as ``[error."B-1.float"]`` with ``what`` and ``hint``.
-Placeholders are ``{name}``; every value put into one is made harmless first.
+Placeholders are ``{name}``; every value put into one is made harmless first. Where English has a singular,
+``{n} {n:file is|files are} here`` says the first words of a value that is 1 and else the second.
 """
 
 import tomllib
@@ -56,6 +57,20 @@ def rooms_with_words() -> list[str]:
     return sorted(p.name.removesuffix(".en.toml") for p in folder.iterdir() if p.name.endswith(".en.toml"))
 
 
+class _Value(str):
+    """A value in a sentence, harmless; ``{name:one|more}`` is a word that goes with it."""
+
+    __slots__ = ()
+
+    def __format__(self, spec: str) -> str:
+        one, either, more = spec.partition("|")
+        return (one if self == "1" else more) if either else super().__format__(spec)
+
+
+def _values(fields: Mapping[str, object]) -> dict[str, _Value]:
+    return {name: _Value(harmless(value)) for name, value in fields.items()}
+
+
 def say(key: str, lang: str, /, **fields: object) -> str:
     """The sentence ``key`` with its placeholders filled; KeyError if there is none (a test finds those)."""
     room, *path = key.split(".")
@@ -66,7 +81,7 @@ def say(key: str, lang: str, /, **fields: object) -> str:
         node = node[step]
     if not isinstance(node, str):
         raise KeyError(key)
-    return node.format_map({name: harmless(value) for name, value in fields.items()})
+    return node.format_map(_values(fields))
 
 
 def say_error(code: str, lang: str, /, **fields: object) -> tuple[str, str]:
@@ -74,6 +89,6 @@ def say_error(code: str, lang: str, /, **fields: object) -> tuple[str, str]:
     for room in rooms_with_words():
         table = room_words(room, lang).get("error", {})
         if isinstance(table, Mapping) and isinstance(entry := table.get(code), Mapping):
-            shown = {name: harmless(value) for name, value in fields.items()}
+            shown = _values(fields)
             return str(entry["what"]).format_map(shown), str(entry.get("hint", "")).format_map(shown)
     return code, ""

@@ -77,7 +77,7 @@ def test_plan_new_when_a_head_cannot_be_cut_then_it_says_how_long_the_log_is(sto
     said = typed(capsys, *words, "--supersedes", "--head", "lab-b=1")
     assert said.code == 0
     said = typed(capsys, "plan", "sign", said.out.strip(), "--desk", labs.desks["lab-b"].root)
-    assert "1 entries of your own log lie beyond the head" in said.err
+    assert "1 entry of your own log lies beyond the head" in said.err
 
 
 def test_status_when_somebody_else_signed_in_the_own_log_then_it_is_exit_3(stories, capsys, tmp_path):

@@ -76,7 +76,7 @@ def test_check_for_people_then_texts_stand_side_by_side_and_a_hint_ends_each_gro
     hint = {"en": "hint: ", "zh": "提示："}[lang]
     assert all(hint in group for group in groups)
     assert {
-        "en": "1 errors, 2 warnings, 1 notes; 13 items in 2 languages",
+        "en": "1 error, 2 warnings, 1 note; 13 items in 2 languages",
         "zh": "错误 1 项，警告 2 项，备注 1 项；共 13 题，2 种语言",
     }[lang] in err
 

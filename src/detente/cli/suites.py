@@ -11,6 +11,7 @@ from detente.cli.build import argument, group, json_option, option, verb, voice,
 from detente.cli.importing import import_verb
 from detente.cli.telling import tell_findings
 from detente.errors import WrongUsage
+from detente.suites.banks import REPLACED
 from detente.suites.findings import Finding
 from detente.suites.lint import check_suite
 from detente.suites.sarif import sarif_log
@@ -36,7 +37,8 @@ def _check(lang: str) -> click.Command:
 
             findings += parity_findings(found)
         banks = sized(found, more["as"], more["words"], lang)
-        findings += banks.findings if banks is not None else []
+        if banks is not None:
+            findings = [one for one in findings if one.code not in REPLACED] + banks.findings
         if sarif:
             speech.data(jsons.dumps(sarif_log(folder, findings, lang), indent=2))
         elif json:

@@ -26,6 +26,9 @@ from detente.suites.source import ROWS
 from detente.suites.translations import plain
 from detente.words import say
 
+# What the check of a suite says of numbers for which the standard has its own.
+REPLACED = frozenset({"contrast-missing", "contrast-few", "hazards-unbalanced"})
+
 
 class Count(NamedTuple):
     """How many questions (or words) of one risk or aspect ("" for all) a bank has, and how many it needs at least."""
