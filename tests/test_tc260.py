@@ -15,6 +15,8 @@ from detente.desk.banks import look_at_banks
 from detente.desk.keys import load_desk
 from detente.pact.draw import draw
 from detente.pact.rule import Looked
+from detente.report.html import render
+from detente.report.result import joint_of
 from detente.wire.digests import sha256
 from kit.gates import preset
 from kit.labs import ANSWER, REFUSAL
@@ -256,6 +258,10 @@ def test_verify_when_the_list_is_at_home_then_it_says_so_and_both_verifiers_agre
     assert said.code == 0
     assert "word list of the scorer keywords is not in this exchange" in said.err
     assert "词表不在" in typed(capsys, "verify", passed.exchange, "--plan", passed.plan, lang="zh").err
+    verified = verify(passed.exchange, passed.plan)
+    by_list = sum(one.scorer == "keywords" for one in verified.plan.plan.measures)
+    assert by_list > 0
+    assert render(joint_of(verified), "zh").decode().count("词表不在共享交换目录中") == by_list
     if NODE is not None:
         assert theirs(passed.exchange, passed.plan)[:2] == ours(passed.exchange, passed.plan) == (0, None)
 

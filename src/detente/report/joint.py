@@ -53,6 +53,7 @@ class Joint(NamedTuple):
     ``scorers`` a scorer to its definition (C-1), ``hazards`` is the taxonomy in its order.
     ``opened`` has, by section kept at home, the suites that its opened commitment names: (id, SHA-256 of the list).
     ``late`` has, by run and auditor, when an audit's answer was due and when the auditor saw the log without it (A-5).
+    ``lists_at_home`` are the scorers whose word list is not in the exchange.
     ``revealed`` are the suites whose text lies open now: no statement says so, so no result does.
     ``read_here`` are the runs and scorings whose withheld files were read and recounted for this page, because
     its reader is a party that they were sent to (P-5): envelope digests, empty for everybody else.
@@ -73,3 +74,4 @@ class Joint(NamedTuple):
     revealed: Collection[str] = ()
     read_here: Collection[str] = ()
     late: Mapping[tuple[str, str], tuple[str, str]] = MappingProxyType({})
+    lists_at_home: Collection[str] = ()

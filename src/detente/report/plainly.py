@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sentences that belong to a number whoever reads it: whose errors a gap may be, and what none seen leaves open."""
+"""Sentences that belong to a number whoever reads it: whose errors a gap may be, who alone can make it, what none seen leaves open."""
 
 from collections.abc import Iterable
 
@@ -18,14 +18,15 @@ def gap_notes(reading: Reading) -> Iterable[Spoken]:
 
 
 def plain_words(reading: Reading, section: str) -> Iterable[Spoken]:
-    """For each rate of 0: what so few questions leave open (docs/concepts/statistics.md)."""
+    """For each rate of 0: what so few questions leave open (docs/concepts/statistics.md); and whose word list is not here (C-1)."""
     for measure in reading.measures():
+        name, scorer = reading.measure_name(measure), measure["scorer"]
+        if scorer in reading.joint.lists_at_home and reading.trials(section):
+            yield spoken("numbers.list-at-home", measure=name, scorer=same(scorer))
         for trial in reading.trials(section):
             for tag in reading.languages(section):
                 cell = reading.rate(trial, measure["id"], tag)
                 if cell is not None and has_number(cell) and not cell["hits"]:
                     bound = percent(f"{bound_when_none(cell['items']):.6f}", 1, 1)
-                    who, name = reading.who(trial), reading.measure_name(measure)
-                    yield spoken(
-                        "numbers.none-seen", who=who, measure=name, language=language(tag), n=cell["items"], bound=bound
-                    )
+                    about = {"who": reading.who(trial), "measure": name, "language": language(tag)}
+                    yield spoken("numbers.none-seen", n=cell["items"], bound=bound, **about)

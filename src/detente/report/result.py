@@ -104,6 +104,7 @@ def joint_of(verified: Verified) -> Joint:
         opened={id_: [(one.suite, one.list) for one in line.lists] for id_, line in verified.opened.items()},
         revealed=frozenset(verified.texts),
         read_here=_read_here(verified),
+        lists_at_home=frozenset(verified.lists_at_home()),
         late={(one.run, one.auditor): (one.due, one.seen) for one in verified.late_answers(made.view)},
     )
 
