@@ -44,6 +44,7 @@ def pytest_configure() -> None:
         os.environ["TMPDIR"], tempfile.tempdir = str(memory), None
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Three processes on two cores: a test often waits for a process of its own, a browser or a clock."""
     return -(-3 * len(os.sched_getaffinity(0)) // 2) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
