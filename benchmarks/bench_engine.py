@@ -34,7 +34,7 @@ import time
 import zlib
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import orjson
 
@@ -62,7 +62,7 @@ class Served(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Somebody has come."""
-        self.transport, self.buffer = transport, b""
+        self.transport, self.buffer = cast("asyncio.Transport", transport), b""
 
     def data_received(self, data: bytes) -> None:
         """Wait for a whole request, then for the latency."""
@@ -105,7 +105,7 @@ class Asked(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection stands."""
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         """Wait for a whole answer."""
@@ -120,7 +120,8 @@ class Asked(asyncio.Protocol):
         self.answer = asyncio.get_running_loop().create_future()
         head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
         self.transport.write(head % (self.host, len(body)) + body)
-        return await self.answer
+        answer: bytes = await self.answer
+        return answer
 
 
 async def ask_all(suite: Path, out: Path, posts: list[Post]) -> None:

@@ -26,7 +26,7 @@ import itertools
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, NamedTuple
 
@@ -354,7 +354,7 @@ def judged_tables(reps: int, seed: int, pool: ProcessPoolExecutor, *, cells: boo
     labelled = list(itertools.product(JUDGED_RATES, JUDGES, ANSWERS, LABELS))
 
     def show(
-        title: str, kind: Callable[..., dict[str, Score]], todo: list[tuple[object, ...]], *, strict: bool
+        title: str, kind: Callable[..., dict[str, Score]], todo: Sequence[tuple[object, ...]], *, strict: bool
     ) -> None:
         start = time.perf_counter()
         # The judge's errors are slow to compute and not under the bar: a fifth of the repetitions.
@@ -377,11 +377,11 @@ def judged_tables(reps: int, seed: int, pool: ProcessPoolExecutor, *, cells: boo
         show(f"rate through a judge, {asked}, {words}", judged_cell, todo, strict=True)
     for epochs in ASKED:
         asked = "asked once" if epochs == 1 else f"asked {epochs} times"
-        todo = [
+        pairs = [
             (JudgedCell(a, "en", big, n, 0.25, epochs), b)
             for (a, b), big, n in itertools.product(JUDGED_PAIRS, ANSWERS, LABELS)
         ]
-        show(f"language gap through judges, {asked}", judged_gap_cell, todo, strict=False)
+        show(f"language gap through judges, {asked}", judged_gap_cell, pairs, strict=False)
         todo = [(JudgedCell(*cell, 0.25, epochs),) for cell in labelled]
         show(f"errors of the judge, {asked}", error_cell, todo, strict=False)
     todo = [(JudgedCell(*cell, None, 1),) for cell in labelled]
@@ -449,7 +449,7 @@ def failures(title: str, scores: list[dict[str, Score]], *, with_sides: bool) ->
 
 def groups(title: str, cells: list[Cell]) -> list[tuple[str, list[int]]]:
     """The tables to print: a title and the cells in it, by index."""
-    words = {
+    words: dict[str, Callable[[Cell], bool]] = {
         f"{title}, items asked once": lambda cell: cell.epochs == 1,
         f"{title}, items asked 2 to 6 times": lambda cell: cell.epochs > 1 and cell.items_differ != "two",
         f"{title}, asked 6 times, two kinds of items": lambda cell: cell.items_differ == "two",

@@ -168,7 +168,7 @@ def lay_run(desk: Desk, plan: PlanFile, run: RunState, notes: list[str], *, larg
     """Headers, conclusion and scorings of an invented run into the exchange; of a large one, its journal too. The root."""
     from detente.check.runs import run_folder, scores_path
     from detente.desk.keys import log_entry, sign_statement
-    from detente.desk.publish import scorer_of
+    from detente.desk.scores import scorer_of
     from detente.evidence.bundle import BundleMaker
     from detente.evidence.counts import count, encode_scores, kinds_scored, scored_slots
     from detente.evidence.statements import Conclude, Score, Start
